@@ -1,0 +1,36 @@
+# On a fresh machine: `make train`, `make test`. Needs Python >= 3.10 with venv, and a package registry.
+PYTHON ?= python3
+# The version that development and tests use. A machine with a GPU may want its own: `make train TORCH=torch`.
+TORCH  ?= torch==2.13.0
+ARGS   ?=
+
+BIN := .venv/bin
+
+.PHONY: train test test-all check clean
+
+train: .venv/installed
+	$(BIN)/logan train $(ARGS)
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: .venv/installed-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/installed-dev
+	$(BIN)/ruff check src tests examples
+	$(BIN)/ruff format --check src tests examples
+	$(BIN)/mypy
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet "$(TORCH)" --editable .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet "$(TORCH)" --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist

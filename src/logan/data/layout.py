@@ -1,0 +1,103 @@
+"""What the folders of an image collection mean: which images, which classes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+import torch
+from torch import Tensor
+
+from logan.errors import InputError
+
+from .sources import Source
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm")
+SPLITS: tuple[set[str], ...] = ({"train", "test"}, {"train", "val"}, {"train", "val", "test"})
+LABELS_FILE = "dataset.json"
+
+
+@dataclass
+class Layout:
+    """The images of a collection in sorted order, and their labels.
+
+    ``names`` are complete names in the source; ``labels`` is int64 (N,), or None if the collection has no classes.
+    """
+
+    names: list[str]
+    labels: Tensor | None = None
+    class_names: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+def lay_out(source: Source, title: str) -> Layout:
+    """Finds images and classes. In this order:
+
+    1. a single folder around everything is looked through, as a zipped folder has it;
+    2. of train, val and test folders that are all there is, train is taken;
+    3. a StyleGAN ``dataset.json`` at the root gives the labels, or says that there are none;
+    4. else, if every image is in one of two or more top-level folders, these are the classes.
+
+    Args:
+        source: the files.
+        title: what to call them in messages.
+
+    Raises:
+        InputError: no images, or a ``dataset.json`` that does not fit them.
+    """
+    files = [n for n in source.names() if n.lower().endswith(SUFFIXES) or PurePosixPath(n).name == LABELS_FILE]
+    root, notices = _find_root(files, title)
+    names = [n for n in files if n.startswith(root) and n.lower().endswith(SUFFIXES)]
+    if not names:
+        raise InputError(f"{title}: no images there ({', '.join(s[1:] for s in SUFFIXES)})")
+    if root + LABELS_FILE in files:
+        labels, class_names = _listed_labels(source, names, root, title)
+    else:
+        labels, class_names = _folder_labels([n[len(root) :] for n in names])
+    return Layout(names, labels, class_names, notices)
+
+
+def _find_root(files: list[str], title: str) -> tuple[str, list[str]]:
+    root = ""
+    notices: list[str] = []
+    while True:
+        here = [f[len(root) :] for f in files if f.startswith(root)]
+        tops = {f.partition("/")[0] for f in here}
+        if not here or any("/" not in f for f in here):
+            return root, notices
+        if tops in SPLITS:
+            notices.append(f"{title}: taking 'train' of the folders {', '.join(sorted(tops))}")
+            tops = {"train"}
+        if len(tops) > 1:
+            return root, notices
+        root += f"{tops.pop()}/"
+
+
+def _folder_labels(names: list[str]) -> tuple[Tensor | None, list[str]]:
+    tops = [name.partition("/")[0] for name in names]
+    classes = sorted(set(tops))
+    if len(classes) < 2 or any("/" not in name for name in names):
+        return None, []
+    number = {name: k for k, name in enumerate(classes)}
+    return torch.tensor([number[top] for top in tops]), classes
+
+
+def _listed_labels(source: Source, names: list[str], root: str, title: str) -> tuple[Tensor | None, list[str]]:
+    """Labels from ``{"labels": [["00000/img00000000.png", 6], …]}``, the format of StyleGAN's ``dataset_tool.py``."""
+    where = f"{title}: {root}{LABELS_FILE}"
+    try:
+        content = json.loads(source.read(root + LABELS_FILE))
+        pairs = content.get("labels")
+        table = {str(name).replace("\\", "/"): label for name, label in pairs or []}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{where} is not of StyleGAN's format ({error}); mend or delete it") from error
+    if not table:
+        return None, []
+    missing = next((n for n in names if n[len(root) :] not in table), None)
+    if missing is not None:
+        raise InputError(f"{where} has no label for {missing}; add it, or delete {LABELS_FILE}")
+    labels = [table[n[len(root) :]] for n in names]
+    if not all(type(k) is int and k >= 0 for k in labels):
+        raise InputError(f"{where}: each label must be an integer from 0 up")
+    return torch.tensor(labels), [str(k) for k in range(max(labels) + 1)]

@@ -1,0 +1,103 @@
+"""One word or path to a data set."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from pathlib import Path
+
+from logan.errors import InputError, did_you_mean
+
+from .cifar import find_cifar, load_cifar
+from .dataset import InMemory, Streamed
+from .digits import load_digits
+from .fit import fit
+from .folders import MEMORY_LIMIT, load_images
+from .idx import find_idx, load_idx
+from .mixtures import Mixture, grid, ring
+from .parallel import Progress
+
+BUILT_IN = ["digits", "ring", "grid"]
+
+
+def open_data(
+    source: str,
+    *,
+    image_size: int | None = None,
+    channels: int | None = None,
+    pad: int = 0,
+    skip_broken: bool = False,
+    memory_limit: int = MEMORY_LIMIT,
+    progress: Progress | None = None,
+) -> InMemory | Streamed | Mixture:
+    """Opens ``digits``, ``ring``, ``grid``, or what is at a path; the kind is recognised by what is there.
+
+    A path may be a folder or zip file of images, a folder of idx files (MNIST, Fashion-MNIST) or one of them, or
+    CIFAR-10 in its python or binary version, as a folder or tar archive. A folder of your own called ``digits`` is
+    ``./digits``.
+
+    Args:
+        source: the word or path.
+        image_size: side of the images in pixels, border included; None keeps the size they have.
+        channels: 1 (luminance) or 3; None keeps what they have; for folders, 1 if all images are grey, else 3.
+        pad: width of a black border on each side, in pixels; Fashion-MNIST with 2 has 32×32.
+        skip_broken: leave broken images of a folder or zip file out.
+        memory_limit: folders and zip files that would take more bytes decoded are streamed.
+        progress: ``progress(iterable, description, total)``, to show a bar while a folder or zip file is read.
+
+    Raises:
+        InputError: nothing there, not a known kind, damaged, or images smaller than asked for.
+    """
+    _check_shape(image_size, channels, pad, source)
+    if source in ("ring", "grid"):
+        mixture = ring() if source == "ring" else grid()
+        if (image_size, channels, pad) not in [(a, b, 0) for a in (None, 1) for b in (None, 2)]:
+            raise InputError(f"{source} is points in the plane: leave --image-size, --channels and --pad away")
+        return mixture
+    if channels not in (None, 1, 3):
+        raise InputError(f"--channels must be 1 or 3, not {channels}")
+    fixed = _fixed_size(source)
+    if fixed is not None:
+        return fit(fixed, image_size, channels, pad)
+    return load_images(
+        Path(source).expanduser(),
+        image_size=image_size,
+        channels=channels,
+        pad=pad,
+        skip_broken=skip_broken,
+        memory_limit=memory_limit,
+        progress=progress,
+    )
+
+
+def _fixed_size(source: str) -> InMemory | None:
+    """Digits, idx or CIFAR-10; None if it must be a folder or zip file of images."""
+    if source == "digits":
+        return load_digits()
+    path = Path(source).expanduser()
+    _check_there(source, path)
+    if path.is_file() and ("idx3-ubyte" in path.name):
+        return load_idx(path)
+    if path.is_dir() and find_idx(path) is not None:
+        return load_idx(path)
+    if find_cifar(path) is not None:
+        return load_cifar(path)
+    if path.is_file() and tarfile.is_tarfile(path):
+        raise InputError(f"{path}: a tar archive; unpack it first, and give the folder (or a zip file)")
+    return None
+
+
+def _check_there(source: str, path: Path) -> None:
+    if path.exists():
+        return
+    if source == path.name and not path.suffix and os.sep not in source:
+        known = ", ".join(BUILT_IN)
+        raise InputError(f"no data called {source!r}{did_you_mean(source, BUILT_IN)}: give {known}, or a path")
+    raise InputError(f"{source}: no such file or folder")
+
+
+def _check_shape(image_size: int | None, channels: int | None, pad: int, source: str) -> None:
+    if pad < 0:
+        raise InputError(f"--pad must be at least 0, not {pad}")
+    if image_size is not None and image_size - 2 * pad < 1:
+        raise InputError(f"--image-size {image_size} leaves no pixel for {source} inside a border of {pad}")

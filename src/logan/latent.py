@@ -1,0 +1,263 @@
+"""The latent step of LOGAN: z ↦ z′ (Wu et al. 2019, Algorithm 1, equations 4 and 9–12).
+
+Shapes: B samples, d latent dimensions (for latents of shape (B, c, h, w), d = c·h·w in memory order).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from logan.side_effects import no_side_effects
+
+Method = Literal["gd", "ngd"]
+StopGradient = Literal["none", "generator", "discriminator", "both"]
+Player = Literal["generator", "discriminator"]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a latent step returns.
+
+    Attributes:
+        z: z′, the moved latent, shaped and typed like z; differentiable with respect to all that f closes over.
+        delta: Δz before it is clipped (summed over the steps), shaped like z, exactly zero in dimensions that are not
+            optimised. float32 at least.
+        penalty: R_z = penalty · mean_i ‖Δz_i‖², a scalar.
+        scores: f(z) at the starting point, (B,).
+        gradient: g = ∂Σ_j f(z_j)/∂z at the starting point over the optimised dimensions (zero in the others), shaped like
+            z, detached: for reports such as ‖g‖².
+        stop_gradient: for which player Δz is a constant; see :meth:`seen_by`.
+    """
+
+    z: Tensor
+    delta: Tensor
+    penalty: Tensor
+    scores: Tensor
+    gradient: Tensor
+    stop_gradient: StopGradient = "none"
+
+    def seen_by(self, player: Player) -> Moved:
+        """The move as ``player``'s loss must see it: with Δz a constant if the ablation stops that player's term.
+
+        Both players use the values of one and the same z′. With ``stop_gradient="generator"`` the second-order term of
+        θ_G in equation 8 (and R_z's gradient, which consists of nothing else) is absent from the generator's gradient,
+        and likewise for the discriminator: the three ablations of Figure 5b.
+        """
+        if player not in ("generator", "discriminator"):
+            raise ValueError(f"player is 'generator' or 'discriminator', not {player!r}")
+        return self.detach() if self.stop_gradient in (player, "both") else self
+
+    def detach(self) -> Moved:
+        """The same values, as constants."""
+        return replace(
+            self,
+            z=self.z.detach(),
+            delta=self.delta.detach(),
+            penalty=self.penalty.detach(),
+            scores=self.scores.detach(),
+        )
+
+
+@dataclass(frozen=True)
+class LatentStep:
+    """Move latents up the gradient of the discriminator's score, differentiably.
+
+    With f(z) = D(G(z)) and g_i = ∂Σ_j f(z_j)/∂z_i (of the *sum*: the Fisher matrix is per sample, appendix B.1),
+
+    * ``gd``   Δz = α g                       (equation 4)
+    * ``ngd``  Δz = α (g gᵀ + β I)⁻¹ g = α g / (β + ‖g‖²)   (equations 9–12)
+    * z′ = [z + Δz], clipped to ``bounds``    (Algorithm 1)
+    * R_z = penalty · mean_i ‖Δz_i‖²          (section 5.1)
+
+    f may be any callable: labels closed over, networks under autocast, networks of your own. The step's own passes leave
+    no trace: batch-norm statistics and spectral-norm vectors do not move, and the random numbers that f uses (dropout,
+    noise) are drawn again from the same state by whatever runs next, so that f(z) and f(z′) are values of one function.
+    Under ``torch.no_grad()`` the step works too, and returns constants: latent optimisation at evaluation.
+
+    Attributes:
+        method: ``gd`` or ``ngd``.
+        alpha: α, the step size.
+        beta: β > 0, the damping of the Fisher matrix (``ngd`` only). ‖Δz‖ is at most α/(2√β), reached at ‖g‖ = √β.
+        portion: c in (0, 1]; ⌊c·d⌉ dimensions are optimised, the others keep their random values.
+        penalty: weight of R_z; 0 switches it off.
+        bounds: (low, high) to clip to; None for a prior without bounds; ``"sphere"`` projects to the unit sphere, before
+            the first step and after each (CS-GAN, Wu et al. 2019b).
+        subset: ``leading``: the first ⌊c·d⌉ dimensions; ``random``: others at each call (one choice for the whole batch).
+        steps: number of gradient steps; the paper trains with one (section 3).
+        stop_gradient: the player for whom Δz is a constant (Figure 5b); acts through :meth:`Moved.seen_by`.
+            ``both`` also saves the second-order graph: everything returned is then a constant.
+        penalty_in: whose loss R_z enters, ``generator`` or ``both``. The step itself only reports R_z;
+            :mod:`logan.game` follows this field.
+
+    Raises:
+        ValueError: for a field outside its range.
+    """
+
+    method: Method = "ngd"
+    alpha: float = 0.9
+    beta: float = 0.1
+    portion: float = 0.7
+    penalty: float = 3.0
+    bounds: tuple[float, float] | Literal["sphere"] | None = (-1.0, 1.0)
+    subset: Literal["leading", "random"] = "leading"
+    steps: int = 1
+    stop_gradient: StopGradient = "none"
+    penalty_in: Literal["generator", "both"] = "generator"
+
+    def __post_init__(self) -> None:
+        _require(self.method in ("gd", "ngd"), f"method is 'gd' or 'ngd', not {self.method!r}")
+        _require(math.isfinite(self.alpha), f"alpha must be finite, not {self.alpha}")
+        _require(
+            self.method == "gd" or (self.beta > 0 and math.isfinite(self.beta)), f"beta must be > 0, not {self.beta}"
+        )
+        _require(0 < self.portion <= 1, f"portion must be in (0, 1], not {self.portion}")
+        _require(self.penalty >= 0 and math.isfinite(self.penalty), f"penalty must be >= 0, not {self.penalty}")
+        _require(
+            self.bounds is None
+            or self.bounds == "sphere"
+            or (not isinstance(self.bounds, str) and len(self.bounds) == 2 and self.bounds[0] < self.bounds[1]),
+            f"bounds are (low, high) with low < high, 'sphere' or None, not {self.bounds!r}",
+        )
+        _require(self.subset in ("leading", "random"), f"subset is 'leading' or 'random', not {self.subset!r}")
+        _require(
+            isinstance(self.steps, int) and self.steps >= 1, f"steps must be a whole number >= 1, not {self.steps!r}"
+        )
+        _require(
+            self.stop_gradient in ("none", "generator", "discriminator", "both"),
+            f"stop_gradient is 'none', 'generator', 'discriminator' or 'both', not {self.stop_gradient!r}",
+        )
+        _require(
+            self.penalty_in in ("generator", "both"),
+            f"penalty_in is 'generator' or 'both', not {self.penalty_in!r}",
+        )
+
+    def __call__(self, f: Callable[[Tensor], Tensor], z: Tensor) -> Moved:
+        """Take the step.
+
+        Args:
+            f: maps latents shaped like z to one score per sample, (B,) or (B, 1).
+            z: latents, (B, d) or (B, c, h, w), floating point.
+
+        Returns:
+            A :class:`Moved`.
+
+        Raises:
+            ValueError: if z is not a batch of floating-point latents, f does not return one score per sample, f(z) does
+                not depend on z, or ``portion`` leaves no dimension to optimise.
+        """
+        _require(
+            z.ndim >= 2 and z.is_floating_point(),
+            f"z must be floating point of shape (B, d) or (B, c, h, w), not {tuple(z.shape)} {z.dtype}",
+        )
+        optimised = self._optimised_dimensions(z)
+        differentiable = torch.is_grad_enabled() and self.stop_gradient != "both"
+        with torch.inference_mode(False), torch.enable_grad():
+            moved = self._move(f, _working_copy(z), z.dtype, optimised, differentiable)
+        return moved if differentiable else moved.detach()
+
+    def displacement(self, g: Tensor) -> Tensor:
+        """Δz for a gradient g of shape (B, …) over the optimised dimensions: equation 4 or 12, per sample."""
+        if self.method == "gd":
+            return self.alpha * g
+        norm_squared = g.flatten(1).square().sum(1)
+        scale = self.alpha / (self.beta + norm_squared)
+        return g * scale.view(-1, *[1] * (g.ndim - 1))
+
+    def bound(self, z: Tensor) -> Tensor:
+        """[z]: clipped, projected, or as it is, by ``bounds``."""
+        if self.bounds is None:
+            return z
+        if self.bounds == "sphere":
+            norm = torch.linalg.vector_norm(z.flatten(1), dim=1)
+            return z / norm.view(-1, *[1] * (z.ndim - 1))
+        return z.clamp(*self.bounds)
+
+    def _move(
+        self,
+        f: Callable[[Tensor], Tensor],
+        z: Tensor,
+        dtype: torch.dtype,
+        optimised: Tensor,
+        differentiable: bool,
+    ) -> Moved:
+        """k steps from z (float32 or float64); ``dtype`` is the type that f takes its latents in."""
+        if self.bounds == "sphere":
+            z = self.bound(z)
+        delta, first_scores, first_g = torch.zeros_like(z), None, None
+        for _ in range(self.steps):
+            scores, g = _latent_gradient(f, z, dtype, create_graph=differentiable)
+            # The arithmetic of the step is not the network's: no autocast. ‖g‖² of a half-precision g underflows.
+            with torch.autocast(z.device.type, enabled=False):
+                g = g.masked_fill(~optimised, 0.0)
+                step = self.displacement(g)
+                delta = delta + step
+                z = self.bound(z + step)
+            if not differentiable:  # each step then starts from a new leaf, and its graph is freed
+                z = z.detach().requires_grad_()
+            if first_g is None:
+                first_scores, first_g = scores, g.detach()
+        assert first_scores is not None
+        assert first_g is not None
+        penalty = self.penalty * delta.flatten(1).square().sum(1).mean()
+        return Moved(z.to(dtype), delta, penalty, first_scores, first_g, self.stop_gradient)
+
+    def _optimised_dimensions(self, z: Tensor) -> Tensor:
+        """Mask of shape z.shape[1:], True in the ⌊c·d⌉ dimensions that are optimised."""
+        d = z[0].numel() if len(z) else math.prod(z.shape[1:])
+        count = math.floor(self.portion * d + 0.5)
+        _require(count >= 1, f"portion {self.portion} of {d} latent dimensions leaves none to optimise; raise it")
+        mask = torch.zeros(d, dtype=torch.bool, device=z.device)
+        if self.subset == "leading":
+            mask[:count] = True
+        else:
+            mask[torch.randperm(d, device=z.device)[:count]] = True
+        return mask.view(z.shape[1:])
+
+
+def _latent_gradient(
+    f: Callable[[Tensor], Tensor], z: Tensor, dtype: torch.dtype, create_graph: bool
+) -> tuple[Tensor, Tensor]:
+    """f(z), (B,), and g = ∂Σ_j f(z_j)/∂z, shaped like z, without a trace in the networks or the random numbers."""
+    devices = [] if z.device.type == "cpu" else [z.device]
+    device_type = "cuda" if z.device.type == "cpu" else z.device.type
+    with no_side_effects(), torch.random.fork_rng(devices, device_type=device_type):
+        scores = f(z.to(dtype))
+    _require(
+        isinstance(scores, Tensor) and scores.ndim >= 1 and len(scores) == len(z) == scores.numel(),
+        f"f must return one score per sample, ({len(z)},), not {_shape(scores)}: reduce maps of scores to one number each",
+    )
+    scores = scores.flatten()
+    with torch.autocast(z.device.type, enabled=False):
+        total = scores.to(torch.promote_types(scores.dtype, torch.float32)).sum()
+        g = None
+        if total.requires_grad:
+            (g,) = torch.autograd.grad(total, z, create_graph=create_graph, allow_unused=True)
+    if g is None:
+        raise ValueError("f(z) does not depend on z: is a network inside f detached, or run under no_grad?")
+    return scores, g
+
+
+def _working_copy(z: Tensor) -> Tensor:
+    """z in float32 at least, able to take gradients; still part of its own graph if it has one (a learned prior)."""
+    if z.is_inference():
+        z = z.clone()
+    wide = z.to(torch.promote_types(z.dtype, torch.float32))
+    return wide if wide.requires_grad else wide.detach().requires_grad_()
+
+
+def _shape(value: object) -> str:
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+__all__ = ["LatentStep", "Method", "Moved", "Player", "StopGradient"]

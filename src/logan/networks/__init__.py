@@ -1,0 +1,71 @@
+"""The two players. A new network is one file with a ``build`` function and one line in ``NETWORKS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from logan.errors import InputError, did_you_mean
+from logan.networks import dcgan, mlp, sndcgan
+from logan.networks.activations import ACTIVATIONS
+from logan.networks.base import Discriminator, Generator
+from logan.networks.layers import count_parameters
+from logan.networks.spec import Spec
+
+__all__ = ["ACTIVATIONS", "NETWORKS", "Discriminator", "Generator", "Spec", "count_parameters", "create"]
+
+NETWORKS: dict[str, Callable[[Spec], tuple[Generator, Discriminator]]] = {
+    "mlp": mlp.build,
+    "dcgan": dcgan.build,
+    "sndcgan": sndcgan.build,
+}
+
+
+def create(
+    name: str,
+    *,
+    image_size: int,
+    image_channels: int = 3,
+    latent_dim: int,
+    num_classes: int = 0,
+    width: int | None = None,
+    activation: str | None = None,
+    spectral_norm: bool | None = None,
+    depth: int | None = None,
+) -> tuple[Generator, Discriminator]:
+    """Build the generator and the discriminator of a named pair.
+
+    ``generator(z, labels=None)`` takes z (B, latent_dim) to images (B, C, H, W) in [−1, 1];
+    ``discriminator(images, labels=None)`` takes images to scores (B,), logits without a sigmoid. Labels are (B,)
+    integers, given if and only if ``num_classes`` is above 0.
+
+    For the four last arguments None means the network's own published choice.
+
+    Args:
+        name: a key of ``NETWORKS``: ``"mlp"``, ``"dcgan"`` or ``"sndcgan"``.
+        image_size: H = W. Size 1 means points, with ``image_channels`` coordinates, which are not bounded (mlp only).
+        image_channels: C.
+        latent_dim: the length of z.
+        num_classes: 0 for unconditional networks.
+        width: the number of channels at the largest resolution (mlp: the units of a hidden layer).
+        activation: a key of ``ACTIVATIONS``, put in the place of every nonlinearity of both networks.
+        spectral_norm: whether every weight of the discriminator is divided by its largest singular value.
+        depth: the number of hidden layers (mlp only).
+
+    Raises:
+        InputError: an unknown name, an impossible size, or an option that this network does not have.
+    """
+    if name not in NETWORKS:
+        known = ", ".join(NETWORKS)
+        raise InputError(f"no network {name!r}{did_you_mean(name, list(NETWORKS))}; there are {known}")
+    spec = Spec(
+        name=name,
+        image_size=image_size,
+        image_channels=image_channels,
+        latent_dim=latent_dim,
+        num_classes=num_classes,
+        width=width,
+        activation=activation,
+        spectral_norm=spectral_norm,
+        depth=depth,
+    )
+    return NETWORKS[name](spec)

@@ -1,0 +1,143 @@
+"""Recipes: functions that return a :class:`~logan.config.Config`, each with its source and what differs from it.
+
+To add one: write a function that takes the latent method and returns a config, and enter it in ``PRESETS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig
+from logan.errors import InputError, did_you_mean
+
+Latent = Literal["none", "gd", "ngd"]
+LATENT_METHODS = ("none", "gd", "ngd")
+
+
+def digits(latent: Latent = "ngd") -> Config:
+    """1,797 handwritten digits of 8x8 pixels, in three minutes on two CPU cores.
+
+    Source: this project. DCGAN's layout (Radford et al. 2015, figure 1) at 8x8 with spectral norm in D (Miyato et al.
+    2018); hinge loss and simultaneous updates as in LOGAN; NGD with the damping and portion of LOGAN's section 5.1.
+    """
+    return Config(
+        preset="digits",
+        data=DataConfig(data="digits"),
+        networks=NetworkConfig(network="dcgan", latent_dim=64, width=64, spectral_norm=True),
+        latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=5.0, portion=0.5, penalty=0.1)),
+        game=GameConfig(batch=64, g_lr=5e-4, d_lr=5e-4, ema_kimg=20),
+        run=RunConfig(kimg=400, tick=4, snap=25),
+    )
+
+
+def ring(latent: Latent = "ngd") -> Config:
+    """Eight Gaussians on a circle.
+
+    Source: the 2-D GAN of Fleuret's lecture 11.1 (latent 8, one MLP per player) on the mixture of Metz et al. (2016,
+    section 3.1); hinge, simultaneous, spectral norm in D, and wider and deeper layers than the lecture's 100.
+    """
+    return _mixture("ring", latent)
+
+
+def grid(latent: Latent = "ngd") -> Config:
+    """Twenty-five Gaussians on a square grid.
+
+    Source: as :func:`ring`, on the mixture of Srivastava et al. (2017, VEEGAN, section 4.1).
+    """
+    return _mixture("grid", latent)
+
+
+def _mixture(name: str, latent: Latent) -> Config:
+    return Config(
+        preset=name,
+        data=DataConfig(data=name),
+        networks=NetworkConfig(network="mlp", latent_dim=8, width=128, depth=2, spectral_norm=True),
+        latent=_method(
+            latent,
+            ngd=LatentConfig(alpha=0.9, beta=5.0, portion=0.5, penalty=0.1),
+            gd=LatentConfig(latent="gd", alpha=0.1, portion=0.5, penalty=0.1),
+        ),
+        game=GameConfig(batch=256, g_lr=1e-3, d_lr=1e-3, ema_kimg=10),
+        run=RunConfig(kimg=1536, tick=32, snap=12),
+    )
+
+
+def fashion(latent: Latent = "ngd") -> Config:
+    """Fashion-MNIST (or MNIST) padded to 32x32, SN-DCGAN at a quarter of its width.
+
+    Source: appendix E's architecture (CS-GAN's SN-DCGAN), width 16 for 64 so that a CPU can train it; β = 5 and c = 50 %
+    are those of section 5.1, because appendix E's β = 0.1 does not get started on networks this small.
+    """
+    return Config(
+        preset="fashion",
+        data=DataConfig(data="/usr/share/datasets/fashion-mnist", pad=2),
+        networks=NetworkConfig(network="sndcgan", latent_dim=64, width=16),
+        latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=5.0, portion=0.5, penalty=3.0)),
+        game=GameConfig(batch=64),
+        run=RunConfig(kimg=1000, tick=8, snap=10),
+    )
+
+
+def cifar10(latent: Latent = "ngd") -> Config:
+    """CIFAR-10 with the SN-DCGAN pair of Table 2.
+
+    Source: appendix E (β 0.1, c 70 %, penalty 3.0, Adam and batch of CS-GAN, 200,000 steps) and Algorithm 1 for what the
+    appendix leaves open: U(-1, 1) with clipping, simultaneous updates, one score. The hinge loss is that of section 2.2;
+    CS-GAN has the cross-entropy (``--loss non-saturating``) and alternates (``--update alternating``).
+    """
+    return Config(
+        preset="cifar10",
+        data=DataConfig(data="data/cifar-10-batches-py", image_size=32),
+        networks=NetworkConfig(network="sndcgan", latent_dim=128),
+        latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=0.1, portion=0.7, penalty=3.0)),
+        game=GameConfig(batch=64, g_lr=2e-4, d_lr=2e-4, adam_betas=(0.5, 0.999), ema_kimg=50),
+        run=RunConfig(kimg=12_800, tick=16, snap=25),
+    )
+
+
+def dcgan64(latent: Latent = "ngd") -> Config:
+    """Your own images at 64x64 with DCGAN.
+
+    Source: Radford et al. (2015), section 3 and 4 (latent 100 from U(-1, 1), batch 128, Adam 2e-4 with beta1 0.5,
+    cross-entropy); simultaneous updates as in LOGAN's Algorithm 1.
+    """
+    return Config(
+        preset="dcgan64",
+        data=DataConfig(data="data/images", image_size=64, mirror=True),
+        networks=NetworkConfig(network="dcgan", latent_dim=100),
+        latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=5.0, portion=0.5, penalty=3.0)),
+        game=GameConfig(loss="non-saturating", batch=128, ema_kimg=20),
+        run=RunConfig(kimg=5000, tick=8, snap=25),
+    )
+
+
+PRESETS: dict[str, Callable[[Latent], Config]] = {
+    f.__name__: f for f in (digits, ring, grid, fashion, cifar10, dcgan64)
+}
+
+
+def get(name: str, latent: str | None = None) -> Config:
+    """The preset of that name with that latent method (None: its own).
+
+    Raises:
+        InputError: for an unknown preset or method.
+    """
+    if name not in PRESETS:
+        hint = did_you_mean(name, list(PRESETS))
+        raise InputError(f"unknown preset {name!r}{hint}; presets: {', '.join(PRESETS)}")
+    if latent is not None and latent not in LATENT_METHODS:
+        hint = did_you_mean(latent, list(LATENT_METHODS))
+        raise InputError(f"unknown latent method {latent!r}{hint}; --latent takes {', '.join(LATENT_METHODS)}")
+    return PRESETS[name]("ngd" if latent is None else latent)  # type: ignore[arg-type]
+
+
+# The paper's gradient-descent step for BigGAN-deep is α = 1e-4 (section 5.3). Small networks have smaller gradients and
+# take larger steps; 0.01 was the largest power of ten that moved z visibly without breaking the presets' early training.
+_GD = LatentConfig(latent="gd", alpha=0.01, portion=0.5, penalty=0.1)
+
+
+def _method(latent: Latent, *, ngd: LatentConfig, gd: LatentConfig = _GD) -> LatentConfig:
+    return {"ngd": ngd, "gd": gd, "none": LatentConfig(latent="none")}[latent]
+
+

@@ -1,0 +1,44 @@
+"""``training-curves.png``: the log of a run as a person would rather see it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from logan.files import write_atomically
+
+PANELS = (
+    ("losses", ("d_loss", "g_loss"), "linear"),
+    ("mean scores", ("real_score", "fake_score"), "linear"),
+    ("‖g‖² (mean)", ("grad_z_squared",), "log"),
+    ("‖Δz‖ (mean) and score gained by the move", ("delta_z", "score_gain"), "linear"),
+)
+
+
+def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
+    """Draw the panels that ``records`` (lines of ``stats.jsonl``) have values for, against thousands of images."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    measured = [k for k in records[-1].get("metrics", {})] if records else []
+    panels = [p for p in PANELS if any(name in r for r in records for name in p[1])]
+    rows = len(panels) + len(measured)
+    if not rows:
+        return
+    figure = Figure(figsize=(8, 2.2 * rows), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    for axis, (title, names, scale) in zip(axes, panels, strict=False):
+        for name in names:
+            points = [(r["kimg"], r[name]) for r in records if name in r]
+            if points:
+                axis.plot(*zip(*points, strict=True), label=name)
+        axis.set_title(title, fontsize=10, loc="left")
+        axis.set_yscale(scale)
+        axis.legend(fontsize=8)
+    for axis, name in zip(axes[len(panels) :], measured, strict=True):
+        points = [(r["kimg"], r["metrics"][name]) for r in records if name in r.get("metrics", {})]
+        axis.plot(*zip(*points, strict=True), marker=".")
+        axis.set_title(name, fontsize=10, loc="left")
+    axes[-1].set_xlabel("thousands of real images")
+    write_atomically(path, lambda partial: figure.savefig(partial, format="png"))

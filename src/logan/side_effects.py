@@ -1,0 +1,103 @@
+"""Keep a network the same function for a while.
+
+A pass through a network in training mode leaves traces: batch norm moves its running statistics, spectral norm its
+singular vectors. LOGAN runs two passes per step, f(z) and f(z′), and equation 8 of Wu et al. (2019) is only true of them
+if both are values of *one* function f = D∘G. The two context managers here see to that.
+
+=====================  ===========================================================================================
+:func:`no_side_effects`  whatever runs inside leaves no trace in any module's buffers
+:func:`held`             spectral-norm vectors move once on entry; inside, D and G have one fixed set of weights
+=====================  ===========================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.nn.utils import parametrize
+from torch.nn.utils.spectral_norm import SpectralNorm as HookSpectralNorm
+
+
+@contextmanager
+def no_side_effects() -> Iterator[None]:
+    """Let every module that is called inside work on private copies of its state; put the originals back at the end.
+
+    State means buffers (running statistics, spectral-norm vectors, counters) and frozen one-dimensional parameters (some
+    spectral-norm implementations keep their vectors as those). Copies are swapped in, rather than values written back,
+    so that the graph of an earlier pass stays valid and a copy may live on in the graph of this one.
+
+    It needs no list of modules: it acts on those that are called, and on all their children.
+    """
+    originals: list[tuple[dict[str, Any], str, Tensor]] = []
+    seen: set[int] = set()
+
+    def swap_in_copies(module: nn.Module, _inputs: object) -> None:
+        if id(module) in seen:
+            return
+        for part in module.modules():
+            if id(part) in seen:
+                continue
+            seen.add(id(part))
+            for name, buffer in part._buffers.items():
+                if buffer is not None:
+                    originals.append((part._buffers, name, buffer))
+                    part._buffers[name] = buffer.clone()
+            for name, parameter in part._parameters.items():
+                if parameter is not None and not parameter.requires_grad and parameter.ndim == 1:
+                    originals.append((part._parameters, name, parameter))
+                    part._parameters[name] = nn.Parameter(parameter.detach().clone(), requires_grad=False)
+
+    handle = register_module_forward_pre_hook(swap_in_copies)
+    try:
+        yield
+    finally:
+        handle.remove()
+        for owner, name, original in originals:
+            owner[name] = original
+
+
+@contextmanager
+def held(*modules: nn.Module, move: bool = True) -> Iterator[None]:
+    """Hold the effective weights of ``modules`` fixed: every pass inside sees the same D and the same G.
+
+    Parametrised weights (``torch.nn.utils.parametrizations``: spectral norm, weight norm, orthogonal) are computed once,
+    on entry, and shared by all passes, with their graph. With ``move=True`` that one computation advances the
+    spectral-norm vectors, as one training step should; with ``move=False`` they are left where they were. The older
+    hook-based ``torch.nn.utils.spectral_norm`` gets the same treatment.
+
+    Parameters must not be updated inside: the shared weights would be stale.
+    """
+    with parametrize.cached(), ExitStack() as stack:
+        if move:
+            _compute_parametrised_weights(modules)
+        else:
+            with no_side_effects():
+                _compute_parametrised_weights(modules)
+        for part, hook in _hook_spectral_norms(modules):
+            if not part.training:
+                continue
+            if move:
+                hook(part, None)  # one power iteration
+            part.training = False  # the hook iterates only in training mode; convolutions ignore the flag
+            stack.callback(setattr, part, "training", True)
+        yield
+
+
+def _compute_parametrised_weights(modules: tuple[nn.Module, ...]) -> None:
+    for module in modules:
+        for part in module.modules():
+            if parametrize.is_parametrized(part):
+                for name in part.parametrizations:  # type: ignore[union-attr]
+                    getattr(part, name)  # reading it computes it, and `cached` keeps it
+
+
+def _hook_spectral_norms(modules: tuple[nn.Module, ...]) -> Iterator[tuple[nn.Module, HookSpectralNorm]]:
+    for module in modules:
+        for part in module.modules():
+            for hook in list(part._forward_pre_hooks.values()):
+                if isinstance(hook, HookSpectralNorm):
+                    yield part, hook

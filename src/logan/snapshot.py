@@ -1,0 +1,162 @@
+"""Snapshots: what people share. ``network-snapshot-000200.safetensors`` with a ``.json`` that describes it.
+
+The weights file holds the averaged generator and the discriminator. The description is stored in its header too, so
+that the file alone is enough; the ``.json`` beside it adds a checksum, and is for people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from logan import networks
+from logan.config import Config
+from logan.errors import InputError
+from logan.files import write_atomically, write_json
+
+FORMAT = 1
+PATTERN = "network-snapshot-*.safetensors"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a snapshot says about itself.
+
+    Attributes:
+        architecture: arguments of :func:`logan.networks.create`.
+        config: the settings of the run.
+        images: real images seen.
+        class_names: names of the classes, if the networks are conditional.
+    """
+
+    architecture: dict[str, Any]
+    config: Config
+    images: int
+    class_names: list[str]
+
+    def describe(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "format": FORMAT,
+            "architecture": self.architecture,
+            "config": self.config.to_dict(),
+            "images": self.images,
+            "class_names": self.class_names,
+        }
+
+
+def file_name(images: int) -> str:
+    """``network-snapshot-000200.safetensors`` for 200,000 images."""
+    return f"network-snapshot-{images // 1000:06d}.safetensors"
+
+
+def save(path: Path, snapshot: Snapshot, generator: nn.Module, discriminator: nn.Module) -> None:
+    """Write the weights and the description, each in one move."""
+    description = snapshot.describe()
+    tensors = _prefixed("generator", generator) | _prefixed("discriminator", discriminator)
+    header = {"logan": json.dumps(description)}
+    path.with_suffix(".json").unlink(missing_ok=True)  # never a checksum beside weights that it is not of
+    write_atomically(path, lambda partial: save_file(tensors, partial, metadata=header))
+    write_json(path.with_suffix(".json"), description | {"sha256": _sha256(path)})
+
+
+def find(run: str | Path) -> Path:
+    """The snapshot file that RUN means: itself, or the latest in a run folder.
+
+    Raises:
+        InputError: if there is none.
+    """
+    path = Path(run)
+    if path.is_dir():
+        found = sorted(path.glob(PATTERN))
+        if not found:
+            raise InputError(f"{path} holds no {PATTERN}: is it a run folder, and has the run written a snapshot yet?")
+        return found[-1]
+    if not path.exists():
+        raise InputError(f"{path} does not exist; pass a run folder or a network-snapshot-….safetensors")
+    if path.suffix == ".json" and path.with_suffix(".safetensors").exists():
+        return path.with_suffix(".safetensors")
+    return path
+
+
+def read(run: str | Path) -> tuple[Snapshot, dict[str, Tensor]]:
+    """The description and the tensors of a snapshot; see :func:`find` for ``run``.
+
+    Raises:
+        InputError: if it is missing, damaged, or not a snapshot of this project.
+    """
+    path = find(run)
+    damaged = f"{path} is damaged or not a snapshot; use another network-snapshot-….safetensors of the run"
+    try:
+        with safe_open(path, framework="pt") as f:
+            header = (f.metadata() or {}).get("logan")
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{damaged} ({error})") from None
+    if header is None:
+        raise InputError(f"{path} is a safetensors file but not a logan snapshot: its header has no 'logan' entry")
+    _verify_checksum(path, damaged)
+    try:
+        values = json.loads(header)
+        snapshot = Snapshot(
+            values["architecture"], Config.from_dict(values["config"]), values["images"], values["class_names"]
+        )
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{damaged} (description: {error!r})") from None
+    return snapshot, tensors
+
+
+def load_networks(run: str | Path) -> tuple[Snapshot, nn.Module, nn.Module]:
+    """The snapshot's description, its averaged generator and its discriminator, on the CPU in evaluation mode."""
+    snapshot, tensors = read(run)
+    generator, discriminator = networks.create(**snapshot.architecture)
+    load_weights(find(run), tensors, generator, discriminator)
+    return snapshot, generator.eval(), discriminator.eval()
+
+
+def load_weights(path: Path, tensors: dict[str, Tensor], generator: nn.Module, discriminator: nn.Module) -> None:
+    """Copy a snapshot's tensors into networks.
+
+    Raises:
+        InputError: naming the first difference, if the networks are not those of the snapshot.
+    """
+    want = _prefixed("generator", generator) | _prefixed("discriminator", discriminator)
+    for name in sorted(want.keys() | tensors.keys()):
+        if name not in tensors or name not in want:
+            where = "the snapshot" if name in tensors else "these networks"
+            raise InputError(f"{path} is a snapshot of another architecture: only {where} have {name}")
+        if want[name].shape != tensors[name].shape:
+            here, there = tuple(want[name].shape), tuple(tensors[name].shape)
+            raise InputError(f"{path} is a snapshot of another architecture: {name} is {there} there, {here} here")
+    for prefix, network in (("generator", generator), ("discriminator", discriminator)):
+        start = prefix + "."
+        network.load_state_dict({k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)})
+
+
+def _prefixed(prefix: str, network: nn.Module) -> dict[str, Tensor]:
+    return {f"{prefix}.{k}": v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as f:
+        while chunk := f.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _verify_checksum(path: Path, damaged: str) -> None:
+    """Against the ``.json`` beside it, if there is one: a flipped bit in the weights is invisible otherwise."""
+    try:
+        expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["sha256"]
+    except (OSError, json.JSONDecodeError, KeyError, TypeError):
+        return
+    if _sha256(path) != expected:
+        raise InputError(f"{damaged} (its checksum is not the one in {path.with_suffix('.json').name})")

@@ -1,0 +1,133 @@
+"""From a config to the parts of a run: device, data, networks, game."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from logan import losses, networks, prior
+from logan.config import Config
+from logan.data import Dataset, Mixture, batches, open_data
+from logan.errors import InputError
+from logan.game import Game
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto``: cuda if there is one, else cpu.
+
+    Raises:
+        InputError: for a device that this machine or this torch does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"--device {name} cannot be used here ({reason}); try --device cpu") from None
+    return device
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch, numpy and python: initial weights, random subsets, and whatever a network of your own draws."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+def architecture(config: Config, data: Dataset | Mixture) -> dict[str, Any]:
+    """The arguments of :func:`logan.networks.create` for this config and data; also stored in snapshots."""
+    n = config.networks
+    if config.data.conditional and data.num_classes == 0:
+        raise InputError(f"--conditional needs class labels, and {data.name} has none; use class folders or dataset.json")
+    return {
+        "name": n.network,
+        "image_size": data.image_size,
+        "image_channels": data.channels,
+        "latent_dim": n.latent_dim,
+        "num_classes": data.num_classes if config.data.conditional else 0,
+        "width": n.width,
+        "depth": n.depth,
+        "activation": n.activation,
+        "spectral_norm": n.spectral_norm,
+    }
+
+
+def open_configured(config: Config, progress: Any = None) -> Dataset | Mixture:
+    """The data that the config names, checked against the batch size."""
+    d = config.data
+    data = open_data(
+        d.data,
+        image_size=d.image_size,
+        channels=d.channels,
+        pad=d.pad,
+        skip_broken=d.skip_broken,
+        progress=progress,
+    )
+    if not isinstance(data, Mixture) and config.game.batch > len(data):
+        raise InputError(
+            f"--batch {config.game.batch} is larger than the data set: {data.name} has {len(data)} images; pass a smaller --batch"
+        )
+    return data
+
+
+@dataclass
+class Parts:
+    """What the loop works with."""
+
+    config: Config
+    device: torch.device
+    data: Dataset | Mixture
+    generator: nn.Module
+    discriminator: nn.Module
+    game: Game
+    random: torch.Generator
+    """Draws the latents of training."""
+
+    def latents(self, n: int) -> Tensor:
+        """n fresh latents, (n, d)."""
+        return prior.draw(self.config.networks.prior, n, self.config.networks.latent_dim, self.random)
+
+    def reals(self, start: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Real batches from the ``start``-th image on, without labels unless the networks want them."""
+        c = self.config
+        stream = batches(
+            self.data,
+            batch=c.game.batch,
+            seed=c.run.seed,
+            start=start,
+            device=self.device,
+            mirror=c.data.mirror,
+            workers=c.data.workers,
+        )
+        for images, labels in stream:
+            yield images, labels if c.data.conditional else None
+
+
+def build(config: Config, data: Dataset | Mixture) -> Parts:
+    """Seed everything and build the networks, the optimisers and the game."""
+    device = choose_device(config.run.device)
+    seed_everything(config.run.seed)
+    generator, discriminator = networks.create(**architecture(config, data))
+    generator, discriminator = generator.to(device).train(), discriminator.to(device).train()
+    g = config.game
+    game = Game(
+        generator,
+        discriminator,
+        torch.optim.Adam(generator.parameters(), lr=g.g_lr, betas=g.adam_betas),
+        torch.optim.Adam(discriminator.parameters(), lr=g.d_lr, betas=g.adam_betas),
+        loss=losses.get(g.loss),
+        latent=config.latent_step(),
+        update=g.update,
+        d_steps=g.d_steps,
+        autocast=None if g.precision == "float32" else torch.bfloat16,
+    )
+    source = torch.Generator(device).manual_seed(config.run.seed)
+    return Parts(config, device, data, generator, discriminator, game, source)

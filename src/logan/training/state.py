@@ -1,0 +1,128 @@
+"""The state of a training run, for exact resume: ``training-state-latest.pt``.
+
+Everything that a step reads or changes is in it: both networks, both optimisers, the average of G, every random
+generator, the number of images seen (which alone determines the order of the data), and the sums of the current tick.
+"""
+
+from __future__ import annotations
+
+import random
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from logan.errors import InputError
+from logan.files import write_atomically
+from logan.training.averaging import AveragedGenerator
+from logan.training.setup import Parts
+
+FILE_NAME = "training-state-latest.pt"
+FORMAT = 1
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        images: real images shown to D.
+        steps: updates of G.
+        ticks: lines written to the log.
+        seconds: time spent training, over all sittings.
+        sums: sums of the reports since the last tick, by name, and how many there were.
+    """
+
+    images: int = 0
+    steps: int = 0
+    ticks: int = 0
+    seconds: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
+    count: int = 0
+
+
+def save(path: Path, parts: Parts, average: AveragedGenerator, progress: Progress) -> None:
+    """Write the state in one move; the file that was there is whole until then."""
+    state = {
+        "format": FORMAT,
+        "progress": vars(progress),
+        "generator": parts.generator.state_dict(),
+        "discriminator": parts.discriminator.state_dict(),
+        "average": average.module.state_dict(),
+        "g_optimiser": parts.game.g_optimiser.state_dict(),
+        "d_optimiser": parts.game.d_optimiser.state_dict(),
+        "random": _random_states(parts),
+    }
+    write_atomically(path, lambda partial: torch.save(state, partial))
+
+
+def load(path: Path, parts: Parts, average: AveragedGenerator) -> Progress:
+    """Put a saved state into ``parts`` and ``average``.
+
+    Raises:
+        InputError: if the file is damaged, or belongs to other networks.
+    """
+    state = _read(path, parts.device)
+    try:
+        parts.generator.load_state_dict(state["generator"])
+        parts.discriminator.load_state_dict(state["discriminator"])
+        average.module.load_state_dict(state["average"])
+        parts.game.g_optimiser.load_state_dict(state["g_optimiser"])
+        parts.game.d_optimiser.load_state_dict(state["d_optimiser"])
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise InputError(f"{path} belongs to other networks than this run's: {first_line(error)}") from None
+    _restore_random_states(state["random"], parts)
+    return Progress(**state["progress"])
+
+
+def _read(path: Path, device: torch.device) -> dict[str, Any]:
+    damaged = f"{path} is damaged; remove it and resume from a snapshot with --resume network-snapshot-….safetensors"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()  # torch does not check the sums of what it reads
+        if bad is not None:
+            raise InputError(f"{damaged} (checksum of {bad})")
+        # Optimiser states follow their parameters' device by themselves; random states must stay on the CPU.
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{damaged} ({first_line(error)})") from None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise InputError(f"{path} is not a training state that this version of logan can read")
+    return state
+
+
+def _random_states(parts: Parts) -> dict[str, Any]:
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    states: dict[str, Any] = {
+        "latents": parts.random.get_state(),
+        "torch": torch.get_rng_state(),
+        "numpy": (str(kind), torch.from_numpy(np.asarray(keys, dtype=np.int64)), position, has_gauss, gauss),
+        "python": random.getstate(),
+    }
+    if parts.device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(parts.device)
+    return states
+
+
+def _restore_random_states(states: dict[str, Any], parts: Parts) -> None:
+    parts.random.set_state(states["latents"])
+    torch.set_rng_state(states["torch"])
+    kind, keys, position, has_gauss, gauss = states["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
+    version, words, gauss_next = states["python"]
+    random.setstate((version, tuple(words), gauss_next))
+    if "cuda" in states and parts.device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], parts.device)
+
+
+def first_line(error: BaseException) -> str:
+    """The first non-empty line of an error's message, shortened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:160] if lines else type(error).__name__

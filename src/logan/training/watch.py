@@ -1,0 +1,78 @@
+"""What a person sees while a run goes on: a progress bar on a terminal, one line per tick elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+SHOWN = {"d_loss": "D", "g_loss": "G"}
+
+
+class _Rate(ProgressColumn):
+    """Images per second over the last while."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} img/s", style="progress.data.speed")
+
+
+class Watch:
+    """Progress over ``total`` images from ``start`` on.
+
+    Args:
+        total: images in the whole run.
+        start: images already seen, when a run resumes.
+        quiet: show nothing.
+    """
+
+    def __init__(self, total: int, start: int = 0, quiet: bool = False) -> None:
+        self.total, self.quiet = total, quiet
+        self.console = Console(stderr=True, quiet=quiet)
+        self.live = self.console.is_terminal and not quiet
+        self._bar = Progress(
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[kimg]} kimg"),
+            _Rate(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=self.console,
+            disable=not self.live,
+        )
+        self._task = self._bar.add_task("train", total=total, completed=start, kimg=f"{start / 1000:.0f}", losses="")
+
+    def __enter__(self) -> Watch:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def say(self, message: str) -> None:
+        """A line above the bar."""
+        self.console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+    def advance(self, images: int) -> None:
+        """The run has now seen ``images`` images."""
+        if self.live:
+            self._bar.update(self._task, completed=images, kimg=f"{images / 1000:.0f}")
+
+    def tick(self, record: dict[str, Any]) -> None:
+        """A line of the log was written."""
+        measured = " ".join(f"{name} {value:.2f}" for name, value in record.get("metrics", {}).items())
+        losses = " ".join(f"{short} {record[name]:.3f}" for name, short in SHOWN.items() if name in record)
+        text = f"{losses} {measured}".strip()
+        if self.live:
+            self._bar.update(self._task, losses=text)
+        else:
+            left = record["seconds_left"]
+            self.say(
+                f"tick {record['tick']:<4d} kimg {record['kimg']:<8.1f} {text}  "
+                f"{record['images_per_second']:,.0f} img/s  left {int(left) // 60}:{int(left) % 60:02d}"
+            )

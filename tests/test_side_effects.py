@@ -1,0 +1,133 @@
+"""The latent step leaves no trace, on networks that this project did not write."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from logan import LatentStep
+from logan.side_effects import held, no_side_effects
+
+
+class OwnSpectralNorm(nn.Module):
+    """A home-made layer, with its singular vector in a buffer or in a frozen parameter, moved at every forward."""
+
+    def __init__(self, frozen_parameter: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(6, 8))
+        if frozen_parameter:
+            self.u = nn.Parameter(torch.randn(6), requires_grad=False)
+        else:
+            self.register_buffer("u", torch.randn(6))
+
+    def forward(self, x):
+        with torch.no_grad():
+            v = nn.functional.normalize(self.weight.t() @ self.u, dim=0)
+            self.u.data = nn.functional.normalize(self.weight @ v, dim=0)
+        return x @ (self.weight / torch.dot(self.u, self.weight @ v)).t()
+
+
+def discriminators():
+    new_sn, old_sn = nn.utils.parametrizations.spectral_norm, nn.utils.spectral_norm
+    return {
+        "parametrised": nn.Sequential(new_sn(nn.Linear(8, 6)), nn.LeakyReLU(), new_sn(nn.Linear(6, 1))),
+        "hook": nn.Sequential(old_sn(nn.Linear(8, 6)), nn.LeakyReLU(), old_sn(nn.Linear(6, 1))),
+        "own, buffer": nn.Sequential(OwnSpectralNorm(False), nn.LeakyReLU(), nn.Linear(6, 1)),
+        "own, frozen parameter": nn.Sequential(OwnSpectralNorm(True), nn.LeakyReLU(), nn.Linear(6, 1)),
+        "batch norm": nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6), nn.LeakyReLU(), nn.Linear(6, 1)),
+        "dropout": nn.Sequential(nn.Linear(8, 6), nn.Dropout(0.5), nn.LeakyReLU(), nn.Linear(6, 1)),
+    }
+
+
+def generator():
+    return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 8))
+
+
+def state(*modules):
+    return [{k: v.clone() for k, v in m.state_dict().items()} for m in modules]
+
+
+def same(a, b):
+    return all(torch.equal(x[k], y[k]) for x, y in zip(a, b, strict=True) for k in x)
+
+
+@pytest.mark.parametrize("name", discriminators())
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_step_leaves_no_trace(name, steps):
+    torch.manual_seed(0)
+    g, d = generator(), discriminators()[name]
+    z, before, random = torch.rand(5, 4), state(g, d), torch.get_rng_state()
+    LatentStep(steps=steps)(lambda z: d(g(z)), z)
+    assert same(before, state(g, d))
+    assert torch.equal(random, torch.get_rng_state())
+    d(g(z))
+    if name != "dropout":
+        assert not same(before, state(g, d))  # an ordinary pass does move them: the test above can fail
+
+
+@pytest.mark.parametrize("name", discriminators())
+def test_the_next_pass_is_the_same_function(name):
+    """f(z) inside the step equals D(G(z)) evaluated next: same singular vectors, same dropout mask."""
+    torch.manual_seed(0)
+    g, d = generator(), discriminators()[name]
+    z = torch.rand(5, 4)
+    moved = LatentStep()(lambda z: d(g(z)), z)
+    assert torch.equal(moved.scores, d(g(z)).flatten())
+
+
+def test_state_is_put_back_after_an_error():
+    d = discriminators()["batch norm"]
+    before = state(d)
+
+    def broken(z):
+        d(z)
+        raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        LatentStep()(broken, torch.rand(4, 8))
+    assert same(before, state(d))
+    d(torch.rand(4, 8))
+    assert not same(before, state(d))  # the hook is gone
+
+
+def test_graphs_of_earlier_passes_stay_valid():
+    d = discriminators()["batch norm"]
+    first = d(torch.rand(4, 8)).sum()
+    with no_side_effects():
+        second = d(torch.rand(4, 8)).sum()
+    (first + second).backward()
+    assert d[0].weight.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["parametrised", "hook"])
+def test_held_moves_once_on_entry_and_not_inside(name):
+    torch.manual_seed(0)
+    d = discriminators()[name]
+    once = copy.deepcopy(d)
+    x = torch.rand(3, 8)
+    expected = once(x)  # one ordinary pass: one power iteration
+    with held(d):
+        first, second = d(x), d(x)
+    assert torch.equal(first, second)
+    assert torch.equal(first, expected)
+    assert same(state(d), state(once))
+    assert d.training
+    assert all(m.training for m in d.modules())
+
+
+@pytest.mark.parametrize("name", ["parametrised", "hook"])
+def test_held_without_move_leaves_the_vectors(name):
+    torch.manual_seed(0)
+    d = discriminators()[name]
+    vectors = {k: v.clone() for k, v in d.named_buffers()}
+    with held(d, move=False):
+        assert torch.equal(d(torch.ones(1, 8)), d(torch.ones(1, 8)))
+    assert all(torch.equal(v, vectors[k]) for k, v in d.named_buffers())
+
+
+def test_held_weights_carry_their_graph():
+    d = discriminators()["parametrised"]
+    with held(d):
+        d(torch.rand(3, 8)).sum().backward()
+    assert d[0].parametrizations.weight.original.grad.abs().sum() > 0

@@ -169,7 +169,9 @@ class Config:
         _check_ranges(self)
         self.latent_step()
         if self.networks.prior == "normal" and self.latent.bounds == "clip":
-            raise InputError("--bounds clip needs --prior uniform: clipping a normal z to [-1, 1] would change its prior")
+            raise InputError(
+                "--bounds clip needs --prior uniform: clipping a normal z to [-1, 1] would change its prior"
+            )
         return _idle_settings(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -197,7 +199,9 @@ def _group_from_dict(group: Any, name: str, values: dict[str, Any]) -> Any:
     known = {f.name for f in dataclasses.fields(group)}
     for key in values:
         if key not in known:
-            raise InputError(f"unknown setting {name}.{key}{did_you_mean(key, sorted(known))}: another version of logan?")
+            raise InputError(
+                f"unknown setting {name}.{key}{did_you_mean(key, sorted(known))}: another version of logan?"
+            )
     return group(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 

@@ -18,9 +18,16 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         write(partial)
         with open(partial, "rb+") as f:
             os.fsync(f.fileno())
+        os.chmod(partial, 0o666 & ~_umask())  # some writers make files that only their owner can read
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -139,5 +139,3 @@ _GD = LatentConfig(latent="gd", alpha=0.01, portion=0.5, penalty=0.1)
 
 def _method(latent: Latent, *, ngd: LatentConfig, gd: LatentConfig = _GD) -> LatentConfig:
     return {"ngd": ngd, "gd": gd, "none": LatentConfig(latent="none")}[latent]
-
-

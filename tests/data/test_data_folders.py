@@ -86,6 +86,11 @@ def test_zip_equals_folder(classes, tmp_path, inside):
     assert folder.class_names == packed.class_names
 
 
+def test_the_current_folder_has_a_name(classes, monkeypatch):
+    monkeypatch.chdir(classes)
+    assert open_data(".").name == "pets"
+
+
 def test_an_image_beside_the_folders_means_no_classes(classes):
     write(classes / "loose.png", 50)
     data = opened(classes)
@@ -106,6 +111,15 @@ def test_train_is_taken(tmp_path, splits):
     data = opened(tmp_path)
     assert (levels(data), data.class_names) == ([10, 10], ["x", "y"])
     assert "taking 'train'" in data.notices[0]
+
+
+def test_classes_are_sorted(tmp_path):
+    for k, c in enumerate("gcafbed"):
+        write(tmp_path / c / "a.png", k)
+    data = opened(tmp_path)
+    assert data.class_names == list("abcdefg")
+    assert data.labels.tolist() == list(range(7))
+    assert levels(data) == [2, 4, 1, 6, 5, 3, 0]
 
 
 def test_train_beside_another_class_is_a_class(tmp_path):
@@ -165,7 +179,11 @@ def test_a_jpeg_whose_header_is_good_is_found_when_decoding(tmp_path):
     (tmp_path / "1.jpg").write_bytes(whole[: len(whole) * 2 // 3])
     with pytest.raises(InputError, match=r"1.jpg: broken image .*truncated"):
         opened(tmp_path)
-    assert opened(tmp_path, skip_broken=True).broken == ["1.jpg"]
+    held = opened(tmp_path, skip_broken=True)
+    assert held.broken == ["1.jpg"]
+    (tmp_path / "1.jpg").rename(tmp_path / "1.txt")
+    assert torch.equal(held.images, opened(tmp_path).images)
+    (tmp_path / "1.txt").rename(tmp_path / "1.jpg")
     # too large for memory: found when its turn comes, and the next one stands in
     streamed = opened(tmp_path, memory_limit=0)
     with pytest.raises(InputError, match=r"^1.jpg: broken image"):
@@ -213,6 +231,8 @@ def test_sizes_that_differ_need_a_size(tmp_path):
     write(tmp_path / "b.png", 2, size=(20, 15))
     with pytest.raises(InputError, match=r"b.png is 20×15\): pass --image-size, at most 15"):
         opened(tmp_path)
+    with pytest.raises(InputError, match="at most 17"):
+        opened(tmp_path, pad=1)
     data = opened(tmp_path, image_size=15)
     assert (levels(data), data.image_size) == ([1, 2], 15)
 

@@ -95,8 +95,9 @@ def test_cmyk():
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
 def test_sixteen_bits_are_scaled_not_clipped(kind):
     levels = np.array([[0, 128, 129, 257, 32768, 65535]], np.uint16)
-    got = pixels(saved(Image.fromarray(levels), kind))
-    assert got.tolist() == [np.rint(levels[0] / 257).astype(int).tolist()] == [[0, 0, 1, 1, 128, 255]]
+    # older versions of Pillow read such a PPM, but do not write it
+    data = b"P5 6 1 65535\n" + levels.astype(">u2").tobytes() if kind == "PPM" else saved(Image.fromarray(levels), kind)
+    assert pixels(data).tolist() == [np.rint(levels[0] / 257).astype(int).tolist()] == [[0, 0, 1, 1, 128, 255]]
 
 
 def test_sixteen_bits_in_mode_i():

@@ -82,7 +82,8 @@ def test_luminance_is_pillow_s():
         (torch.zeros(2, 1, 4, 4), None, "must be uint8"),
         (torch.zeros(2, 1, 4, 5, dtype=torch.uint8), None, "must be uint8"),
         (torch.zeros(0, 1, 4, 4, dtype=torch.uint8), None, "N ≥ 1"),
-        (torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.tensor([0]), "2 images but labels"),
+        (torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.tensor([0]), "2 images need as many integer"),
+        (torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.zeros(2), "integer labels, not torch.float32"),
         (torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.tensor([0, -1]), "labels go from -1"),
     ],
 )

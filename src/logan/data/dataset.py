@@ -49,12 +49,14 @@ class _Described:
         notices: Sequence[str],
         broken: Sequence[str],
     ):
-        if class_names is None:
-            class_names = [] if labels is None else [str(k) for k in range(int(labels.max()) + 1)]
+        if labels is None:
+            class_names = []
+        elif class_names is None:
+            class_names = [str(k) for k in range(int(labels.max()) + 1)]
         self.name = name
         self.channels, self.image_size = shape
         self.class_names = list(class_names)
-        self.num_classes = len(self.class_names) if labels is not None else 0
+        self.num_classes = len(self.class_names)
         self.notices = list(notices)
         self.broken = list(broken)
         if labels is not None and (int(labels.min()) < 0 or int(labels.max()) >= self.num_classes):
@@ -94,8 +96,11 @@ class InMemory(_Described):
                 f"{name}: images must be uint8 of shape (N, C, S, S) with N ≥ 1, "
                 f"not {images.dtype} of shape {tuple(images.shape)}"
             )
-        if labels is not None and labels.shape != images.shape[:1]:
-            raise InputError(f"{name}: {len(images)} images but labels of shape {tuple(labels.shape)}")
+        if labels is not None and (labels.shape != images.shape[:1] or labels.is_floating_point()):
+            raise InputError(
+                f"{name}: {len(images)} images need as many integer labels, "
+                f"not {labels.dtype} of shape {tuple(labels.shape)}"
+            )
         shape = (images.shape[1], images.shape[2])
         super().__init__(name, shape, labels, class_names, notices, broken)
         self.images = images

@@ -55,9 +55,10 @@ def load_images(
     layout = lay_out(source, str(path))
     headers, broken = _scan(source, layout, skip_broken, progress)
     channels = channels or (1 if all(h.grey for h in headers) else 3)
-    fit = Fit(image_size or _common_size(layout.names, headers, str(path)) + 2 * pad, channels, pad)
-    for name, header in zip(layout.names, headers, strict=True):
-        fit.check_side(header.width, header.height, name)
+    fit = Fit(image_size or _common_size(layout.names, headers, str(path), pad), channels, pad)
+    for image, header in zip(layout.names, headers, strict=True):
+        fit.check_side(header.width, header.height, image)
+    name = path.resolve().name if path.is_dir() else path.stem
     reader = Reader(source, layout.names, fit)
     if len(headers) * channels * fit.image_size**2 > memory_limit:
         return Streamed(
@@ -65,7 +66,7 @@ def load_images(
             len(headers),
             (channels, fit.image_size),
             layout.labels,
-            path.stem,
+            name,
             layout.class_names,
             skip_broken=skip_broken,
             notices=layout.notices,
@@ -75,7 +76,7 @@ def load_images(
     threads = 1 if pixels < SMALL else None
     images, late = _decode_all(reader, layout, skip_broken, progress, threads)
     broken = sorted(broken + late)
-    return InMemory(images, layout.labels, path.stem, layout.class_names, notices=layout.notices, broken=broken)
+    return InMemory(images, layout.labels, name, layout.class_names, notices=layout.notices, broken=broken)
 
 
 @dataclass
@@ -143,7 +144,7 @@ def _drop_broken(layout: Layout, faults: dict[int, BrokenImage], skip_broken: bo
     return broken
 
 
-def _common_size(names: list[str], headers: list[Header], title: str) -> int:
+def _common_size(names: list[str], headers: list[Header], title: str, pad: int) -> int:
     first = headers[0]
     odd = next(((n, h) for n, h in zip(names, headers, strict=True) if not h.width == h.height == first.width), None)
     if odd is not None:
@@ -151,6 +152,6 @@ def _common_size(names: list[str], headers: list[Header], title: str) -> int:
         smallest = min(min(h.width, h.height) for h in headers)
         raise InputError(
             f"{title}: the images are not all squares of one size ({name} is {header.width}×{header.height}): "
-            f"pass --image-size, at most {smallest}"
+            f"pass --image-size, at most {smallest + 2 * pad}"
         )
-    return first.width
+    return first.width + 2 * pad

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -25,8 +26,10 @@ class Mixture:
     name: str
     centres: Tensor
     std: float
-    image_size: int = 1
-    channels: int = 2
+    image_size: ClassVar[int] = 1
+    channels: ClassVar[int] = 2
+    notices: ClassVar[tuple[str, ...]] = ()  # as a Dataset has them
+    broken: ClassVar[tuple[str, ...]] = ()
 
     @property
     def num_classes(self) -> int:

@@ -14,6 +14,8 @@ from logan.files import write_atomically
 
 CELL = 48
 """Smallest side, in pixels, that an image is shown at in a grid; smaller ones are enlarged without smoothing."""
+GAP = 2
+"""Grey pixels between the images of a grid."""
 
 
 def to_uint8(images: Tensor) -> Tensor:
@@ -36,16 +38,16 @@ def as_pil(pixels: Tensor) -> Image.Image:
 def grid(images: Tensor, columns: int | None = None) -> Image.Image:
     """Images (N, C, H, W) in [−1, 1] side by side, row by row; about square unless ``columns`` is given."""
     pixels = to_uint8(images)
+    enlarge = max(1, math.ceil(CELL / max(pixels.shape[1:3])))
+    pixels = pixels.repeat_interleave(enlarge, 1).repeat_interleave(enlarge, 2)
     n, height, width, channels = pixels.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    enlarge = max(1, math.ceil(CELL / max(height, width)))
-    canvas = np.zeros((rows * height, columns * width, channels), dtype=np.uint8)
+    canvas = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, channels), 128, dtype=np.uint8)
     for i, image in enumerate(pixels.numpy()):
-        top, left = i // columns * height, i % columns * width
+        top, left = i // columns * (height + GAP) + GAP, i % columns * (width + GAP) + GAP
         canvas[top : top + height, left : left + width] = image
-    picture = as_pil(torch.from_numpy(canvas))
-    return picture.resize((picture.width * enlarge, picture.height * enlarge), Image.Resampling.NEAREST)
+    return as_pil(torch.from_numpy(canvas))
 
 
 def scatter(points: Tensor, centres: Tensor | None = None) -> Image.Image:

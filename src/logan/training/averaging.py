@@ -79,5 +79,3 @@ def recompute_statistics(generator: nn.Module, inputs: Iterable[tuple[Tensor, Te
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
             norm.eval()
-
-

@@ -46,7 +46,9 @@ def architecture(config: Config, data: Dataset | Mixture) -> dict[str, Any]:
     """The arguments of :func:`logan.networks.create` for this config and data; also stored in snapshots."""
     n = config.networks
     if config.data.conditional and data.num_classes == 0:
-        raise InputError(f"--conditional needs class labels, and {data.name} has none; use class folders or dataset.json")
+        raise InputError(
+            f"--conditional needs class labels, and {data.name} has none; use class folders or dataset.json"
+        )
     return {
         "name": n.network,
         "image_size": data.image_size,

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import track as rich_track
 from rich.text import Text
 
+T = TypeVar("T")
 SHOWN = {"d_loss": "D", "g_loss": "G"}
+
+
+def track(iterable: Iterable[T], description: str, total: int) -> Iterable[T]:
+    """A progress bar over ``iterable`` while data are read."""
+    return rich_track(iterable, description, total, console=Console(stderr=True), transient=True)
 
 
 class _Rate(ProgressColumn):
@@ -51,7 +59,9 @@ class Watch:
         self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
     def say(self, message: str) -> None:

@@ -1,0 +1,73 @@
+"""Flags to dataclasses with tyro; its error boxes to one line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import tyro
+
+from logan.errors import InputError
+
+T = TypeVar("T")
+
+
+def parse(kind: type[T], args: Sequence[str], *, prog: str, description: str, default: Any = None) -> T:
+    """Parse ``args`` into ``kind``; groups of settings share one flat set of flags.
+
+    Raises:
+        InputError: in one line, with the nearest flag where one was misspelt.
+    """
+    caught = io.StringIO()
+    width = os.environ.get("COLUMNS")
+    wants_help = any(a in ("-h", "--help") for a in args)
+    try:
+        if not wants_help:
+            os.environ["COLUMNS"] = "500"  # tyro wraps its messages to the terminal
+        with contextlib.redirect_stderr(caught):
+            extra = {} if default is None else {"default": default}
+            return tyro.cli(
+                kind, args=list(args), prog=prog, description=description, config=(tyro.conf.OmitArgPrefixes,), **extra
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise InputError(one_line(caught.getvalue(), prog)) from None
+    finally:
+        if width is None:
+            os.environ.pop("COLUMNS", None)
+        else:
+            os.environ["COLUMNS"] = width
+
+
+def one_line(box: str, prog: str) -> str:
+    """The message of one of tyro's boxes, and its suggestion."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", box)
+    lines = [line.strip("│╭╮╰╯ \t") for line in text.splitlines()]
+    body = [line for line in lines[1:] if line]
+    message = " ".join(_until_rule(body)).replace("Unrecognized options:", "unknown flag or word:")
+    hint = re.search(r"Perhaps you meant:.*?(--[\w-]+)", " ".join(body))
+    meant = f" (did you mean {hint.group(1)!r}?)" if hint else ""
+    return f"{message or text.strip()}{meant}; see {prog} --help"
+
+
+def _until_rule(lines: list[str]) -> list[str]:
+    for i, line in enumerate(lines):
+        if line and set(line) == {"─"}:
+            return lines[:i]
+    return lines
+
+
+def value_of(flag: str, args: Sequence[str]) -> str | None:
+    """The last value given to ``--flag`` in raw arguments (``--flag v`` or ``--flag=v``), or None."""
+    found = None
+    for i, arg in enumerate(args):
+        if arg == flag and i + 1 < len(args):
+            found = args[i + 1]
+        elif arg.startswith(flag + "="):
+            found = arg[len(flag) + 1 :]
+    return found

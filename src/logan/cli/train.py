@@ -1,0 +1,83 @@
+"""``logan train``: train a GAN, or go on with one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from logan import presets
+from logan.cli.parsing import parse, value_of
+from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig
+
+DESCRIPTION = """Train a GAN with latent optimisation.
+
+--preset NAME and --latent METHOD choose the defaults of all other flags; what is shown here are the defaults of the
+chosen ones. Without arguments: the digits that come with the package, with natural gradient descent on z."""
+
+
+@dataclass(frozen=True)
+class TrainArguments:
+    """What ``logan train`` takes."""
+
+    preset: str = "digits"
+    """digits, ring, grid, fashion, cifar10 or dcgan64."""
+    outdir: str = "runs"
+    """Where the numbered run folder is made."""
+    desc: str | None = None
+    """Name of the run folder after its number; PRESET-LATENT by default."""
+    resume: str | None = None
+    """A run folder: go on exactly where it stopped. A network-snapshot-....safetensors: start a new run from it."""
+    dry_run: bool = False
+    """Print settings, parameter counts and plan; start nothing."""
+    data: DataConfig = field(default_factory=DataConfig)
+    networks: NetworkConfig = field(default_factory=NetworkConfig)
+    latent: LatentConfig = field(default_factory=LatentConfig)
+    game: GameConfig = field(default_factory=GameConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def config(self) -> Config:
+        """The settings of the run alone."""
+        return Config(self.preset, self.data, self.networks, self.latent, self.game, self.run)
+
+
+def read_arguments(args: Sequence[str]) -> TrainArguments:
+    """Two passes: the preset, the latent method and the run to resume set the defaults; the flags change them."""
+    resume = value_of("--resume", args)
+    preset = value_of("--preset", args)
+    if resume is not None and preset is None and not resume.endswith(".safetensors"):
+        base = _resumed_config(Path(resume))
+    else:
+        base = presets.get(preset or "digits", value_of("--latent", args))
+    default = TrainArguments(
+        base.preset, "runs", None, None, False, base.data, base.networks, base.latent, base.game, base.run
+    )
+    return parse(TrainArguments, args, prog="logan train", description=DESCRIPTION, default=default)
+
+
+def _resumed_config(path: Path) -> Config:
+    from logan.training import folder
+    from logan.training.resume import resumed_folder
+
+    run = resumed_folder(path)
+    assert run is not None
+    return folder.read_options(run)
+
+
+def main(args: Sequence[str]) -> int:
+    """Run the command; 0 on success, 130 when interrupted."""
+    given = read_arguments(args)
+    config = given.config()
+    if given.dry_run:
+        from logan.cli.plan import print_plan
+
+        print_plan(config, given.outdir, given.desc, given.resume)
+        return 0
+    from logan.training.loop import train
+
+    try:
+        path = train(config, outdir=given.outdir, desc=given.desc, resume=given.resume)
+    except KeyboardInterrupt:
+        return 130
+    print(f"done: {path}  (look at its fakes*.png; more samples: logan sample {path})")
+    return 0

@@ -1,0 +1,128 @@
+"""Using a trained generator: ``logan.load("runs/00003-digits-ngd").sample(64, seed=0)``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from logan import prior, snapshot
+from logan.errors import InputError
+from logan.latent import LatentStep
+from logan.snapshot import Snapshot
+from logan.training.setup import choose_device
+
+
+class Model:
+    """A generator (moving average) and its discriminator, in evaluation mode.
+
+    Attributes:
+        generator, discriminator: the networks.
+        info: what the snapshot says about itself: architecture, settings of the run, images seen, class names.
+        device: where the networks are.
+    """
+
+    def __init__(self, info: Snapshot, generator: nn.Module, discriminator: nn.Module, device: torch.device) -> None:
+        self.info, self.device = info, device
+        self.generator = generator.to(device).eval().requires_grad_(False)
+        self.discriminator = discriminator.to(device).eval().requires_grad_(False)
+
+    @property
+    def num_classes(self) -> int:
+        """0 for an unconditional generator."""
+        return self.info.architecture["num_classes"]
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        trunc: float = 1.0,
+        labels: Sequence[int] | Tensor | None = None,
+        latent_steps: int = 0,
+        batch: int = 64,
+    ) -> Tensor:
+        """Draw n images, (n, C, H, W), in [−1, 1], on the CPU.
+
+        The same seed gives the same images, whatever the batch size, on one kind of device.
+
+        Args:
+            n: how many.
+            seed: of the latents, and of the labels if none are given.
+            trunc: truncation s in [0, 1]: latents are w = s·z (section 5.4 of the paper).
+            labels: classes, repeated in turn to n; by default drawn uniformly. Conditional generators only.
+            latent_steps: steps of latent optimisation with the run's own settings before generating (appendix E uses ten;
+                section 5.2 found none best for large networks).
+            batch: images per pass.
+
+        Raises:
+            InputError: for impossible arguments.
+        """
+        self._check(n, trunc, labels, latent_steps, batch)
+        config = self.info.config
+        source = torch.Generator("cpu").manual_seed(seed)
+        z = prior.draw(config.networks.prior, n, config.networks.latent_dim, source, trunc)
+        y = self._labels(n, labels, source)
+        step = self._latent_step(latent_steps)
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)  # for a random subset of dimensions
+            images = [self._generate(z[i : i + batch], y, i, step) for i in range(0, n, batch)]
+        return torch.cat(images)
+
+    def _generate(self, z: Tensor, y: Tensor | None, start: int, step: LatentStep | None) -> Tensor:
+        z = z.to(self.device)
+        given = () if y is None else (y[start : start + len(z)].to(self.device),)
+        if step is not None:
+            z = step(lambda z: self.discriminator(self.generator(z, *given), *given), z).z
+        return self.generator(z, *given).float().cpu()
+
+    def _latent_step(self, steps: int) -> LatentStep | None:
+        if steps == 0:
+            return None
+        step = self.info.config.latent_step()
+        if step is None:
+            raise InputError(
+                "--latent-steps needs a run that was trained with --latent gd or ngd: this one has no step size"
+            )
+        return replace(step, steps=steps)
+
+    def _labels(self, n: int, labels: Sequence[int] | Tensor | None, source: torch.Generator) -> Tensor | None:
+        if self.num_classes == 0:
+            return None
+        if labels is None:
+            return torch.randint(self.num_classes, (n,), generator=source)
+        given = torch.as_tensor(labels, dtype=torch.int64)
+        return given.repeat(-(-n // len(given)))[:n]
+
+    def _check(self, n: int, trunc: float, labels: object, latent_steps: int, batch: int) -> None:
+        if n < 1 or batch < 1:
+            raise InputError(f"--n and --batch must be >= 1, not {n} and {batch}")
+        if not 0 <= trunc <= 1:
+            raise InputError(f"--trunc must be in [0, 1], not {trunc}")
+        if latent_steps < 0:
+            raise InputError(f"--latent-steps must be >= 0, not {latent_steps}")
+        if labels is None:
+            return
+        if self.num_classes == 0:
+            raise InputError("--labels needs a class-conditional generator; this one was trained without --conditional")
+        values = torch.as_tensor(labels).flatten().tolist()
+        if not values or not all(0 <= v < self.num_classes for v in values):
+            raise InputError(f"--labels must be in 0 ... {self.num_classes - 1}, not {values}")
+
+
+def load(run: str | Path, device: str = "auto") -> Model:
+    """Load a snapshot for sampling. Nothing in the file is executed.
+
+    Args:
+        run: a run folder (its latest snapshot) or a ``network-snapshot-….safetensors``.
+        device: ``auto``, ``cpu``, ``cuda`` …
+
+    Raises:
+        InputError: if there is no snapshot, or it is damaged.
+    """
+    info, generator, discriminator = snapshot.load_networks(run)
+    return Model(info, generator, discriminator, choose_device(device))

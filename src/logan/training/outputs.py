@@ -1,0 +1,98 @@
+"""What a run leaves behind beside its log: pictures, snapshots, and the scores measured on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from logan import prior, snapshot
+from logan.data import Mixture
+from logan.report.pictures import save_picture
+from logan.training.averaging import AveragedGenerator, recompute_statistics
+from logan.training.setup import Parts, architecture
+
+Measure = Callable[[nn.Module, nn.Module], dict[str, float]]
+"""The averaged generator and the discriminator, in evaluation mode, to named scores."""
+
+STATISTICS_IMAGES = 2048
+"""Images over which the batch-norm statistics of the averaged generator are measured before it is used."""
+POINTS = 2000
+"""Points in a picture of a 2-D mixture."""
+
+
+def first_pictures(path: Path, parts: Parts, average: AveragedGenerator) -> None:
+    """``reals.png``, the images that D sees first, and ``fakes_init.png``."""
+    n, columns = _grid_size(parts)
+    save_picture(path / "reals.png", _first_reals(parts, n), columns=columns, centres=_centres(parts))
+    save_fakes(path / "fakes_init.png", parts, average)
+
+
+def save_snapshot(path: Path, parts: Parts, average: AveragedGenerator, images: int) -> None:
+    """``network-snapshot-….safetensors`` and its ``.json``; call :func:`save_fakes` first, for the statistics."""
+    names = list(parts.data.class_names) if parts.config.data.conditional else []
+    description = snapshot.Snapshot(architecture(parts.config, parts.data), parts.config, images, names)
+    snapshot.save(path / snapshot.file_name(images), description, average.module, parts.discriminator)
+
+
+def take_scores(measure: Measure, parts: Parts, average: AveragedGenerator) -> dict[str, float]:
+    """Call ``measure`` without letting it change the run: not its networks' mode, not its random numbers."""
+    with torch.random.fork_rng([parts.device] if parts.device.type == "cuda" else []):
+        parts.discriminator.eval()
+        try:
+            return measure(average.module, parts.discriminator)
+        finally:
+            parts.discriminator.train()
+
+
+@torch.no_grad()
+def save_fakes(path: Path, parts: Parts, average: AveragedGenerator) -> None:
+    """A picture by the averaged generator, from latents that are the same all through the run.
+
+    Measures the batch-norm statistics of the average before, on latents of the prior (not moved: as they are sampled).
+    """
+    config, classes = parts.config, parts.data.num_classes if parts.config.data.conditional else 0
+    source = torch.Generator(parts.device).manual_seed(config.run.seed + 1)
+    batch = config.game.batch
+
+    def draw(n: int) -> Tensor:
+        return prior.draw(config.networks.prior, n, config.networks.latent_dim, source)
+
+    def statistics_inputs() -> Iterator[tuple[Tensor, Tensor | None]]:
+        for _ in range(-(-STATISTICS_IMAGES // batch)):
+            y = torch.randint(classes, (batch,), generator=source, device=parts.device) if classes else None
+            yield draw(batch), y
+
+    n, columns = _grid_size(parts)
+    z = draw(n)
+    labels = torch.arange(n, device=parts.device) // columns % classes if classes else None  # a row per class
+    recompute_statistics(average.module, statistics_inputs())
+    images = torch.cat([_generate(average.module, z, labels, i, batch) for i in range(0, n, batch)])
+    save_picture(path, images, columns=columns, centres=_centres(parts))
+
+
+def _generate(generator: nn.Module, z: Tensor, labels: Tensor | None, start: int, batch: int) -> Tensor:
+    part = slice(start, start + batch)
+    return generator(z[part]) if labels is None else generator(z[part], labels[part])
+
+
+def _first_reals(parts: Parts, n: int) -> Tensor:
+    stream, batches = parts.reals(0), [torch.empty(0)]
+    while sum(map(len, batches)) < n:
+        batches.append(next(stream)[0].cpu())
+    return torch.cat(batches[1:])[:n]
+
+
+def _grid_size(parts: Parts) -> tuple[int, int]:
+    """Images in a grid and its columns: 10 x 10; ten per class for at most 20 classes; 8 x 8 of larger images."""
+    if isinstance(parts.data, Mixture):
+        return POINTS, 1
+    if parts.config.data.conditional:
+        return 10 * min(parts.data.num_classes, 20), 10
+    return (100, 10) if parts.data.image_size <= 64 else (64, 8)
+
+
+def _centres(parts: Parts) -> Tensor | None:
+    return parts.data.centres if isinstance(parts.data, Mixture) else None

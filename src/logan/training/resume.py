@@ -1,0 +1,67 @@
+"""What ``--resume`` means: a run folder is continued exactly, a snapshot lends its weights to a new run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from logan import snapshot
+from logan.config import Config
+from logan.errors import InputError
+from logan.training import state
+from logan.training.averaging import AveragedGenerator
+from logan.training.setup import Parts
+
+
+def resumed_folder(resume: str | Path | None) -> Path | None:
+    """The run folder that ``--resume`` names, or None if it names a snapshot or nothing."""
+    if resume is None:
+        return None
+    path = Path(resume)
+    if path.name == state.FILE_NAME:
+        return path.parent
+    if path.is_dir():
+        return path
+    if path.suffix == ".safetensors":
+        return None
+    if not path.exists():
+        raise InputError(f"--resume {path} does not exist; pass a run folder or a network-snapshot-….safetensors")
+    raise InputError(
+        f"--resume {path} is neither a run folder, a {state.FILE_NAME}, nor a network-snapshot-….safetensors"
+    )
+
+
+def check_same_settings(old: Config, new: Config, path: Path) -> None:
+    """Only the length, the cadence and the machine may differ: anything else would not be the same run.
+
+    Raises:
+        InputError: naming the first flag that differs.
+    """
+    free = {"kimg": new.run.kimg, "tick": new.run.tick, "snap": new.run.snap, "device": new.run.device}
+    allowed = replace(
+        old,
+        run=replace(old.run, **free),
+        data=replace(old.data, data=new.data.data, workers=new.data.workers),
+    )
+    if allowed != new:
+        before, after = _flatten(allowed.to_dict()), _flatten(new.to_dict())
+        name = next(k for k in before if before[k] != after[k])
+        raise InputError(
+            f"--{name.replace('_', '-')} {after[name]} is not what {path} was started with ({before[name]}); leave it out, "
+            f"or start a new run from one of its snapshots"
+        )
+
+
+def _flatten(values: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat.update(value if isinstance(value, dict) else {name: value})
+    return flat
+
+
+def start_from_snapshot(path: Path, parts: Parts, average: AveragedGenerator) -> None:
+    """Begin with the weights of a snapshot: both G and its average with the snapshot's (averaged) G, and D with its D."""
+    _, tensors = snapshot.read(path)
+    snapshot.load_weights(path, tensors, parts.generator, parts.discriminator)
+    average.module.load_state_dict(parts.generator.state_dict())

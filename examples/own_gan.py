@@ -18,9 +18,9 @@ parser.add_argument("--seed", type=int, default=0)
 args = parser.parse_args()
 torch.manual_seed(args.seed)
 
-BATCH, LATENT, WIDTH, STD = 256, 8, 128, 0.015
+BATCH, LATENT, WIDTH, STD = 256, 8, 128, 0.04
 ANGLES = torch.arange(8) * math.pi / 4
-CENTRES = 0.75 * torch.stack([ANGLES.cos(), ANGLES.sin()], dim=1)
+CENTRES = 2 * torch.stack([ANGLES.cos(), ANGLES.sin()], dim=1)
 
 G = nn.Sequential(
     nn.Linear(LATENT, WIDTH),

@@ -168,6 +168,10 @@ class Config:
         """
         _check_ranges(self)
         self.latent_step()
+        if self.latent.latent != "none" and self.latent.portion * self.networks.latent_dim < 0.5:
+            raise InputError(
+                f"--portion {self.latent.portion} of --latent-dim {self.networks.latent_dim} leaves no dimension to optimise"
+            )
         if self.networks.prior == "normal" and self.latent.bounds == "clip":
             raise InputError(
                 "--bounds clip needs --prior uniform: clipping a normal z to [-1, 1] would change its prior"
@@ -191,7 +195,7 @@ class Config:
             if name not in groups:
                 raise InputError(f"unknown settings {name!r}: written by another version of logan?")
             group = groups[name].default_factory
-            given[name] = value if group is dataclasses.MISSING else _group_from_dict(group, name, value)  # type: ignore[arg-type]
+            given[name] = value if group is dataclasses.MISSING else _group_from_dict(group, name, value)
         return cls(**given)
 
 

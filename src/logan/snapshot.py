@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -116,7 +117,8 @@ def read(run: str | Path) -> tuple[Snapshot, dict[str, Tensor]]:
 def load_networks(run: str | Path) -> tuple[Snapshot, nn.Module, nn.Module]:
     """The snapshot's description, its averaged generator and its discriminator, on the CPU in evaluation mode."""
     snapshot, tensors = read(run)
-    generator, discriminator = networks.create(**snapshot.architecture)
+    with torch.random.fork_rng([]):  # initial weights are drawn only to be replaced
+        generator, discriminator = networks.create(**snapshot.architecture)
     load_weights(find(run), tensors, generator, discriminator)
     return snapshot, generator.eval(), discriminator.eval()
 

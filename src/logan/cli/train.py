@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from logan import presets
@@ -48,11 +48,19 @@ def read_arguments(args: Sequence[str]) -> TrainArguments:
     if resume is not None and preset is None and not resume.endswith(".safetensors"):
         base = _resumed_config(Path(resume))
     else:
-        base = presets.get(preset or "digits", value_of("--latent", args))
+        base = _with_network(presets.get(preset or "digits", value_of("--latent", args)), value_of("--network", args))
     default = TrainArguments(
         base.preset, "runs", None, None, False, base.data, base.networks, base.latent, base.game, base.run
     )
     return parse(TrainArguments, args, prog="logan train", description=DESCRIPTION, default=default)
+
+
+def _with_network(preset: Config, network: str | None) -> Config:
+    """Another network than the preset's starts from its own published width, depth, activation and normalisation."""
+    n = preset.networks
+    if network is None or network == n.network:
+        return preset
+    return replace(preset, networks=NetworkConfig(network=network, latent_dim=n.latent_dim, prior=n.prior))
 
 
 def _resumed_config(path: Path) -> Config:

@@ -19,7 +19,7 @@ class Mixture:
 
     Args:
         name: what to call it in logs.
-        centres: (K, 2), float32; inside [−1, 1], with room for the noise.
+        centres: (K, 2), float32.
         std: standard deviation of each Gaussian along each axis.
     """
 
@@ -54,23 +54,26 @@ class Mixture:
         return points.float().reshape(n, 2, 1, 1), labels
 
 
-def ring(modes: int = 8, radius: float = 0.75, std: float = 0.015) -> Mixture:
-    """Gaussians on a circle: the usual radius 2 and std 0.04, scaled by 3/8 into [−1, 1].
+def ring(modes: int = 8, radius: float = 2.0, std: float = 0.04) -> Mixture:
+    """Gaussians on a circle.
 
-    Source: Metz et al. 2017, "Unrolled generative adversarial networks", §3.1, for the eight modes on a circle.
+    Source: Metz et al. 2017, "Unrolled generative adversarial networks", §3.1, for the eight modes on a circle. Not
+    scaled into [−1, 1]: a discriminator with spectral norm is 1-Lipschitz, so the scale of the points decides how well
+    it can tell them apart.
     """
     angles = [2 * math.pi * k / modes for k in range(modes)]
     centres = torch.tensor([(radius * math.cos(a), radius * math.sin(a)) for a in angles])
     return Mixture("ring", centres, std)
 
 
-def grid(side: int = 5, reach: float = 0.75) -> Mixture:
-    """side × side Gaussians on a grid from −reach to reach, std 1/40 of the spacing.
+def grid(side: int = 5, spacing: float = 2.0, std: float = 0.05) -> Mixture:
+    """side × side Gaussians on a square grid around the origin.
 
-    Source: Srivastava et al. 2017, "VEEGAN", §4: spacing 2 and std 0.05. With 5 × 5 and reach 0.75: 0.375 and 0.009375.
+    Source: Srivastava et al. 2017, "VEEGAN", §4.1: spacing 2 and std 0.05.
     """
+    reach = spacing * (side - 1) / 2
     line = torch.linspace(-reach, reach, side)
-    return Mixture("grid", torch.cartesian_prod(line, line), std=2 * reach / (side - 1) / 40)
+    return Mixture("grid", torch.cartesian_prod(line, line), std)
 
 
 def _normal_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    measured = [k for k in records[-1].get("metrics", {})] if records else []
+    measured = list(records[-1].get("metrics", {})) if records else []
     panels = [p for p in PANELS if any(name in r for r in records for name in p[1])]
     rows = len(panels) + len(measured)
     if not rows:

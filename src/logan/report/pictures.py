@@ -51,17 +51,18 @@ def grid(images: Tensor, columns: int | None = None) -> Image.Image:
 
 
 def scatter(points: Tensor, centres: Tensor | None = None) -> Image.Image:
-    """Points (N, 2, 1, 1) in the square [−1, 1]², with the mixture's centres as crosses."""
+    """Points (N, 2, 1, 1), with the mixture's centres as crosses; the frame is set by the centres if there are any."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
     canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+    xy = points.detach().float().cpu().flatten(1).numpy()
+    reach = 1.25 * float(np.abs(xy).max() if centres is None else centres.abs().max())
     if centres is not None:
         axes.plot(*centres.cpu().T.numpy(), "x", color="0.6", markersize=8, zorder=1)
-    xy = points.detach().float().cpu().flatten(1).numpy()
     axes.scatter(xy[:, 0], xy[:, 1], s=4, alpha=0.5, linewidths=0, color="tab:blue", zorder=2)
-    axes.set(xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), aspect="equal")
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3].copy())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,12 +96,20 @@ def train(
     watch = Watch(config.run.kimg * 1000, progress.images, quiet)
     run = Run(parts, average, progress, path, folder.StatsLog(path, progress.ticks), watch, measure)
     run.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in progress.sums.items()}
-    for warning in [*warnings, *getattr(data, "notices", [])]:
+    for warning in [*warnings, *data.notices, *_left_out(data.broken)]:
         watch.say(f"warning: {warning}")
     watch.say(f"{path}: {data.name}, {config.networks.network}, latent step {config.latent.latent}, {parts.device}")
     with watch, interrupts() as interrupted:
         _play(run, interrupted)
     return path
+
+
+def _left_out(broken: Sequence[str]) -> list[str]:
+    """A warning that names the first few images that could not be read."""
+    if not broken:
+        return []
+    named = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
+    return [f"left out {len(broken)} broken images: {named}"]
 
 
 def _play(run: Run, interrupted: Callable[[], bool]) -> None:
@@ -118,7 +126,7 @@ def _play(run: Run, interrupted: Callable[[], bool]) -> None:
         p.images += images
         p.steps += 1
         run.average.update(run.parts.generator, images, p.images)
-        _accumulate(run, {"d_loss": turn.d_loss, "g_loss": turn.g_loss} | turn.report)
+        _accumulate(run, {"d_loss": turn.d_loss, "g_loss": turn.g_loss, **turn.report})
         run.watch.advance(p.images)
         last = p.images >= run.total
         if last or p.images >= (p.ticks + 1) * run.config.run.tick * 1000:

@@ -38,10 +38,9 @@ def check_same_settings(old: Config, new: Config, path: Path) -> None:
     Raises:
         InputError: naming the first flag that differs.
     """
-    free = {"kimg": new.run.kimg, "tick": new.run.tick, "snap": new.run.snap, "device": new.run.device}
     allowed = replace(
         old,
-        run=replace(old.run, **free),
+        run=replace(old.run, kimg=new.run.kimg, tick=new.run.tick, snap=new.run.snap, device=new.run.device),
         data=replace(old.data, data=new.data.data, workers=new.data.workers),
     )
     if allowed != new:

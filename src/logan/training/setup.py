@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from logan import losses, networks, prior
+from logan import losses, networks, presets, prior
 from logan.config import Config
 from logan.data import Dataset, Mixture, batches, open_data
 from logan.errors import InputError
@@ -63,8 +64,14 @@ def architecture(config: Config, data: Dataset | Mixture) -> dict[str, Any]:
 
 
 def open_configured(config: Config, progress: Any = None) -> Dataset | Mixture:
-    """The data that the config names, checked against the batch size."""
+    """The data that the config names, checked against the batch size.
+
+    Raises:
+        InputError: if there are none, they cannot be read, do not fit the settings, or are fewer than a batch.
+    """
     d = config.data
+    if config.preset in presets.WHERE_DATA_ARE and not Path(d.data).exists() and "/" in d.data:
+        raise InputError(f"no data at {d.data}: {presets.WHERE_DATA_ARE[config.preset]}")
     data = open_data(
         d.data,
         image_size=d.image_size,

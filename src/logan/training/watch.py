@@ -16,8 +16,9 @@ SHOWN = {"d_loss": "D", "g_loss": "G"}
 
 
 def track(iterable: Iterable[T], description: str, total: int) -> Iterable[T]:
-    """A progress bar over ``iterable`` while data are read."""
-    return rich_track(iterable, description, total, console=Console(stderr=True), transient=True)
+    """A progress bar over ``iterable`` while data are read; nothing where there is no terminal."""
+    console = Console(stderr=True)
+    return rich_track(iterable, description, total, console=console, transient=True, disable=not console.is_terminal)
 
 
 class _Rate(ProgressColumn):

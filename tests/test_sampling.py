@@ -1,0 +1,159 @@
+"""Snapshots and samples from them."""
+
+import json
+import os
+import stat
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import logan
+from logan import snapshot
+from logan.errors import InputError
+
+from .training.small import config
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return logan.train(config(kimg=1, snap=1), outdir=tmp_path_factory.mktemp("runs"), quiet=True)
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory):
+    return logan.train(config(kimg=1, snap=1, conditional=True), outdir=tmp_path_factory.mktemp("runs"), quiet=True)
+
+
+def copy_of(run, tmp_path):
+    source = snapshot.find(run)
+    for path in (source, source.with_suffix(".json")):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path / source.name
+
+
+def test_samples_are_images_and_depend_on_the_seed_alone(run):
+    model = logan.load(run)
+    images = model.sample(10, seed=3)
+    assert images.shape == (10, 1, 8, 8)
+    assert images.min() >= -1
+    assert images.max() <= 1
+    torch.testing.assert_close(images, model.sample(10, seed=3, batch=3), rtol=1e-5, atol=1e-6)
+    assert torch.equal(images, logan.load(run).sample(10, seed=3))
+    assert not torch.allclose(images, model.sample(10, seed=4))
+    torch.testing.assert_close(images[:4], model.sample(4, seed=3), rtol=1e-5, atol=1e-6)
+
+
+def test_truncation_scales_the_latents(run):
+    model = logan.load(run)
+    one = model.sample(5, trunc=0.0)
+    torch.testing.assert_close(one, one[:1].expand(5, -1, -1, -1))
+    spread = [model.sample(50, trunc=s).std(0).mean() for s in (0.0, 0.3, 1.0)]
+    assert spread[0] < spread[1] < spread[2]
+
+
+def test_latent_steps_raise_the_score(run):
+    model = logan.load(run)
+    scores = [model.discriminator(model.sample(64, latent_steps=k)).mean() for k in (0, 1, 5)]
+    assert scores[0] < scores[1] < scores[2]
+    assert torch.equal(model.sample(6, latent_steps=2), model.sample(6, latent_steps=2))
+
+
+def test_sampling_leaves_the_global_random_state(run):
+    before = torch.get_rng_state()
+    logan.load(run).sample(4, latent_steps=1)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_conditional(conditional):
+    model = logan.load(conditional)
+    assert model.num_classes == 10
+    assert model.info.class_names == [str(i) for i in range(10)]
+    assert not torch.allclose(model.sample(6, labels=[1]), model.sample(6, labels=[2]))
+    torch.testing.assert_close(model.sample(6, labels=[1, 2]), model.sample(6, labels=[1, 2, 1, 2, 1, 2]))
+    assert model.sample(3).shape == (3, 1, 8, 8)
+    with pytest.raises(InputError, match=r"0 \.\.\. 9"):
+        model.sample(3, labels=[10])
+
+
+def test_it_is_the_averaged_generator(run):
+    state = torch.load(run / "training-state-latest.pt", weights_only=True)
+    weights = logan.load(run).generator.state_dict()
+    assert all(torch.equal(weights[k], v) for k, v in state["average"].items())
+    assert not all(torch.equal(weights[k], v) for k, v in state["generator"].items())
+
+
+def test_the_weights_file_alone_is_enough(run, tmp_path):
+    path = copy_of(run, tmp_path)
+    path.with_suffix(".json").unlink()
+    assert torch.equal(logan.load(path).sample(2), logan.load(run).sample(2))
+
+
+def test_the_description(run):
+    values = json.loads(snapshot.find(run).with_suffix(".json").read_text())
+    assert values["architecture"]["name"] == "dcgan"
+    assert values["images"] == 1000
+    assert values["config"]["game"]["batch"] == 50
+    assert len(values["sha256"]) == 64
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_snapshots_can_be_read_by_others(run):
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(snapshot.find(run).stat().st_mode) == 0o666 & ~mask
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "flipped"])
+def test_damaged_snapshot(run, tmp_path, damage):
+    path = copy_of(run, tmp_path)
+    good = path.read_bytes()
+    path.write_bytes(
+        {
+            "truncated": good[: len(good) // 2],
+            "empty": b"",
+            "text": b"hello" * 100,
+            "flipped": good[:-9] + bytes([good[-9] ^ 1]) + good[-8:],
+        }[damage]
+    )
+    with pytest.raises(InputError, match="damaged"):
+        logan.load(path)
+
+
+def test_snapshot_of_another_architecture(run, tmp_path):
+    path = copy_of(run, tmp_path)
+    tensors = load_file(path)
+    description = snapshot.read(path)[0].describe()
+    path.with_suffix(".json").unlink()
+    description["architecture"]["width"] = 16
+    save_file(tensors, path, metadata={"logan": json.dumps(description)})
+    with pytest.raises(InputError, match="another architecture: .* is .* there"):
+        logan.load(path)
+    description["architecture"] |= {"width": 8, "name": "mlp"}
+    save_file(tensors, path, metadata={"logan": json.dumps(description)})
+    with pytest.raises(InputError, match="another architecture: only"):
+        logan.load(path)
+    save_file(tensors, path)
+    with pytest.raises(InputError, match="not a logan snapshot"):
+        logan.load(path)
+
+
+def test_missing(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        logan.load(tmp_path / "nothing")
+    with pytest.raises(InputError, match="holds no network-snapshot"):
+        logan.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 0}, "--n"),
+        ({"n": 1, "trunc": 1.5}, "--trunc"),
+        ({"n": 1, "latent_steps": -1}, "--latent-steps"),
+        ({"n": 1, "labels": [0]}, "--labels needs a class-conditional"),
+    ],
+)
+def test_impossible_samples(run, arguments, message):
+    with pytest.raises(InputError, match=message):
+        logan.load(run).sample(**arguments)

@@ -1,0 +1,244 @@
+"""Stopping anywhere and going on gives the run that never stopped, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from logan.errors import InputError
+from logan.game import Game
+from logan.training import folder, state
+from logan.training.loop import train
+
+from .small import assert_same_run, config
+
+
+class Stop(Exception):
+    """Stands for a process that dies."""
+
+
+def stop_after(monkeypatch, steps: int, how) -> None:
+    """Call ``how`` in the middle of the given step of the game."""
+    step, count = Game.step, 0
+
+    def counted(self, *args):
+        nonlocal count
+        count += 1
+        if count == steps:
+            how()
+        return step(self, *args)
+
+    monkeypatch.setattr(Game, "step", counted)
+
+
+def die():
+    raise Stop
+
+
+def ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+VARIANTS = {
+    "everything on": {},
+    "alternating, 2 D-steps": {"update": "alternating", "d_steps": 2},
+    "no latent step, normal prior": {"latent": "none", "prior": "normal"},
+    "conditional, gd, bfloat16": {"conditional": True, "latent": "gd", "alpha": 0.1, "precision": "bfloat16"},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("step", "how"), [(1, die), (45, die), (13, ctrl_c), (57, ctrl_c)])
+def test_resume_is_exact(tmp_path, monkeypatch, variant, step, how):
+    settings = config(**VARIANTS[variant])
+    whole = train(settings, outdir=tmp_path, desc="whole", quiet=True)
+    torch.manual_seed(99)  # nothing may depend on what the process did before
+    random.seed(99)
+    np.random.seed(99)
+    step = step // settings.game.d_steps + 1
+    with monkeypatch.context() as m:
+        stop_after(m, step, how)
+        with pytest.raises((Stop, KeyboardInterrupt)):
+            train(settings, outdir=tmp_path, desc="stopped", quiet=True)
+    stopped = tmp_path / "00001-stopped"
+    saved = torch.load(stopped / state.FILE_NAME, weights_only=True)["progress"]["steps"]
+    assert saved == step if how is ctrl_c else saved < step or step == 1
+    assert train(settings, resume=stopped, quiet=True) == stopped
+    assert_same_run(whole, stopped)
+
+
+def test_stop_twice(tmp_path, monkeypatch):
+    settings = config()
+    whole = train(settings, outdir=tmp_path, desc="whole", quiet=True)
+    for step in (30, 25):
+        with monkeypatch.context() as m:
+            stop_after(m, step, ctrl_c)
+            with pytest.raises(KeyboardInterrupt):
+                train(
+                    settings,
+                    outdir=tmp_path,
+                    desc="stopped",
+                    quiet=True,
+                    resume=folder_or_none(tmp_path / "00001-stopped"),
+                )
+    train(settings, resume=tmp_path / "00001-stopped" / state.FILE_NAME, quiet=True)
+    assert_same_run(whole, tmp_path / "00001-stopped")
+
+
+def folder_or_none(path):
+    return path if path.exists() else None
+
+
+def test_streamed_folder_with_workers(tmp_path, monkeypatch):
+    """Order of the data when images are decoded on the way."""
+    import functools
+
+    import logan.training.setup as setup
+    from logan.data import open_data
+
+    images = tmp_path / "images"
+    images.mkdir()
+    source = np.random.default_rng(0)
+    for i in range(130):
+        Image.fromarray(source.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(images / f"{i:03d}.png")
+    monkeypatch.setattr(setup, "open_data", functools.partial(open_data, memory_limit=0))
+    settings = config(data=str(images), workers=2, kimg=1, snap=1)
+    whole = train(settings, outdir=tmp_path, desc="whole", quiet=True)
+    with monkeypatch.context() as m:
+        stop_after(m, 9, ctrl_c)
+        with pytest.raises(KeyboardInterrupt):
+            train(settings, outdir=tmp_path, desc="stopped", quiet=True)
+    stopped = tmp_path / "00001-stopped"
+    train(settings, resume=stopped, quiet=True)
+    assert_same_run(whole, stopped)
+
+
+def test_two_runs_are_equal_and_seeds_differ(tmp_path):
+    a, b, c = (train(config(seed=s, kimg=1), outdir=tmp_path, quiet=True) for s in (3, 3, 4))
+    assert_same_run(a, b)
+    with pytest.raises(AssertionError):
+        assert_same_run(a, c)
+
+
+def test_longer_than_planned(tmp_path):
+    """--kimg may grow: a run of 2 prolonged to 4 is the run of 4."""
+    short = train(config(kimg=2), outdir=tmp_path, quiet=True)
+    long = train(config(kimg=4), outdir=tmp_path, quiet=True)
+    train(config(kimg=4), resume=short, quiet=True)
+    assert_same_run(short, long)
+
+
+COMMAND = (
+    "--network dcgan --latent-dim 8 --width 8 --spectral-norm True --mirror --subset random --beta 0.5 --batch 50 "
+    "--kimg 12 --tick 1 --snap 2 --ema-kimg 1"
+).split()
+
+
+def start(*args: str) -> subprocess.Popen:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "logan.cli.main", "train", *args]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+
+def test_kill_9_at_a_random_moment_three_times(tmp_path):
+    whole = start(*COMMAND, "--outdir", str(tmp_path), "--desc", "whole")
+    begun = time.monotonic()
+    assert whole.wait() == 0, whole.stderr.read()
+    duration = time.monotonic() - begun
+    for i in range(3):
+        moment = random.SystemRandom().uniform(0.2, 0.95) * duration
+        killed = start(*COMMAND, "--outdir", str(tmp_path), "--desc", f"killed{i}")
+        time.sleep(moment)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        runs = list(tmp_path.glob(f"*-killed{i}"))
+        where = f"killed after {moment:.3f} of {duration:.3f} s"
+        if runs and (runs[0] / folder.OPTIONS).exists():
+            again = start("--resume", str(runs[0]))
+        else:  # killed before it made its folder: nothing to resume, nothing lost
+            again = start(*COMMAND, "--outdir", str(tmp_path), "--desc", f"killed{i}")
+        assert again.wait() == 0, where + again.stderr.read()
+        finished = sorted(tmp_path.glob(f"*-killed{i}"))[-1]
+        names = {p.name for p in finished.iterdir()}
+        assert not [n for n in names if n.endswith(".partial")], where
+        assert_same_run(tmp_path / "00000-whole", finished)
+
+
+def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
+    process = start(*COMMAND, "--outdir", str(tmp_path), "--kimg", "100000")
+    run = tmp_path / "00000-digits-ngd"
+    deadline = time.monotonic() + 60
+    while not (run / state.FILE_NAME).exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.terminate()
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert f"logan train --resume {run}" in error
+    assert "Traceback" not in error
+
+
+def test_other_settings_are_refused(tmp_path):
+    run = train(config(kimg=1), outdir=tmp_path, quiet=True)
+    with pytest.raises(InputError, match="--batch 25 is not what .* was started with \\(50\\)"):
+        train(config(kimg=2, batch=25), resume=run, quiet=True)
+    with pytest.raises(InputError, match="--beta"):
+        train(config(kimg=2, beta=9.0), resume=run, quiet=True)
+
+
+def test_damaged_state_is_named_and_nothing_is_lost(tmp_path):
+    run = train(config(kimg=1), outdir=tmp_path, quiet=True)
+    path = run / state.FILE_NAME
+    good = path.read_bytes()
+    middle = len(good) // 2
+    flipped = good[:middle] + bytes([good[middle] ^ 255]) + good[middle + 1 :]
+    for bad in (good[: len(good) // 2], b"", b"not a state", flipped):
+        path.write_bytes(bad)
+        before = {p.name: p.read_bytes() for p in run.iterdir()}
+        with pytest.raises(InputError, match="damaged.*resume from a snapshot"):
+            train(config(kimg=2), resume=run, quiet=True)
+        assert {p.name: p.read_bytes() for p in run.iterdir()} == before
+    path.write_bytes(good)
+    train(config(kimg=2), resume=run, quiet=True)
+
+
+def test_a_state_is_never_executed(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "evil"),))
+
+    run = train(config(kimg=1), outdir=tmp_path, quiet=True)
+    torch.save({"format": 1, "x": Evil()}, run / state.FILE_NAME)
+    with pytest.raises(InputError, match="damaged"):
+        train(config(kimg=2), resume=run, quiet=True)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_start_from_a_snapshot(tmp_path):
+    first = train(config(kimg=1, snap=1), outdir=tmp_path, quiet=True)
+    snapshot = first / "network-snapshot-000001.safetensors"
+    second = train(config(kimg=1, snap=1, seed=5, g_lr=0.0, d_lr=0.0), outdir=tmp_path, resume=snapshot, quiet=True)
+    assert second != first
+    from logan.snapshot import read
+
+    (_, a), (_, b) = read(snapshot), read(second)
+    kept = [k for k in a if "running" not in k and "num_batches" not in k and not k.endswith((".0._u", ".0._v"))]
+    assert kept
+    assert all(torch.equal(a[k], b[k]) for k in kept)  # with no learning rate the weights are the snapshot's
+    with pytest.raises(InputError, match="another architecture"):
+        train(config(width=16), outdir=tmp_path, resume=snapshot, quiet=True)
+    with pytest.raises(InputError, match="does not exist"):
+        train(config(), outdir=tmp_path, resume=tmp_path / "nowhere", quiet=True)
+    with pytest.raises(InputError, match="neither a run folder"):
+        train(config(), outdir=tmp_path, resume=first / "stats.jsonl", quiet=True)
+    with pytest.raises(InputError, match="not a run folder"):
+        train(config(), outdir=tmp_path, resume=tmp_path, quiet=True)

@@ -224,9 +224,7 @@ def _latent_gradient(
     f: Callable[[Tensor], Tensor], z: Tensor, dtype: torch.dtype, create_graph: bool
 ) -> tuple[Tensor, Tensor]:
     """f(z), (B,), and g = ∂Σ_j f(z_j)/∂z, shaped like z, without a trace in the networks or the random numbers."""
-    devices = [] if z.device.type == "cpu" else [z.device]
-    device_type = "cuda" if z.device.type == "cpu" else z.device.type
-    with no_side_effects(), torch.random.fork_rng(devices, device_type=device_type):
+    with no_side_effects(), torch.random.fork_rng([z.device] if z.device.type == "cuda" else []):
         scores = f(z.to(dtype))
     _require(
         isinstance(scores, Tensor) and scores.ndim >= 1 and len(scores) == len(z) == scores.numel(),

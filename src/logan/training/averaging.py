@@ -34,8 +34,8 @@ class AveragedGenerator:
         """Move towards ``generator`` after a step on ``images`` images; ``images_seen`` counts them since the start."""
         half_life = min(self.half_life, images_seen / 20)
         keep = 0.5 ** (images / half_life) if half_life > 0 else 0.0
-        average, current = list(self.module.parameters()), [p.detach() for p in generator.parameters()]
-        torch._foreach_lerp_(average, current, 1 - keep)
+        average = [p.detach() for p in self.module.parameters()]
+        torch._foreach_lerp_(average, [p.detach() for p in generator.parameters()], 1 - keep)
         own = dict(self.module.named_buffers())
         statistics = _statistics_names(self.module)
         for name, buffer in generator.named_buffers():

@@ -22,7 +22,11 @@ def test_grid_places_images_row_by_row(channels):
     picture = np.asarray(grid(images, columns=3).convert("L"))
     side = CELL // 8 * 8
     assert picture.shape == (2 * (side + GAP) + GAP, 3 * (side + GAP) + GAP)
-    middles = [picture[GAP + r * (side + GAP) + side // 2, GAP + c * (side + GAP) + side // 2] for r in range(2) for c in range(3)]
+    middles = [
+        picture[GAP + r * (side + GAP) + side // 2, GAP + c * (side + GAP) + side // 2]
+        for r in range(2)
+        for c in range(3)
+    ]
     assert middles[:5] == [0, 64, 128, 191, 255]
     assert middles[5] == picture[0, 0] == 128  # an empty cell looks like the gaps
 

@@ -20,7 +20,9 @@ def test_fashion(tmp_path, latent):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (SHARED / "cifar10-jpeg.tar.xz").exists(), reason="../shared/data/cifar10-jpeg.tar.xz is not there")
+@pytest.mark.skipif(
+    not (SHARED / "cifar10-jpeg.tar.xz").exists(), reason="../shared/data/cifar10-jpeg.tar.xz is not there"
+)
 def test_cifar10(tmp_path):
     with tarfile.open(SHARED / "cifar10-jpeg.tar.xz") as archive:
         archive.extractall(tmp_path / "cifar10", filter="data")

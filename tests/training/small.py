@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from logan import presets
 from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig
@@ -40,7 +41,9 @@ def assert_same_run(a: Path, b: Path) -> None:
     stripped = [[{k: v for k, v in r.items() if k not in TIMES} for r in log] for log in logs]
     assert stripped[0] == stripped[1]
     for name in sorted(x.name for x in a.iterdir()):
-        if name.endswith((".safetensors", ".png")) and name != "training-curves.png":
+        if name.endswith(".safetensors"):
+            _assert_equal(load_file(a / name), load_file(b / name), name)
+        elif name.endswith(".png") and name != "training-curves.png":
             assert (a / name).read_bytes() == (b / name).read_bytes(), name
     assert {x.name for x in a.iterdir()} == {x.name for x in b.iterdir()}
 

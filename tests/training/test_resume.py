@@ -56,8 +56,13 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize(("step", "how"), [(1, die), (45, die), (13, ctrl_c), (57, ctrl_c)])
+MOMENTS = [(1, die), (45, die), (13, ctrl_c), (57, ctrl_c)]
+
+
+@pytest.mark.parametrize(
+    ("variant", "step", "how"),
+    [("everything on", *m) for m in MOMENTS] + [(v, *m) for v in list(VARIANTS)[1:] for m in MOMENTS[1:3]],
+)
 def test_resume_is_exact(tmp_path, monkeypatch, variant, step, how):
     settings = config(**VARIANTS[variant])
     whole = train(settings, outdir=tmp_path, desc="whole", quiet=True)
@@ -139,7 +144,7 @@ def test_longer_than_planned(tmp_path):
 
 COMMAND = (
     "--network dcgan --latent-dim 8 --width 8 --spectral-norm True --mirror --subset random --beta 0.5 --batch 50 "
-    "--kimg 12 --tick 1 --snap 2 --ema-kimg 1"
+    "--kimg 8 --tick 1 --snap 2 --ema-kimg 1"
 ).split()
 
 
@@ -155,7 +160,7 @@ def test_kill_9_at_a_random_moment_three_times(tmp_path):
     assert whole.wait() == 0, whole.stderr.read()
     duration = time.monotonic() - begun
     for i in range(3):
-        moment = random.SystemRandom().uniform(0.2, 0.95) * duration
+        moment = random.SystemRandom().uniform(0.2, 0.95) * duration  # of the process, start-up included
         killed = start(*COMMAND, "--outdir", str(tmp_path), "--desc", f"killed{i}")
         time.sleep(moment)
         killed.send_signal(signal.SIGKILL)
@@ -221,6 +226,31 @@ def test_a_state_is_never_executed(tmp_path):
     with pytest.raises(InputError, match="damaged"):
         train(config(kimg=2), resume=run, quiet=True)
     assert not (tmp_path / "evil").exists()
+
+
+def test_cadence_may_change(tmp_path):
+    """--tick and --snap of a resumed run count from the start, whatever they were before."""
+    run = train(config(kimg=3, tick=1, snap=1), outdir=tmp_path, quiet=True)
+    train(config(kimg=7, tick=2, snap=1), resume=run, quiet=True)
+    assert [r["kimg"] for r in folder.read_stats(run)] == [1, 2, 3, 4, 6, 7]
+
+
+def test_interrupted_at_a_tick_without_snapshot(tmp_path, monkeypatch):
+    """Step 20 ends the first tick, and the snapshot comes with the second."""
+    with monkeypatch.context() as m:
+        stop_after(m, 20, ctrl_c)
+        with pytest.raises(KeyboardInterrupt):
+            train(config(), outdir=tmp_path, quiet=True)
+    assert torch.load(tmp_path / "00000-digits-ngd" / state.FILE_NAME, weights_only=True)["progress"]["steps"] == 20
+
+
+def test_a_removed_state_is_not_started_over(tmp_path):
+    run = train(config(kimg=1, snap=1), outdir=tmp_path, quiet=True)
+    (run / state.FILE_NAME).unlink()
+    before = {p.name: p.read_bytes() for p in run.iterdir()}
+    with pytest.raises(InputError, match="start a new run from a snapshot"):
+        train(config(kimg=2), resume=run, quiet=True)
+    assert {p.name: p.read_bytes() for p in run.iterdir()} == before
 
 
 def test_start_from_a_snapshot(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ COMMANDS = {
     "train": "train a GAN with latent optimisation, or go on with a run",
     "sample": "draw images from a trained generator",
 }
+
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,11 +35,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"logan: error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `logan train --dry-run | head`
+        return 0
+    except OSError as error:
+        if error.errno not in DISK_TROUBLE:
+            raise
+        print(
+            f"logan: error: cannot write ({error}); what was on disk is whole: make room and --resume", file=sys.stderr
+        )
+        return 2
     except KeyboardInterrupt:
         print("logan: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `logan train --dry-run | head`
-        return 0
 
 
 def _help() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -16,8 +17,8 @@ OPTIONS = "training_options.json"
 STATS = "stats.jsonl"
 
 
-def create(outdir: str | Path, description: str, config: Config) -> Path:
-    """A new numbered folder under ``outdir``, with its ``training_options.json``.
+def create(outdir: str | Path, description: str) -> Path:
+    """A new numbered folder under ``outdir``.
 
     Raises:
         InputError: if ``outdir`` cannot be written, or ``description`` is no file name.
@@ -27,17 +28,13 @@ def create(outdir: str | Path, description: str, config: Config) -> Path:
     outdir = Path(outdir)
     try:
         outdir.mkdir(parents=True, exist_ok=True)
-        while True:  # another run may take the number between the look and the making
+        while True:
             run = outdir / f"{next_number(outdir):05d}-{description}"
-            try:
+            with contextlib.suppress(FileExistsError):  # another run took the number since the look
                 run.mkdir()
-                break
-            except FileExistsError:
-                continue
-        write_options(run, config)
+                return run
     except OSError as error:
         raise InputError(f"--outdir {outdir} cannot be written ({error.strerror}); choose another folder") from None
-    return run
 
 
 def next_number(outdir: Path) -> int:

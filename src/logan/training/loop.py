@@ -85,14 +85,14 @@ def train(
     progress = state.Progress()
     if resumed is not None:
         path = resumed
+        progress = state.load(path / state.FILE_NAME, parts, average)
         folder.remove_partial_files(path)
-        if (path / state.FILE_NAME).exists():  # else it was stopped before its first step: start again
-            progress = state.load(path / state.FILE_NAME, parts, average)
-        folder.write_options(path, config)
     else:
         if resume is not None:
             start_from_snapshot(Path(resume), parts, average)
-        path = folder.create(outdir, desc or f"{config.preset}-{config.latent.latent}", config)
+        path = folder.create(outdir, desc or f"{config.preset}-{config.latent.latent}")
+        state.save(path / state.FILE_NAME, parts, average, progress)
+    folder.write_options(path, config)  # after the state: a folder with options can be resumed
     watch = Watch(config.run.kimg * 1000, progress.images, quiet)
     run = Run(parts, average, progress, path, folder.StatsLog(path, progress.ticks), watch, measure)
     run.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in progress.sums.items()}
@@ -114,37 +114,41 @@ def _left_out(broken: Sequence[str]) -> list[str]:
 
 def _play(run: Run, interrupted: Callable[[], bool]) -> None:
     """Steps until the end, with a tick every so many images and a snapshot every so many ticks."""
-    p, game = run.progress, run.parts.game
+    p, game, cadence = run.progress, run.parts.game, run.config.run
     if p.images == 0:
         first_pictures(run.path, run.parts, run.average)
-        state.save(run.path / state.FILE_NAME, run.parts, run.average, p)
     stream = run.parts.reals(p.images)
+    images = run.config.game.batch * game.real_batches_per_step
     run.since_tick = (time.monotonic(), p.images)
     while p.images < run.total:
         turn = game.step(lambda: next(stream), run.parts.latents)
-        images = run.config.game.batch * game.real_batches_per_step
         p.images += images
         p.steps += 1
         run.average.update(run.parts.generator, images, p.images)
         _accumulate(run, {"d_loss": turn.d_loss, "g_loss": turn.g_loss, **turn.report})
         run.watch.advance(p.images)
         last = p.images >= run.total
-        if last or p.images >= (p.ticks + 1) * run.config.run.tick * 1000:
-            _tick(run, snap=last or (p.ticks + 1) % run.config.run.snap == 0)
-        elif interrupted():
-            _save_state(run)
+        snap = last or _crossed(p.images, images, cadence.tick * cadence.snap * 1000)
+        if snap or _crossed(p.images, images, cadence.tick * 1000):
+            _tick(run, snap)
         if interrupted() and not last:
+            _save_state(run)
             run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with: logan train --resume {run.path}")
             raise KeyboardInterrupt
+
+
+def _crossed(images: int, step: int, length: int) -> bool:
+    """Whether the last ``step`` images reached or passed a multiple of ``length``."""
+    return images // length > (images - step) // length
 
 
 def _tick(run: Run, snap: bool) -> None:
     """Write a line of the log; with ``snap``, pictures, snapshot, scores and state."""
     p = run.progress
-    now, images_before = time.monotonic(), run.since_tick[1]
-    seconds = now - run.since_tick[0]
-    p.seconds += seconds
-    rate = (p.images - images_before) / max(seconds, 1e-9)
+    started, images_before = run.since_tick
+    seconds = max(time.monotonic() - started, 1e-9)
+    _count_time(run)
+    rate = (p.images - images_before) / seconds
     record: dict[str, Any] = {
         "tick": p.ticks,
         "kimg": p.images / 1000,
@@ -155,8 +159,7 @@ def _tick(run: Run, snap: bool) -> None:
         "seconds_left": (run.total - p.images) / rate,
     }
     _warn_if_broken(run, record)
-    p.ticks += 1
-    p.count, run.sums = 0, {}
+    p.ticks, p.count, run.sums = p.ticks + 1, 0, {}
     if snap:
         save_fakes(run.path / f"fakes{p.images // 1000:06d}.png", run.parts, run.average)
         save_snapshot(run.path, run.parts, run.average, p.images)
@@ -167,10 +170,18 @@ def _tick(run: Run, snap: bool) -> None:
     if snap:
         save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
         _save_state(run)
-    run.since_tick = (time.monotonic(), p.images)
+    run.since_tick = (time.monotonic(), p.images)  # the rate is that of training, without the pictures
+
+
+def _count_time(run: Run) -> None:
+    """Add the time since the last tick to the run's."""
+    now = time.monotonic()
+    run.progress.seconds += now - run.since_tick[0]
+    run.since_tick = (now, run.since_tick[1])
 
 
 def _save_state(run: Run) -> None:
+    _count_time(run)
     run.progress.sums = {name: total.item() for name, total in run.sums.items()}
     state.save(run.path / state.FILE_NAME, run.parts, run.average, run.progress)
 

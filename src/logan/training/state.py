@@ -88,7 +88,9 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
         # Optimiser states follow their parameters' device by themselves; random states must stay on the CPU.
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist") from None
+        raise InputError(
+            f"{path} does not exist; start a new run from a snapshot: --resume network-snapshot-….safetensors"
+        ) from None
     except InputError:
         raise
     except Exception as error:

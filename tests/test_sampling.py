@@ -83,6 +83,22 @@ def test_it_is_the_averaged_generator(run):
     assert not all(torch.equal(weights[k], v) for k, v in state["generator"].items())
 
 
+def test_its_batch_norm_statistics_are_its_own(run):
+    """Running statistics describe what the averaged G computes from latents of the prior, in every layer."""
+    model = logan.load(run)
+    inputs = {}
+    norms = {n: m for n, m in model.generator.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    for name, norm in norms.items():
+        norm.register_forward_pre_hook(lambda m, x, name=name: inputs.setdefault(name, []).append(x[0]))
+    model.sample(5000, seed=9, batch=5000)
+    assert norms
+    for name, norm in norms.items():
+        seen = inputs[name][0].transpose(0, 1).flatten(1)
+        error = (norm.running_mean - seen.mean(1)).norm() / seen.std(1).norm()
+        assert error < 0.05
+        torch.testing.assert_close(norm.running_var, seen.var(1), rtol=0.15, atol=0)
+
+
 def test_the_weights_file_alone_is_enough(run, tmp_path):
     path = copy_of(run, tmp_path)
     path.with_suffix(".json").unlink()

@@ -28,7 +28,7 @@ def digits(latent: Latent = "ngd") -> Config:
         networks=NetworkConfig(network="mlp", latent_dim=64, width=256, depth=2),
         latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=5.0, portion=0.5, penalty=3.0)),
         game=GameConfig(batch=64, g_lr=5e-4, d_lr=5e-4, ema_kimg=20),
-        run=RunConfig(kimg=800, tick=8, snap=25),
+        run=RunConfig(kimg=600, tick=8, snap=25, threads=1),
     )
 
 
@@ -44,7 +44,7 @@ def ring(latent: Latent = "ngd") -> Config:
         networks=NetworkConfig(network="mlp", latent_dim=8, width=128, depth=2, spectral_norm=True),
         latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=0.1, portion=0.7, penalty=0.1), gd=_GD_MIXTURES),
         game=GameConfig(batch=256, g_lr=1e-3, d_lr=1e-3, ema_kimg=10),
-        run=RunConfig(kimg=1536, tick=32, snap=12),
+        run=RunConfig(kimg=1536, tick=32, snap=12, threads=1),
     )
 
 
@@ -60,7 +60,7 @@ def grid(latent: Latent = "ngd") -> Config:
         networks=NetworkConfig(network="mlp", latent_dim=2, width=128, depth=3),
         latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=50.0, portion=0.5, penalty=0.1), gd=_GD_MIXTURES),
         game=GameConfig(batch=256, g_lr=1e-3, d_lr=1e-3, ema_kimg=10),
-        run=RunConfig(kimg=3840, tick=32, snap=30),
+        run=RunConfig(kimg=3840, tick=32, snap=30, threads=1),
     )
 
 

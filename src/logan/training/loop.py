@@ -19,7 +19,7 @@ from logan.training.averaging import AveragedGenerator
 from logan.training.interrupts import interrupts
 from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.resume import check_same_settings, resumed_folder, start_from_snapshot
-from logan.training.setup import Parts, build, open_configured
+from logan.training.setup import Parts, build, cpu_threads, open_configured
 from logan.training.watch import Watch, track
 
 
@@ -99,7 +99,7 @@ def train(
     for warning in [*warnings, *data.notices, *_left_out(data.broken)]:
         watch.say(f"warning: {warning}")
     watch.say(f"{path}: {data.name}, {config.networks.network}, latent step {config.latent.latent}, {parts.device}")
-    with watch, interrupts() as interrupted:
+    with watch, cpu_threads(config.run.threads), interrupts() as interrupted:
         _play(run, interrupted)
     return path
 

@@ -2,7 +2,7 @@
 
 `own_gan_latent.py` is this file with latent optimisation added, in six changed lines: compare them with diff.
 
-    python examples/own_gan.py --steps 3000 --seed 0
+    python examples/own_gan.py --steps 6000 --seed 0
 """
 
 import argparse
@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--steps", type=int, default=3000)
+parser.add_argument("--steps", type=int, default=6000)
 parser.add_argument("--seed", type=int, default=0)
 args = parser.parse_args()
 torch.manual_seed(args.seed)

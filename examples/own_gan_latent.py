@@ -1,6 +1,6 @@
 """`own_gan.py` with latent optimisation (Wu et al. 2019) added, in six changed lines.
 
-python examples/own_gan_latent.py --steps 3000 --seed 0
+python examples/own_gan_latent.py --steps 6000 --seed 0
 """
 
 import argparse
@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 import logan
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--steps", type=int, default=3000)
+parser.add_argument("--steps", type=int, default=6000)
 parser.add_argument("--seed", type=int, default=0)
 args = parser.parse_args()
 torch.manual_seed(args.seed)

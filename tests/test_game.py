@@ -246,6 +246,29 @@ def test_statistics_and_vectors_move_once_per_step(stop, steps):
     assert turn.d_loss.isfinite()
 
 
+@pytest.mark.parametrize("norm", ["dropout", "batch norm"])
+def test_the_ablations_share_values_and_differ_in_gradients_only(norm):
+    """Whatever is stopped, both players' losses are values of one f at one z′, with the same dropout mask."""
+
+    def losses_with(stop):
+        torch.manual_seed(6)
+        extra = nn.Dropout(0.5) if norm == "dropout" else nn.BatchNorm1d(6)
+        g, d = players()
+        d = nn.Sequential(d[0], extra.double(), *d[1:])
+        torch.manual_seed(7)
+        latent = replace(STEPS["ngd"], stop_gradient=stop)
+        turn = game.simultaneous(g, d, *draws(), loss=losses.wasserstein, latent=latent)
+        return turn.d_loss, turn.g_loss, torch.get_rng_state(), turn.g_gradients[0]
+
+    free = losses_with("none")
+    for stop in ("generator", "discriminator", "both"):
+        stopped = losses_with(stop)
+        assert torch.equal(stopped[0], free[0])
+        assert torch.equal(stopped[1], free[1])
+        assert torch.equal(stopped[2], free[2])
+        assert torch.equal(stopped[3], free[3]) == (stop == "discriminator")
+
+
 def test_alternating_moves_each_network_once_per_update_of_it():
     played = make_game("alternating", d_steps=3, latent=LatentStep())
     calls = {"reals": 0, "latents": 0}

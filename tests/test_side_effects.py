@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from logan import LatentStep
 from logan.side_effects import held, no_side_effects
@@ -17,15 +18,26 @@ class OwnSpectralNorm(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(6, 8))
         if frozen_parameter:
-            self.u = nn.Parameter(torch.randn(6), requires_grad=False)
+            self.u = nn.Parameter(torch.randn(6, 1), requires_grad=False)
         else:
             self.register_buffer("u", torch.randn(6))
 
     def forward(self, x):
         with torch.no_grad():
-            v = nn.functional.normalize(self.weight.t() @ self.u, dim=0)
-            self.u.data = nn.functional.normalize(self.weight @ v, dim=0)
-        return x @ (self.weight / torch.dot(self.u, self.weight @ v)).t()
+            v = nn.functional.normalize(self.weight.t() @ self.u.flatten(), dim=0)
+            self.u.data = nn.functional.normalize(self.weight @ v, dim=0).view_as(self.u)
+        return x @ (self.weight / torch.dot(self.u.flatten(), self.weight @ v)).t()
+
+
+class Checkpointed(nn.Module):
+    """Runs its layers again in the backward pass."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return checkpoint(self.layers, x, use_reentrant=False)
 
 
 def discriminators():
@@ -36,6 +48,7 @@ def discriminators():
         "own, buffer": nn.Sequential(OwnSpectralNorm(False), nn.LeakyReLU(), nn.Linear(6, 1)),
         "own, frozen parameter": nn.Sequential(OwnSpectralNorm(True), nn.LeakyReLU(), nn.Linear(6, 1)),
         "batch norm": nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6), nn.LeakyReLU(), nn.Linear(6, 1)),
+        "checkpointed": Checkpointed(new_sn(nn.Linear(8, 6)), nn.BatchNorm1d(6), nn.LeakyReLU(), nn.Linear(6, 1)),
         "dropout": nn.Sequential(nn.Linear(8, 6), nn.Dropout(0.5), nn.LeakyReLU(), nn.Linear(6, 1)),
     }
 

@@ -6,12 +6,17 @@ Presets (:mod:`logan.presets`) are functions that return a :class:`Config`; ever
 from __future__ import annotations
 
 import dataclasses
-import math
+import os
+import types
+import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from logan.errors import InputError, did_you_mean
 from logan.latent import LatentStep
+
+MAX_SEED = 2**62
+"""Seeds up to here leave room for the seeds that are derived from them."""
 
 
 @dataclass(frozen=True)
@@ -185,11 +190,15 @@ class Config:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Config:
+    def from_dict(cls, values: dict[str, Any], *, complete: bool = False) -> Config:
         """The inverse of :meth:`to_dict`.
 
+        Args:
+            values: as :meth:`to_dict` returns them, or as JSON returns those.
+            complete: refuse missing fields; otherwise they take their defaults.
+
         Raises:
-            InputError: for a field that this version does not know.
+            InputError: for a field that this version does not know, has another type, or is missing.
         """
         groups = {f.name: f for f in dataclasses.fields(cls)}
         given: dict[str, Any] = {}
@@ -197,18 +206,47 @@ class Config:
             if name not in groups:
                 raise InputError(f"unknown settings {name!r}: written by another version of logan?")
             group = groups[name].default_factory
-            given[name] = value if group is dataclasses.MISSING else _group_from_dict(group, name, value)
+            given[name] = value if group is dataclasses.MISSING else _group_from_dict(group, name, value, complete)
+        _require_all(groups, given, "", complete)
         return cls(**given)
 
 
-def _group_from_dict(group: Any, name: str, values: dict[str, Any]) -> Any:
-    known = {f.name for f in dataclasses.fields(group)}
-    for key in values:
-        if key not in known:
+def _group_from_dict(group: Any, name: str, values: Any, complete: bool) -> Any:
+    types_of = typing.get_type_hints(group)
+    if not isinstance(values, dict):
+        raise InputError(f"the settings {name!r} are {values!r}, not a group: is the file damaged?")
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    for key, value in given.items():
+        if key not in types_of:
             raise InputError(
-                f"unknown setting {name}.{key}{did_you_mean(key, sorted(known))}: another version of logan?"
+                f"unknown setting {name}.{key}{did_you_mean(key, sorted(types_of))}: another version of logan?"
             )
-    return group(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        if not _fits(value, types_of[key]):
+            raise InputError(f"the setting {name}.{key} cannot be {value!r}: is the file damaged?")
+    _require_all(types_of, given, name + ".", complete)
+    return group(**given)
+
+
+def _require_all(names: typing.Iterable[str], given: dict[str, Any], prefix: str, complete: bool) -> None:
+    missing = [name for name in names if name not in given]
+    if complete and missing:
+        raise InputError(
+            f"the setting {prefix}{missing[0]} is missing: is the file damaged, or of another version of logan?"
+        )
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether ``value`` is of an annotated type: int, float, str, bool, Literal, tuple, or a union of those."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return value in arguments
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, a) for a in arguments)
+    if origin is tuple:
+        return isinstance(value, tuple) and len(value) == len(arguments) and all(map(_fits, value, arguments))
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is kind
 
 
 def _flag(message: str) -> str:
@@ -219,27 +257,31 @@ def _flag(message: str) -> str:
 
 def _check_ranges(config: Config) -> None:
     d, n, g, r = config.data, config.networks, config.game, config.run
-    at_least: list[tuple[str, float | None, float]] = [
-        ("image-size", d.image_size, 1),
-        ("pad", d.pad, 0),
-        ("workers", d.workers, 0),
-        ("latent-dim", n.latent_dim, 1),
-        ("width", n.width, 1),
-        ("depth", n.depth, 1),
-        ("d-steps", g.d_steps, 1),
-        ("g-lr", g.g_lr, 0),
-        ("d-lr", g.d_lr, 0),
-        ("batch", g.batch, 1),
-        ("ema-kimg", g.ema_kimg, 0),
-        ("kimg", r.kimg, 1),
-        ("tick", r.tick, 1),
-        ("snap", r.snap, 1),
-        ("seed", r.seed, 0),
-        ("threads", r.threads, 0),
+    # The upper bounds are far above any use; they catch slips before memory runs out.
+    ranges: list[tuple[str, float | None, float, float]] = [
+        ("image-size", d.image_size, 1, 8192),
+        ("pad", d.pad, 0, 4096),
+        ("workers", d.workers, 0, 1024),
+        ("latent-dim", n.latent_dim, 1, 10**6),
+        ("width", n.width, 1, 10**5),
+        ("depth", n.depth, 1, 1000),
+        ("latent-steps", config.latent.latent_steps, 1, 10**6),
+        ("d-steps", g.d_steps, 1, 10**6),
+        ("g-lr", g.g_lr, 0, 1e6),
+        ("d-lr", g.d_lr, 0, 1e6),
+        ("batch", g.batch, 1, 10**6),
+        ("ema-kimg", g.ema_kimg, 0, 1e9),
+        ("kimg", r.kimg, 1, 10**9),
+        ("tick", r.tick, 1, 10**9),
+        ("snap", r.snap, 1, 10**9),
+        ("seed", r.seed, 0, MAX_SEED),
+        ("threads", r.threads, 0, max(256, os.cpu_count() or 1)),
     ]
-    for flag, value, low in at_least:
-        if value is not None and not (value >= low and math.isfinite(value)):
-            raise InputError(f"--{flag} must be >= {low}, not {value}")
+    for flag, value, low, high in ranges:
+        if value is not None and not low <= value <= high:
+            raise InputError(f"--{flag} must be >= {low} and <= {high:,}, not {value}")
+    if not d.data:
+        raise InputError("--data must not be empty; give digits, ring, grid, or a path")
     if not all(0 <= b < 1 for b in g.adam_betas):
         raise InputError(f"--adam-betas must both be in [0, 1), not {g.adam_betas[0]} {g.adam_betas[1]}")
     if g.update == "simultaneous" and g.d_steps != 1:
@@ -257,7 +299,15 @@ def _idle_settings(config: Config) -> list[str]:
         ]
         if changed:
             flags = ", ".join("--" + name.replace("_", "-") for name in changed)
-            idle.append(f"{flags} has no effect with --latent none")
+            idle.append(f"without effect, because of --latent none: {flags}")
+    elif latent.latent == "gd" and latent.beta != default.beta:
+        idle.append("without effect, because of --latent gd: --beta")
+    if latent.subset == "random" and latent.portion == 1:
+        idle.append("without effect, because of --portion 1: --subset")
     if latent.penalty == 0 and latent.penalty_in != default.penalty_in:
-        idle.append("--penalty-in has no effect with --penalty 0")
+        idle.append("without effect, because of --penalty 0: --penalty-in")
+    built_in = {"mirror": ("ring", "grid"), "skip_broken": ("digits", "ring", "grid")}
+    for name, sources in built_in.items():
+        if getattr(config.data, name) and config.data.data in sources:
+            idle.append(f"without effect, because of --data {config.data.data}: --{name.replace('_', '-')}")
     return idle

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from logan.errors import InputError
+
 PARTIAL = ".partial"
 
 
@@ -24,6 +26,23 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def read_json(path: Path, advice: str) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        InputError: if it cannot be read or is not a JSON object; ``advice`` says what to do then.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise InputError(f"{path} is damaged ({error}); {advice}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is damaged (no JSON object); {advice}")
+    return value
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -32,5 +51,5 @@ def _umask() -> int:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as readable JSON, atomically."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(value, indent=2) + "\n"  # ASCII: paths may hold bytes that are no characters
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))

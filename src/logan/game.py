@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from logan.latent import LatentStep, Moved
 from logan.losses import Loss, hinge
-from logan.side_effects import held, no_side_effects
+from logan.side_effects import held, no_side_effects, same_random_numbers_next
 
 Gradients = list[Tensor | None]
 
@@ -72,13 +72,15 @@ def simultaneous(
         with _autocast(z, autocast):
             moved = _move(generator, discriminator, z, labels, latent)
             for_d, for_g = moved.seen_by("discriminator"), moved.seen_by("generator")
+            same_graph = for_g.z is for_d.z
+            if not same_graph:  # one player's Δz is a constant: the same values, another graph
+                with no_side_effects(), same_random_numbers_next(z.device):
+                    fool_scores = _call(discriminator, _call(generator, for_g.z, labels), labels)
             fake_scores = _call(discriminator, _call(generator, for_d.z, labels), labels)
+            if same_graph:
+                fool_scores = fake_scores
             with no_side_effects():
                 real_scores = _call(discriminator, real, labels)
-                if for_g.z is for_d.z:
-                    fool_scores = fake_scores
-                else:  # one player's Δz is a constant: same values, another graph
-                    fool_scores = _call(discriminator, _call(generator, for_g.z, labels), labels)
         d_loss = loss.discriminator(real_scores, fake_scores) + _penalty(for_d, latent, "discriminator")
         g_loss = loss.generator(fool_scores) + _penalty(for_g, latent, "generator")
         d_gradients = _gradients(d_loss, discriminator, retain_graph=True)

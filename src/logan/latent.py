@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from logan.side_effects import no_side_effects
+from logan.side_effects import no_side_effects, same_random_numbers_next
 
 Method = Literal["gd", "ngd"]
 StopGradient = Literal["none", "generator", "discriminator", "both"]
@@ -51,7 +51,8 @@ class Moved:
         """
         if player not in ("generator", "discriminator"):
             raise ValueError(f"player is 'generator' or 'discriminator', not {player!r}")
-        return self.detach() if self.stop_gradient in (player, "both") else self
+        stopped = self.stop_gradient in (player, "both")
+        return self.detach() if stopped and self.z.requires_grad else self
 
     def detach(self) -> Moved:
         """The same values, as constants."""
@@ -76,8 +77,9 @@ class LatentStep:
     * R_z = penalty · mean_i ‖Δz_i‖²          (section 5.1)
 
     f may be any callable: labels closed over, networks under autocast, networks of your own. The step's own passes leave
-    no trace: batch-norm statistics and spectral-norm vectors do not move, and the random numbers that f uses (dropout,
-    noise) are drawn again from the same state by whatever runs next, so that f(z) and f(z′) are values of one function.
+    no trace: batch-norm statistics and spectral-norm vectors do not move, and the random numbers that f draws from torch's
+    global generator (dropout, noise) are drawn again from the same state by whatever runs next, so that f(z) and f(z′) are
+    values of one function. Limits of this: docs/latent-step.md.
     Under ``torch.no_grad()`` the step works too, and returns constants: latent optimisation at evaluation.
 
     Attributes:
@@ -224,18 +226,18 @@ def _latent_gradient(
     f: Callable[[Tensor], Tensor], z: Tensor, dtype: torch.dtype, create_graph: bool
 ) -> tuple[Tensor, Tensor]:
     """f(z), (B,), and g = ∂Σ_j f(z_j)/∂z, shaped like z, without a trace in the networks or the random numbers."""
-    with no_side_effects(), torch.random.fork_rng([z.device] if z.device.type == "cuda" else []):
+    with no_side_effects(), same_random_numbers_next(z.device):
         scores = f(z.to(dtype))
-    _require(
-        isinstance(scores, Tensor) and scores.ndim >= 1 and len(scores) == len(z) == scores.numel(),
-        f"f must return one score per sample, ({len(z)},), not {_shape(scores)}: reduce maps of scores to one number each",
-    )
-    scores = scores.flatten()
-    with torch.autocast(z.device.type, enabled=False):
-        total = scores.to(torch.promote_types(scores.dtype, torch.float32)).sum()
-        g = None
-        if total.requires_grad:
-            (g,) = torch.autograd.grad(total, z, create_graph=create_graph, allow_unused=True)
+        _require(
+            isinstance(scores, Tensor) and scores.ndim >= 1 and len(scores) == len(z) == scores.numel(),
+            f"f must return one score per sample, ({len(z)},), not {_shape(scores)}: reduce maps of scores to one number each",
+        )
+        scores = scores.flatten()
+        with torch.autocast(z.device.type, enabled=False):  # inside: checkpointed layers run again in the backward pass
+            total = scores.to(torch.promote_types(scores.dtype, torch.float32)).sum()
+            g = None
+            if total.requires_grad:
+                (g,) = torch.autograd.grad(total, z, create_graph=create_graph, allow_unused=True)
     if g is None:
         raise ValueError("f(z) does not depend on z: is a network inside f detached, or run under no_grad?")
     return scores, g

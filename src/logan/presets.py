@@ -5,7 +5,9 @@ To add one: write a function that takes the latent method and returns a config, 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig
@@ -16,7 +18,7 @@ LATENT_METHODS = ("none", "gd", "ngd")
 
 
 def digits(latent: Latent = "ngd") -> Config:
-    """1,797 handwritten digits of 8x8 pixels, in about two minutes on two CPU cores.
+    """1,797 handwritten digits of 8x8 pixels, in about two minutes on one CPU core.
 
     Source: this project. The lecture's multi-layer perceptrons (as :func:`ring`), wider, with two hidden layers; hinge
     loss, simultaneous updates, and natural gradient descent with the α, β and c of LOGAN's section 5.1. The penalty is 3.0,
@@ -35,7 +37,7 @@ def digits(latent: Latent = "ngd") -> Config:
 def ring(latent: Latent = "ngd") -> Config:
     """Eight Gaussians on a circle.
 
-    Source: the 2-D GAN of Fleuret's lecture 11.1 (latent 8, one MLP per player) on the mixture of Metz et al. (2016,
+    Source: the 2-D GAN of Fleuret's lecture 11.1 (latent 8, one MLP per player) on the mixture of Metz et al. (2017,
     section 3.1); hinge, simultaneous, spectral norm in D, and wider and deeper layers than the lecture's 100.
     """
     return Config(
@@ -125,6 +127,17 @@ WHERE_DATA_ARE = {
     "dcgan64": "pass --data with a folder or a zip of your images",
 }
 """How to get what a preset's default ``data`` names, for those that do not come with the package."""
+
+
+def check_data(config: Config) -> None:
+    """Say where a preset's data come from, if they are not there.
+
+    Raises:
+        InputError: with the advice.
+    """
+    data = config.data.data
+    if config.preset in WHERE_DATA_ARE and os.sep in data and not Path(data).expanduser().exists():
+        raise InputError(f"no data at {data}: {WHERE_DATA_ARE[config.preset]}")
 
 
 def get(name: str, latent: str | None = None) -> Config:

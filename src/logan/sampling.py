@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from logan import prior, snapshot
+from logan.config import MAX_SEED
 from logan.errors import InputError
 from logan.latent import LatentStep
 from logan.snapshot import Snapshot
@@ -62,15 +63,17 @@ class Model:
         Raises:
             InputError: for impossible arguments.
         """
-        self._check(n, trunc, labels, latent_steps, batch)
+        self._check(n, seed, trunc, labels, latent_steps, batch)
         config = self.info.config
         source = torch.Generator("cpu").manual_seed(seed)
         z = prior.draw(config.networks.prior, n, config.networks.latent_dim, source, trunc)
         y = self._labels(n, labels, source)
         step = self._latent_step(latent_steps)
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed)  # for a random subset of dimensions
-            images = [self._generate(z[i : i + batch], y, i, step) for i in range(0, n, batch)]
+            images = []
+            for start in range(0, n, batch):
+                torch.manual_seed(seed)  # a random subset of dimensions is the same one for every batch
+                images.append(self._generate(z[start : start + batch], y, start, step))
         return torch.cat(images)
 
     def _generate(self, z: Tensor, y: Tensor | None, start: int, step: LatentStep | None) -> Tensor:
@@ -98,9 +101,13 @@ class Model:
         given = torch.as_tensor(labels, dtype=torch.int64)
         return given.repeat(-(-n // len(given)))[:n]
 
-    def _check(self, n: int, trunc: float, labels: object, latent_steps: int, batch: int) -> None:
-        if n < 1 or batch < 1:
-            raise InputError(f"--n and --batch must be >= 1, not {n} and {batch}")
+    def _check(
+        self, n: int, seed: int, trunc: float, labels: Sequence[int] | Tensor | None, latent_steps: int, batch: int
+    ) -> None:
+        if not (1 <= n <= 10**8 and 1 <= batch <= 10**6):
+            raise InputError(f"--n and --batch must be >= 1 and not absurdly large, not {n} and {batch}")
+        if not 0 <= seed <= MAX_SEED:
+            raise InputError(f"--seed must be >= 0 and <= {MAX_SEED}, not {seed}")
         if not 0 <= trunc <= 1:
             raise InputError(f"--trunc must be in [0, 1], not {trunc}")
         if latent_steps < 0:
@@ -109,7 +116,7 @@ class Model:
             return
         if self.num_classes == 0:
             raise InputError("--labels needs a class-conditional generator; this one was trained without --conditional")
-        values = torch.as_tensor(labels).flatten().tolist()
+        values = labels.flatten().tolist() if isinstance(labels, Tensor) else list(labels)
         if not values or not all(0 <= v < self.num_classes for v in values):
             raise InputError(f"--labels must be in 0 ... {self.num_classes - 1}, not {values}")
 

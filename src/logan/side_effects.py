@@ -2,12 +2,11 @@
 
 A pass through a network in training mode leaves traces: batch norm moves its running statistics, spectral norm its
 singular vectors. LOGAN runs two passes per step, f(z) and f(z′), and equation 8 of Wu et al. (2019) is only true of them
-if both are values of *one* function f = D∘G. The two context managers here see to that.
+if both are values of *one* function f = D∘G. The context managers here see to that:
 
-=====================  ===========================================================================================
-:func:`no_side_effects`  whatever runs inside leaves no trace in any module's buffers
-:func:`held`             spectral-norm vectors move once on entry; inside, D and G have one fixed set of weights
-=====================  ===========================================================================================
+* :func:`no_side_effects`: whatever runs inside leaves no trace in the state of any module that is called;
+* :func:`same_random_numbers_next`: what runs after it draws the random numbers that were drawn inside;
+* :func:`held`: spectral-norm vectors move once, on entry; inside, D and G have one fixed set of weights.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.utils import parametrize
@@ -26,11 +26,12 @@ from torch.nn.utils.spectral_norm import SpectralNorm as HookSpectralNorm
 def no_side_effects() -> Iterator[None]:
     """Let every module that is called inside work on private copies of its state; put the originals back at the end.
 
-    State means buffers (running statistics, spectral-norm vectors, counters) and frozen one-dimensional parameters (some
-    spectral-norm implementations keep their vectors as those). Copies are swapped in, rather than values written back,
+    State means buffers (running statistics, spectral-norm vectors, counters) and frozen parameters that are vectors (some
+    spectral-norm implementations keep theirs as those). Copies are swapped in, rather than values written back,
     so that the graph of an earlier pass stays valid and a copy may live on in the graph of this one.
 
-    It needs no list of modules: it acts on those that are called, and on all their children.
+    It needs no list of modules: it acts on those that are called, and on all their children. Out of its sight are tensors
+    kept as plain attributes, and modules whose methods are used without calling the module.
     """
     originals: list[tuple[dict[str, Any], str, Tensor]] = []
     seen: set[int] = set()
@@ -43,11 +44,11 @@ def no_side_effects() -> Iterator[None]:
                 continue
             seen.add(id(part))
             for name, buffer in part._buffers.items():
-                if buffer is not None:
+                if buffer is not None and not nn.parameter.is_lazy(buffer):
                     originals.append((part._buffers, name, buffer))
                     part._buffers[name] = buffer.clone()
             for name, parameter in part._parameters.items():
-                if parameter is not None and not parameter.requires_grad and parameter.ndim == 1:
+                if parameter is not None and not parameter.requires_grad and _is_vector(parameter):
                     originals.append((part._parameters, name, parameter))
                     part._parameters[name] = nn.Parameter(parameter.detach().clone(), requires_grad=False)
 
@@ -58,6 +59,17 @@ def no_side_effects() -> Iterator[None]:
         handle.remove()
         for owner, name, original in originals:
             owner[name] = original
+
+
+def _is_vector(parameter: nn.Parameter) -> bool:
+    return not nn.parameter.is_lazy(parameter) and parameter.numel() == max(parameter.shape, default=0)
+
+
+@contextmanager
+def same_random_numbers_next(device: torch.device) -> Iterator[None]:
+    """Put torch's global random generators (of the CPU and of ``device``) back to where they were on entry."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        yield
 
 
 @contextmanager

@@ -99,26 +99,39 @@ def read(run: str | Path) -> tuple[Snapshot, dict[str, Tensor]]:
         with safe_open(path, framework="pt") as f:
             header = (f.metadata() or {}).get("logan")
         tensors = load_file(path)
+    except (PermissionError, IsADirectoryError) as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{damaged} ({error})") from None
     if header is None:
         raise InputError(f"{path} is a safetensors file but not a logan snapshot: its header has no 'logan' entry")
     _verify_checksum(path, damaged)
+    return _description(header, path, damaged), tensors
+
+
+def _description(header: str, path: Path, damaged: str) -> Snapshot:
     try:
         values = json.loads(header)
-        snapshot = Snapshot(
-            values["architecture"], Config.from_dict(values["config"]), values["images"], values["class_names"]
-        )
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        if values["format"] != FORMAT:
+            raise InputError(
+                f"{path} has format {values['format']!r}, and this version of logan reads {FORMAT}; upgrade logan"
+            )
+        architecture, images, names = dict(values["architecture"]), int(values["images"]), list(values["class_names"])
+        return Snapshot(architecture, Config.from_dict(dict(values["config"])), images, names)
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{damaged} (description: {error!r})") from None
-    return snapshot, tensors
 
 
 def load_networks(run: str | Path) -> tuple[Snapshot, nn.Module, nn.Module]:
     """The snapshot's description, its averaged generator and its discriminator, on the CPU in evaluation mode."""
     snapshot, tensors = read(run)
-    with torch.random.fork_rng([]):  # initial weights are drawn only to be replaced
-        generator, discriminator = networks.create(**snapshot.architecture)
+    try:
+        with torch.random.fork_rng([]):  # initial weights are drawn only to be replaced
+            generator, discriminator = networks.create(**snapshot.architecture)
+    except TypeError as error:
+        raise InputError(f"{find(run)} describes networks that this version of logan does not know ({error})") from None
     load_weights(find(run), tensors, generator, discriminator)
     return snapshot, generator.eval(), discriminator.eval()
 
@@ -132,11 +145,13 @@ def load_weights(path: Path, tensors: dict[str, Tensor], generator: nn.Module, d
     want = _prefixed("generator", generator) | _prefixed("discriminator", discriminator)
     for name in sorted(want.keys() | tensors.keys()):
         if name not in tensors or name not in want:
-            where = "the snapshot" if name in tensors else "these networks"
-            raise InputError(f"{path} is a snapshot of another architecture: only {where} have {name}")
+            where = "the snapshot has" if name in tensors else "the networks asked for have"
+            raise InputError(f"{path} is a snapshot of another architecture: only {where} {name}; use its own settings")
         if want[name].shape != tensors[name].shape:
             here, there = tuple(want[name].shape), tuple(tensors[name].shape)
-            raise InputError(f"{path} is a snapshot of another architecture: {name} is {there} there, {here} here")
+            raise InputError(
+                f"{path} is a snapshot of another architecture: {name} is {there} there, {here} here; use its own settings"
+            )
     for prefix, network in (("generator", generator), ("discriminator", discriminator)):
         start = prefix + "."
         network.load_state_dict({k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)})
@@ -158,7 +173,7 @@ def _verify_checksum(path: Path, damaged: str) -> None:
     """Against the ``.json`` beside it, if there is one: a flipped bit in the weights is invisible otherwise."""
     try:
         expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["sha256"]
-    except (OSError, json.JSONDecodeError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return
     if _sha256(path) != expected:
         raise InputError(f"{damaged} (its checksum is not the one in {path.with_suffix('.json').name})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -154,28 +155,32 @@ def start(*args: str) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
 
+def start_and_wait_for_its_options(outdir, number: int, name: str):
+    """A process from the moment on at which its run can be resumed."""
+    process, run = start(*COMMAND, "--outdir", str(outdir), "--desc", name), outdir / f"{number:05d}-{name}"
+    deadline = time.monotonic() + 120
+    while not (run / folder.OPTIONS).exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process, run
+
+
 def test_kill_9_at_a_random_moment_three_times(tmp_path):
-    whole = start(*COMMAND, "--outdir", str(tmp_path), "--desc", "whole")
+    whole, reference = start_and_wait_for_its_options(tmp_path, 0, "whole")
     begun = time.monotonic()
     assert whole.wait() == 0, whole.stderr.read()
     duration = time.monotonic() - begun
-    for i in range(3):
-        moment = random.SystemRandom().uniform(0.2, 0.95) * duration  # of the process, start-up included
-        killed = start(*COMMAND, "--outdir", str(tmp_path), "--desc", f"killed{i}")
+    for i in range(1, 4):
+        moment = random.SystemRandom().uniform(0, 0.9) * duration
+        killed, run = start_and_wait_for_its_options(tmp_path, i, f"killed{i}")
         time.sleep(moment)
         killed.send_signal(signal.SIGKILL)
         killed.wait()
-        runs = list(tmp_path.glob(f"*-killed{i}"))
-        where = f"killed after {moment:.3f} of {duration:.3f} s"
-        if runs and (runs[0] / folder.OPTIONS).exists():
-            again = start("--resume", str(runs[0]))
-        else:  # killed before it made its folder: nothing to resume, nothing lost
-            again = start(*COMMAND, "--outdir", str(tmp_path), "--desc", f"killed{i}")
+        where = f"killed {moment:.3f} s of {duration:.3f} s after its first file"
+        again = start("--resume", str(run))
         assert again.wait() == 0, where + again.stderr.read()
-        finished = sorted(tmp_path.glob(f"*-killed{i}"))[-1]
-        names = {p.name for p in finished.iterdir()}
-        assert not [n for n in names if n.endswith(".partial")], where
-        assert_same_run(tmp_path / "00000-whole", finished)
+        assert_same_run(reference, run)
 
 
 def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
@@ -226,6 +231,71 @@ def test_a_state_is_never_executed(tmp_path):
     with pytest.raises(InputError, match="damaged"):
         train(config(kimg=2), resume=run, quiet=True)
     assert not (tmp_path / "evil").exists()
+
+
+def test_other_data_are_refused(tmp_path):
+    """The order of the data is a function of the seed and the position: the data must be the ones it began with."""
+    images = tmp_path / "images"
+    images.mkdir()
+    source = np.random.default_rng(0)
+
+    def write(i):
+        Image.fromarray(source.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(images / f"{i:03d}.png")
+
+    for i in range(60):
+        write(i)
+    settings = config(data=str(images), kimg=1)
+    run = train(settings, outdir=tmp_path, quiet=True)
+    write(30)
+    with pytest.raises(InputError, match="is not what .* was trained on"):
+        train(config(data=str(images), kimg=2), resume=run, quiet=True)
+
+
+def test_options_with_a_missing_or_wrong_setting_are_refused(tmp_path):
+    run = train(config(kimg=1, seed=7), outdir=tmp_path, quiet=True)
+    path = run / folder.OPTIONS
+    good = json.loads(path.read_text())
+    for change, message in (
+        (lambda o: o["run"].pop("seed"), "run.seed is missing"),
+        (lambda o: o.pop("game"), "game is missing"),
+        (lambda o: o["latent"].update(beta=None), "latent.beta cannot be None"),
+        (lambda o: o["data"].update(data=7), "data.data cannot be 7"),
+        (lambda o: o["run"].update(sede=7), "did you mean 'seed'"),
+        (lambda o: o.update(run=3), "not a group"),
+    ):
+        broken = json.loads(json.dumps(good))
+        change(broken)
+        path.write_text(json.dumps(broken))
+        with pytest.raises(InputError, match=message):
+            folder.read_options(run)
+    for content in (b"{", b"\xff\xfe", b"[]"):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="damaged"):
+            folder.read_options(run)
+
+
+def test_a_damaged_log_is_no_obstacle(tmp_path):
+    run = train(config(kimg=1), outdir=tmp_path, quiet=True)
+    (run / folder.STATS).write_bytes(b"\xff\xfe\n5\n" + (run / folder.STATS).read_bytes() + b'{"tick": 1, "ki')
+    train(config(kimg=2), resume=run, quiet=True)
+    assert [r["tick"] for r in folder.read_stats(run)] == [0, 1]
+
+
+def test_a_finished_run_is_left_alone(tmp_path, capsys):
+    run = train(config(kimg=2), outdir=tmp_path, quiet=True)
+    before = {p.name: p.read_bytes() for p in run.iterdir()}
+    assert train(config(kimg=1), resume=run) == run
+    assert "larger --kimg" in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in run.iterdir()} == before
+
+
+def test_another_number_of_threads_is_said(tmp_path, capsys, monkeypatch):
+    run = train(config(kimg=1), outdir=tmp_path, quiet=True)
+    path = run / state.FILE_NAME
+    saved = torch.load(path, weights_only=True)
+    torch.save(saved | {"threads": 17}, path)
+    train(config(kimg=2), resume=run)
+    assert "computed with 17 threads" in capsys.readouterr().err
 
 
 def test_cadence_may_change(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import sys
 from collections.abc import Sequence
@@ -14,8 +13,6 @@ COMMANDS = {
     "train": "train a GAN with latent optimisation, or go on with a run",
     "sample": "draw images from a trained generator",
 }
-
-DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,20 +30,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise InputError(f"unknown command {args[0]!r}{hint}; commands: {', '.join(COMMANDS)}")
         return importlib.import_module(f"logan.cli.{args[0]}").main(args[1:])
     except InputError as error:
-        print(f"logan: error: {error}", file=sys.stderr)
-        return 2
+        return _fail(str(error))
     except BrokenPipeError:  # `logan train --dry-run | head`
         return 0
-    except OSError as error:
-        if error.errno not in DISK_TROUBLE:
+    except OSError as error:  # a full disk, a missing permission, an impossible file name
+        return _fail(f"{error.strerror or error}: {error.filename or 'a file'}; what was on disk before is whole")
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)):
             raise
-        print(
-            f"logan: error: cannot write ({error}); what was on disk is whole: make room and --resume", file=sys.stderr
-        )
-        return 2
+        return _fail("out of memory; try a smaller --batch, --width or --image-size")
     except KeyboardInterrupt:
         print("logan: interrupted", file=sys.stderr)
         return 130
+
+
+def _fail(message: str) -> int:
+    line = " ".join(message.split()).encode("utf-8", "replace").decode()
+    print(f"logan: error: {line}", file=sys.stderr)
+    return 2
 
 
 def _help() -> str:

@@ -47,19 +47,28 @@ def parse(kind: type[T], args: Sequence[str], *, prog: str, description: str, de
 def one_line(box: str, prog: str) -> str:
     """The message of one of tyro's boxes, and its suggestion."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", box)
-    lines = [line.strip("│╭╮╰╯ \t") for line in text.splitlines()]
+    lines = [line.strip("│╭╮╰╯|+ \t") for line in text.splitlines()]  # boxes of ASCII where there is no UTF-8
     body = [line for line in lines[1:] if line]
-    message = " ".join(_until_rule(body)).replace("Unrecognized options:", "unknown flag or word:")
+    message = " ".join(_until_rule(body))
+    unknown = re.fullmatch(r"Unrecognized options: (.*)", message)
+    if unknown:
+        words = unknown.group(1).split(", ")
+        message = "unknown flag or word: " + ", ".join([w for w in words if w.startswith("-")] or words)
     hint = re.search(r"Perhaps you meant:.*?(--[\w-]+)", " ".join(body))
     meant = f" (did you mean {hint.group(1)!r}?)" if hint else ""
     return f"{message or text.strip()}{meant}; see {prog} --help"
 
 
 def _until_rule(lines: list[str]) -> list[str]:
-    for i, line in enumerate(lines):
-        if line and set(line) == {"─"}:
-            return lines[:i]
-    return lines
+    """The lines up to the first horizontal rule, not counting one under the title."""
+    found: list[str] = []
+    for line in lines:
+        if set(line) <= {"─", "-"}:
+            if found:
+                break
+        else:
+            found.append(line)
+    return found
 
 
 def value_of(flag: str, args: Sequence[str]) -> str | None:

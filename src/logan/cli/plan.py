@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from logan import networks
+from logan import networks, snapshot
 from logan.config import Config
 from logan.data import Mixture
 from logan.errors import InputError
-from logan.training import folder
+from logan.training import folder, state
 from logan.training.resume import check_same_settings, resumed_folder
 from logan.training.setup import architecture, choose_device, open_configured
 
@@ -20,12 +21,17 @@ from logan.training.setup import architecture, choose_device, open_configured
 def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None) -> None:
     """Settings, data, parameter counts and plan; checks all that can be checked without starting, and writes nothing."""
     warnings = config.check()
+    outdir = os.path.expanduser(outdir)
     device = choose_device(config.run.device)
     resumed = resumed_folder(resume)
     if resumed is not None:
         check_same_settings(folder.read_options(resumed), config, resumed)
     data = open_configured(config)
     generator, discriminator = networks.create(**architecture(config, data))
+    if resumed is not None and not (resumed / state.FILE_NAME).exists():
+        raise InputError(f"{resumed / state.FILE_NAME} does not exist; start a new run from a snapshot")
+    if resumed is None and resume is not None:
+        snapshot.load_weights(Path(resume), snapshot.read(resume)[1], generator, discriminator)
     console = Console(width=120, highlight=False)
 
     settings = Table("group", "setting", "value", title="Settings", title_justify="left")
@@ -64,8 +70,6 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
 
 
 def _check_writable(outdir: Path) -> None:
-    import os
-
     existing = next(p for p in (outdir, *outdir.absolute().parents) if p.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise InputError(f"--outdir {outdir} cannot be written; choose another folder")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,13 +15,13 @@ from logan import snapshot
 from logan.cli.parsing import parse
 from logan.errors import InputError
 from logan.files import write_atomically
-from logan.report.pictures import are_points, as_pil, save_picture, to_uint8
+from logan.report.pictures import as_pil, save_picture, to_uint8
 from logan.sampling import Model, load
 
 DESCRIPTION = """Draw images from a trained generator.
 
---out decides the form: NAME.png is one grid, NAME.npz an array (arr_0: uint8 images (n, H, W, C), or float points; labels
-beside it), any other name a folder with a PNG per image."""
+--out decides the form: NAME.png is one grid, NAME.npz an array (arr_0: uint8 images (n, H, W, C), or float points (n, 2)),
+any other name a folder with a PNG per image."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,10 @@ def main(args: Sequence[str]) -> int:
     given = parse(SampleArguments, args, prog="logan sample", description=DESCRIPTION)
     source = snapshot.find(given.run)
     model = load(source, given.device)
+    kimg = source.stem.rpartition("-")[2]
+    default = source.parent / f"samples{kimg}-seed{given.seed}.png"
+    out = default if given.out is None else Path(given.out).expanduser()
+    write = _writer(out, model)
     images = model.sample(
         given.n,
         seed=given.seed,
@@ -61,35 +65,40 @@ def main(args: Sequence[str]) -> int:
         latent_steps=given.latent_steps,
         batch=given.batch,
     )
-    kimg = source.stem.rpartition("-")[2]
-    out = Path(given.out) if given.out else source.parent / f"samples{kimg}-seed{given.seed}.png"
     try:
-        _write(out, images, model)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write(images)
     except OSError as error:
         raise InputError(f"--out {out} cannot be written ({error.strerror or error}); choose another place") from None
     print(out)
     return 0
 
 
-def _write(out: Path, images: Tensor, model: Model) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".png":
-        save_picture(out, images)
-    elif out.suffix == ".npz":
-        array = images.flatten(1).numpy() if are_points(images) else to_uint8(images).numpy()
-        write_atomically(out, lambda partial: _save_npz(partial, array))
-    elif out.suffix:
-        raise InputError(
-            f"--out {out}: {out.suffix} is not a form that can be written; use NAME.png, NAME.npz or a folder"
+def _writer(out: Path, model: Model) -> Callable[[Tensor], None]:
+    """What writes images to ``out``, by its form; refuses, before anything is generated, what cannot be written."""
+    points = model.info.architecture["image_size"] == 1
+    form = out.suffix.lower()
+    if form == ".png":
+        return lambda images: save_picture(out, images)
+    if form == ".npz":
+        return lambda images: write_atomically(
+            out, lambda partial: _save_npz(partial, images.flatten(1) if points else to_uint8(images))
         )
-    elif are_points(images):
+    if form:
+        raise InputError(f"--out {out}: {form} is not a form that can be written; use NAME.png, NAME.npz or a folder")
+    if points:
         raise InputError("--out FOLDER is for images; use NAME.npz for the points of a 2-D mixture")
-    else:
-        out.mkdir(exist_ok=True)
-        for i, pixels in enumerate(to_uint8(images)):
-            as_pil(pixels).save(out / f"{i:06d}.png")
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(f"--out {out} is not empty; choose another folder")
+    return lambda images: _save_folder(out, images)
 
 
-def _save_npz(path: Path, array: np.ndarray) -> None:
+def _save_folder(out: Path, images: Tensor) -> None:
+    out.mkdir(exist_ok=True)
+    for i, pixels in enumerate(to_uint8(images)):
+        as_pil(pixels).save(out / f"{i:06d}.png")
+
+
+def _save_npz(path: Path, array: Tensor) -> None:
     with open(path, "wb") as f:  # given a name, numpy would add .npz to it
-        np.savez_compressed(f, array)
+        np.savez_compressed(f, array.numpy())

@@ -9,6 +9,7 @@ from pathlib import Path
 from logan import presets
 from logan.cli.parsing import parse, value_of
 from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig
+from logan.errors import InputError
 
 DESCRIPTION = """Train a GAN with latent optimisation.
 
@@ -43,12 +44,13 @@ class TrainArguments:
 
 def read_arguments(args: Sequence[str]) -> TrainArguments:
     """Two passes: the preset, the latent method and the run to resume set the defaults; the flags change them."""
-    resume = value_of("--resume", args)
-    preset = value_of("--preset", args)
-    if resume is not None and preset is None and not resume.endswith(".safetensors"):
-        base = _resumed_config(Path(resume))
+    resume, preset, latent = (value_of(f"--{name}", args) for name in ("resume", "preset", "latent"))
+    if resume is not None and preset is None:
+        base = _resumed_config(Path(resume), args)
     else:
-        base = _with_network(presets.get(preset or "digits", value_of("--latent", args)), value_of("--network", args))
+        base = presets.get("digits" if preset is None else preset, latent)
+    if resume is None or preset is not None or resume.endswith(".safetensors"):
+        base = _with_network(base, value_of("--network", args))
     default = TrainArguments(
         base.preset, "runs", None, None, False, base.data, base.networks, base.latent, base.game, base.run
     )
@@ -63,19 +65,29 @@ def _with_network(preset: Config, network: str | None) -> Config:
     return replace(preset, networks=NetworkConfig(network=network, latent_dim=n.latent_dim, prior=n.prior))
 
 
-def _resumed_config(path: Path) -> Config:
+def _resumed_config(path: Path, args: Sequence[str]) -> Config:
+    """The settings of the run that is continued, or of the snapshot that a new run starts from."""
+    from logan import snapshot
     from logan.training import folder
     from logan.training.resume import resumed_folder
 
     run = resumed_folder(path)
-    assert run is not None
-    return folder.read_options(run)
+    if run is not None:
+        for flag in ("--outdir", "--desc"):
+            if value_of(flag, args) is not None:
+                raise InputError(f"{flag} has no place with --resume {path}: the run goes on in its own folder")
+        return folder.read_options(run)
+    config, latent = snapshot.read(path)[0].config, value_of("--latent", args)
+    if latent in (None, config.latent.latent):
+        return config
+    return replace(config, latent=presets.get(config.preset, latent).latent)
 
 
 def main(args: Sequence[str]) -> int:
-    """Run the command; 0 on success, 130 when interrupted."""
+    """Run the command."""
     given = read_arguments(args)
     config = given.config()
+    presets.check_data(config)
     if given.dry_run:
         from logan.cli.plan import print_plan
 
@@ -83,9 +95,6 @@ def main(args: Sequence[str]) -> int:
         return 0
     from logan.training.loop import train
 
-    try:
-        path = train(config, outdir=given.outdir, desc=given.desc, resume=given.resume)
-    except KeyboardInterrupt:
-        return 130
+    path = train(config, outdir=given.outdir, desc=given.desc, resume=given.resume)
     print(f"done: {path}  (look at its fakes*.png; more samples: logan sample {path})")
     return 0

@@ -44,7 +44,8 @@ def decode(data: bytes, name: str) -> Image.Image:
     """An image file as 8-bit grey ("L") or colour ("RGB").
 
     Any mode that Pillow reads: palettes, 1-bit, CMYK, … EXIF orientation is applied. Transparent pixels are put over
-    white. 16 bits are scaled to 8 (65535 becomes 255, rounded), not cut off. Of an animation, the first frame.
+    white. 16-bit grey is scaled to 8 bits (65535 becomes 255, rounded), not
+    cut off; of 16-bit colour PIL keeps the high byte. Of an animation, the first frame.
 
     Args:
         data: the contents of the file.

@@ -15,6 +15,7 @@ from .sources import Source
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm")
 SPLITS: tuple[set[str], ...] = ({"train", "test"}, {"train", "val"}, {"train", "val", "test"})
+MOST_CLASSES = 100_000  # a larger label is an error in the file, not a class
 LABELS_FILE = "dataset.json"
 
 
@@ -98,6 +99,6 @@ def _listed_labels(source: Source, names: list[str], root: str, title: str) -> t
     if missing is not None:
         raise InputError(f"{where} has no label for {missing}; add it, or delete {LABELS_FILE}")
     labels = [table[n[len(root) :]] for n in names]
-    if not all(type(k) is int and k >= 0 for k in labels):
-        raise InputError(f"{where}: each label must be an integer from 0 up")
+    if not all(type(k) is int and 0 <= k < MOST_CLASSES for k in labels):
+        raise InputError(f"{where}: each label must be an integer from 0 to {MOST_CLASSES - 1}")
     return torch.tensor(labels), [str(k) for k in range(max(labels) + 1)]

@@ -57,7 +57,8 @@ class Mixture:
 def ring(modes: int = 8, radius: float = 2.0, std: float = 0.04) -> Mixture:
     """Gaussians on a circle.
 
-    Source: Metz et al. 2017, "Unrolled generative adversarial networks", §3.1, for the eight modes on a circle. Not
+    Source: Metz et al. 2017, "Unrolled generative adversarial networks", §3.1, for the eight modes on a circle; the
+    width of the modes, 1/50 of the radius, is this project's. Not
     scaled into [−1, 1]: a discriminator with spectral norm is 1-Lipschitz, so the scale of the points decides how well
     it can tell them apart.
     """

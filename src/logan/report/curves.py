@@ -30,7 +30,7 @@ def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     for axis, (title, names, scale) in zip(axes, panels, strict=False):
         for name in names:
-            points = [(r["kimg"], r[name]) for r in records if name in r]
+            points = [(r["kimg"], r[name]) for r in records if r.get(name) is not None]
             if points:
                 axis.plot(*zip(*points, strict=True), label=name)
         axis.set_title(title, fontsize=10, loc="left")

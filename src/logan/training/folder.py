@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from logan import __version__
 from logan.config import Config
 from logan.errors import InputError
-from logan.files import PARTIAL, write_atomically, write_json
+from logan.files import PARTIAL, read_json, write_atomically, write_json
 
 OPTIONS = "training_options.json"
 STATS = "stats.jsonl"
@@ -23,9 +24,9 @@ def create(outdir: str | Path, description: str) -> Path:
     Raises:
         InputError: if ``outdir`` cannot be written, or ``description`` is no file name.
     """
-    if not re.fullmatch(r"[\w.+-]+", description):
-        raise InputError(f"--desc {description!r} must consist of letters, digits, '-', '_', '+' and '.'")
-    outdir = Path(outdir)
+    if not re.fullmatch(r"[\w.+-]{1,100}", description):
+        raise InputError(f"--desc {description[:40]!r} must be 1 to 100 letters, digits, '-', '_', '+' and '.'")
+    outdir = Path(outdir).expanduser()
     try:
         outdir.mkdir(parents=True, exist_ok=True)
         while True:
@@ -57,14 +58,11 @@ def read_options(run: Path) -> Config:
         InputError: if the folder is not a run folder, or its options cannot be read.
     """
     path = run / OPTIONS
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values.pop("logan", None)
-        return Config.from_dict(values)
-    except OSError:
-        raise InputError(f"{run} is not a run folder: it has no {OPTIONS}") from None
-    except (json.JSONDecodeError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is damaged ({error}); start a new run, or resume from one of its snapshots") from None
+    if not path.exists():
+        raise InputError(f"{run} is not a run folder: it has no {OPTIONS}")
+    values = read_json(path, "start a new run, or resume from one of its snapshots")
+    values.pop("logan", None)
+    return Config.from_dict(values, complete=True)
 
 
 class StatsLog:
@@ -81,23 +79,26 @@ class StatsLog:
         write_atomically(self.path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
     def append(self, record: dict[str, Any]) -> None:
-        """Add a line."""
+        """Add a line; a value that is not finite becomes null, which JSON can say."""
+        record = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
         with open(self.path, "a", encoding="utf-8") as f:
             f.write(json.dumps(record) + "\n")
 
 
 def read_stats(run: Path) -> list[dict[str, Any]]:
-    """The lines of ``stats.jsonl``; a last line cut short by an interruption is left out."""
+    """The lines of ``stats.jsonl``; what is no JSON object (a line cut short by an interruption) is left out."""
     records = []
     try:
-        lines = (run / STATS).read_text(encoding="utf-8").splitlines()
+        lines = (run / STATS).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
     for line in lines:
         try:
-            records.append(json.loads(line))
+            record = json.loads(line)
         except json.JSONDecodeError:
-            break
+            continue
+        if isinstance(record, dict):
+            records.append(record)
     return records
 
 

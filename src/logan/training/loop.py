@@ -75,6 +75,26 @@ def train(
         InputError: for anything that a person can mend.
         KeyboardInterrupt: after saving the state, if the run was interrupted.
     """
+    with cpu_threads(config.run.threads):
+        run = _begin(config, outdir, desc, resume, measure, quiet)
+        if run.progress.images >= run.total:
+            run.watch.say(f"nothing to do: {run.path} has its {config.run.kimg} kimg; pass a larger --kimg to go on")
+            return run.path
+        folder.write_options(run.path, config)  # after the state: a folder with options can be resumed
+        with run.watch, interrupts() as interrupted:
+            _play(run, interrupted)
+    return run.path
+
+
+def _begin(
+    config: Config,
+    outdir: str | Path,
+    desc: str | None,
+    resume: str | Path | None,
+    measure: Measure | None,
+    quiet: bool,
+) -> Run:
+    """Everything before the first step; a new folder is made only when nothing can be wrong any more."""
     warnings = config.check()
     resumed = resumed_folder(resume)
     if resumed is not None:
@@ -85,23 +105,21 @@ def train(
     progress = state.Progress()
     if resumed is not None:
         path = resumed
-        progress = state.load(path / state.FILE_NAME, parts, average)
+        progress, inexact = state.load(path / state.FILE_NAME, parts, average)
+        warnings += inexact
         folder.remove_partial_files(path)
     else:
         if resume is not None:
             start_from_snapshot(Path(resume), parts, average)
-        path = folder.create(outdir, desc or f"{config.preset}-{config.latent.latent}")
+        path = folder.create(outdir, f"{config.preset}-{config.latent.latent}" if desc is None else desc)
         state.save(path / state.FILE_NAME, parts, average, progress)
-    folder.write_options(path, config)  # after the state: a folder with options can be resumed
     watch = Watch(config.run.kimg * 1000, progress.images, quiet)
     run = Run(parts, average, progress, path, folder.StatsLog(path, progress.ticks), watch, measure)
     run.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in progress.sums.items()}
     for warning in [*warnings, *data.notices, *_left_out(data.broken)]:
         watch.say(f"warning: {warning}")
     watch.say(f"{path}: {data.name}, {config.networks.network}, latent step {config.latent.latent}, {parts.device}")
-    with watch, cpu_threads(config.run.threads), interrupts() as interrupted:
-        _play(run, interrupted)
-    return path
+    return run
 
 
 def _left_out(broken: Sequence[str]) -> list[str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from logan import prior, snapshot
 from logan.data import Mixture
 from logan.report.pictures import save_picture
+from logan.side_effects import same_random_numbers_next
 from logan.training.averaging import AveragedGenerator, recompute_statistics
 from logan.training.setup import Parts, architecture
 
@@ -39,12 +42,15 @@ def save_snapshot(path: Path, parts: Parts, average: AveragedGenerator, images: 
 
 def take_scores(measure: Measure, parts: Parts, average: AveragedGenerator) -> dict[str, float]:
     """Call ``measure`` without letting it change the run: not its networks' mode, not its random numbers."""
-    with torch.random.fork_rng([parts.device] if parts.device.type == "cuda" else []):
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    with same_random_numbers_next(parts.device):
         parts.discriminator.eval()
         try:
             return measure(average.module, parts.discriminator)
         finally:
             parts.discriminator.train()
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)
 
 
 @torch.no_grad()

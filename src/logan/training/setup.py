@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from logan import losses, networks, presets, prior
+from logan import losses, networks, prior
 from logan.config import Config
 from logan.data import Dataset, Mixture, batches, open_data
 from logan.errors import InputError
@@ -30,7 +30,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # fails on "meta" too, which holds no numbers
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"--device {name} cannot be used here ({reason}); try --device cpu") from None
@@ -83,8 +83,6 @@ def open_configured(config: Config, progress: Any = None) -> Dataset | Mixture:
         InputError: if there are none, they cannot be read, do not fit the settings, or are fewer than a batch.
     """
     d = config.data
-    if config.preset in presets.WHERE_DATA_ARE and not Path(d.data).exists() and "/" in d.data:
-        raise InputError(f"no data at {d.data}: {presets.WHERE_DATA_ARE[config.preset]}")
     data = open_data(
         d.data,
         image_size=d.image_size,
@@ -98,6 +96,20 @@ def open_configured(config: Config, progress: Any = None) -> Dataset | Mixture:
             f"--batch {config.game.batch} is larger than the data set: {data.name} has {len(data)} images; pass a smaller --batch"
         )
     return data
+
+
+def fingerprint(data: Dataset | Mixture) -> str:
+    """A hash by which a resumed run knows its data again: sizes, labels, and up to 256 images spread over the set."""
+    digest = hashlib.sha256(f"{data.image_size} {data.channels} {data.num_classes}".encode())
+    if isinstance(data, Mixture):
+        digest.update(f"{data.std} {data.centres.tolist()}".encode())
+        return digest.hexdigest()
+    digest.update(str(len(data)).encode())
+    for i in range(0, len(data), max(1, len(data) // 256)):
+        image, label = data.batch(torch.tensor([i]))
+        digest.update(image.cpu().numpy().tobytes())
+        digest.update(b"-" if label is None else str(label.item()).encode())
+    return digest.hexdigest()
 
 
 @dataclass

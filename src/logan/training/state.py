@@ -18,7 +18,7 @@ import torch
 from logan.errors import InputError
 from logan.files import write_atomically
 from logan.training.averaging import AveragedGenerator
-from logan.training.setup import Parts
+from logan.training.setup import Parts, fingerprint
 
 FILE_NAME = "training-state-latest.pt"
 FORMAT = 1
@@ -48,6 +48,8 @@ def save(path: Path, parts: Parts, average: AveragedGenerator, progress: Progres
     """Write the state in one move; the file that was there is whole until then."""
     state = {
         "format": FORMAT,
+        "data": fingerprint(parts.data),
+        "threads": torch.get_num_threads(),
         "progress": vars(progress),
         "generator": parts.generator.state_dict(),
         "discriminator": parts.discriminator.state_dict(),
@@ -59,13 +61,18 @@ def save(path: Path, parts: Parts, average: AveragedGenerator, progress: Progres
     write_atomically(path, lambda partial: torch.save(state, partial))
 
 
-def load(path: Path, parts: Parts, average: AveragedGenerator) -> Progress:
-    """Put a saved state into ``parts`` and ``average``.
+def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress, list[str]]:
+    """Put a saved state into ``parts`` and ``average``; also return warnings about what makes the resume inexact.
 
     Raises:
-        InputError: if the file is damaged, or belongs to other networks.
+        InputError: if the file is damaged, or belongs to other networks or other data.
     """
-    state = _read(path, parts.device)
+    state = _read(path)
+    if state["data"] != fingerprint(parts.data):
+        raise InputError(
+            f"--data {parts.config.data.data} is not what {path.parent} was trained on (other images, labels or number); "
+            f"put the old data back, or start a new run from one of its snapshots"
+        )
     try:
         parts.generator.load_state_dict(state["generator"])
         parts.discriminator.load_state_dict(state["discriminator"])
@@ -75,10 +82,16 @@ def load(path: Path, parts: Parts, average: AveragedGenerator) -> Progress:
     except (RuntimeError, ValueError, KeyError) as error:
         raise InputError(f"{path} belongs to other networks than this run's: {first_line(error)}") from None
     _restore_random_states(state["random"], parts)
-    return Progress(**state["progress"])
+    warnings = []
+    if parts.device.type == "cpu" and state["threads"] != torch.get_num_threads():
+        warnings.append(
+            f"this run was computed with {state['threads']} threads and goes on with {torch.get_num_threads()}: it will not "
+            f"be bit-identical to one that was never stopped"
+        )
+    return Progress(**state["progress"]), warnings
 
 
-def _read(path: Path, device: torch.device) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     damaged = f"{path} is damaged; remove it and resume from a snapshot with --resume network-snapshot-….safetensors"
     try:
         with zipfile.ZipFile(path) as archive:
@@ -87,6 +100,8 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
             raise InputError(f"{damaged} (checksum of {bad})")
         # Optimiser states follow their parameters' device by themselves; random states must stay on the CPU.
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except (PermissionError, IsADirectoryError) as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except FileNotFoundError:
         raise InputError(
             f"{path} does not exist; start a new run from a snapshot: --resume network-snapshot-….safetensors"
@@ -97,6 +112,19 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
         raise InputError(f"{damaged} ({first_line(error)})") from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path} is not a training state that this version of logan can read")
+    parts = {
+        "data",
+        "threads",
+        "progress",
+        "generator",
+        "discriminator",
+        "average",
+        "g_optimiser",
+        "d_optimiser",
+        "random",
+    }
+    if not parts <= state.keys() or state["progress"].keys() != vars(Progress()).keys():
+        raise InputError(f"{damaged} (parts of it are missing)")
     return state
 
 
@@ -125,6 +153,8 @@ def _restore_random_states(states: dict[str, Any], parts: Parts) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """The first non-empty line of an error's message, shortened."""
+    """The first line of an error's message that says something, shortened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:160] if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    return (lines[1] if lines[0].endswith(":") and len(lines) > 1 else lines[0])[:160]

@@ -67,6 +67,7 @@ class Watch:
 
     def say(self, message: str) -> None:
         """A line above the bar."""
+        message = message.encode("utf-8", "replace").decode()  # file names may hold bytes that are no characters
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def advance(self, images: int) -> None:

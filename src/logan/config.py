@@ -126,7 +126,7 @@ class RunConfig:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps ..."""
     threads: int = 0
-    """CPU threads; 0 leaves it to torch. Small networks run as fast on one, and far better beside other programs."""
+    """CPU threads; 0 leaves it to torch. A resumed run is bit-identical only with the same number."""
 
 
 @dataclass(frozen=True)

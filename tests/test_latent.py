@@ -149,6 +149,13 @@ def test_bounds_and_penalty_before_clipping():
     torch.testing.assert_close(free.z, z + free.delta)
 
 
+def test_clipping_touches_optimised_dimensions_only():
+    """A latent out of bounds (a normal prior) keeps its value wherever it is not optimised."""
+    z = torch.tensor([[0.5, 2.0, 3.0, -4.0]], dtype=F64)
+    moved = LatentStep("gd", alpha=0.1, portion=0.5)(lambda z: z.sum(1), z)
+    torch.testing.assert_close(moved.z, torch.tensor([[0.6, 1.0, 3.0, -4.0]], dtype=F64))
+
+
 def test_penalty_is_a_mean_over_samples_of_a_sum_over_dimensions():
     f, gradient = quadratic(6)
     z = uniform(7, 6)

@@ -157,7 +157,7 @@ def test_snapshot_of_another_architecture(run, tmp_path):
 def test_missing(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         logan.load(tmp_path / "nothing")
-    with pytest.raises(InputError, match="holds no network-snapshot"):
+    with pytest.raises(InputError, match="not a run folder: it holds no network-snapshot"):
         logan.load(tmp_path)
 
 

@@ -17,6 +17,11 @@ __version__ = "0.1.0"
 
 __all__ = ["LatentStep", "Moved", "__version__", "load", "train"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _LAZY = {"load": "logan.sampling", "train": "logan.training.loop"}
 
 

@@ -88,8 +88,8 @@ class LatentStep:
         beta: β > 0, the damping of the Fisher matrix (``ngd`` only). ‖Δz‖ is at most α/(2√β), reached at ‖g‖ = √β.
         portion: c in (0, 1]; ⌊c·d⌉ dimensions are optimised, the others keep their random values.
         penalty: weight of R_z; 0 switches it off.
-        bounds: (low, high) to clip to; None for a prior without bounds; ``"sphere"`` projects to the unit sphere, before
-            the first step and after each (CS-GAN, Wu et al. 2019b).
+        bounds: (low, high) to clip the optimised dimensions to; None for a prior without bounds (``torch.randn``);
+            ``"sphere"`` projects to the unit sphere, before the first step and after each (CS-GAN, Wu et al. 2019b).
         subset: ``leading``: the first ⌊c·d⌉ dimensions; ``random``: others at each call (one choice for the whole batch).
         steps: number of gradient steps; the paper trains with one (section 3).
         stop_gradient: the player for whom Δz is a constant (Figure 5b); acts through :meth:`Moved.seen_by`.
@@ -157,9 +157,9 @@ class LatentStep:
             z.ndim >= 2 and z.is_floating_point(),
             f"z must be floating point of shape (B, d) or (B, c, h, w), not {tuple(z.shape)} {z.dtype}",
         )
-        optimised = self._optimised_dimensions(z)
         differentiable = torch.is_grad_enabled() and self.stop_gradient != "both"
         with torch.inference_mode(False), torch.enable_grad():
+            optimised = self._optimised_dimensions(z)
             moved = self._move(f, _working_copy(z), z.dtype, optimised, differentiable)
         return moved if differentiable else moved.detach()
 
@@ -199,7 +199,7 @@ class LatentStep:
                 g = g.masked_fill(~optimised, 0.0)
                 step = self.displacement(g)
                 delta = delta + step
-                z = self.bound(z + step)
+                z = self._bounded_move(z, step, optimised)
             if not differentiable:  # each step then starts from a new leaf, and its graph is freed
                 z = z.detach().requires_grad_()
             if first_g is None:
@@ -208,6 +208,11 @@ class LatentStep:
         assert first_g is not None
         penalty = self.penalty * delta.flatten(1).square().sum(1).mean()
         return Moved(z.to(dtype), delta, penalty, first_scores, first_g, self.stop_gradient)
+
+    def _bounded_move(self, z: Tensor, step: Tensor, optimised: Tensor) -> Tensor:
+        """[z + Δz]; clipping leaves the dimensions that are not optimised alone, even where they are out of bounds."""
+        moved = self.bound(z + step)
+        return moved if self.bounds == "sphere" else torch.where(optimised, moved, z)
 
     def _optimised_dimensions(self, z: Tensor) -> Tensor:
         """Mask of shape z.shape[1:], True in the ⌊c·d⌉ dimensions that are optimised."""

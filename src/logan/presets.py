@@ -108,7 +108,7 @@ def dcgan64(latent: Latent = "ngd") -> Config:
     """
     return Config(
         preset="dcgan64",
-        data=DataConfig(data="data/images", image_size=64, mirror=True),
+        data=DataConfig(data="data/images", image_size=64),
         networks=NetworkConfig(network="dcgan", latent_dim=100),
         latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=5.0, portion=0.5, penalty=3.0)),
         game=GameConfig(loss="non-saturating", batch=128, ema_kimg=20),

@@ -78,7 +78,9 @@ def find(run: str | Path) -> Path:
     if path.is_dir():
         found = sorted(path.glob(PATTERN))
         if not found:
-            raise InputError(f"{path} holds no {PATTERN}: is it a run folder, and has the run written a snapshot yet?")
+            if (path / "training_options.json").exists():
+                raise InputError(f"{path} has not come to its first snapshot; go on with: logan train --resume {path}")
+            raise InputError(f"{path} is not a run folder: it holds no {PATTERN}")
         return found[-1]
     if not path.exists():
         raise InputError(f"{path} does not exist; pass a run folder or a network-snapshot-….safetensors")

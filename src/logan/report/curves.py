@@ -32,7 +32,7 @@ def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
         for name in names:
             points = [(r["kimg"], r[name]) for r in records if r.get(name) is not None]
             if points:
-                axis.plot(*zip(*points, strict=True), label=name)
+                axis.plot(*zip(*points, strict=True), label=name, marker="." if len(points) < 30 else None)
         axis.set_title(title, fontsize=10, loc="left")
         axis.set_yscale(scale)
         axis.legend(fontsize=8)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from logan.config import Config
+from logan.data import Mixture
 from logan.report.curves import save_curves
 from logan.training import folder, state
 from logan.training.averaging import AveragedGenerator
@@ -78,7 +79,7 @@ def train(
     with cpu_threads(config.run.threads):
         run = _begin(config, outdir, desc, resume, measure, quiet)
         if run.progress.images >= run.total:
-            run.watch.say(f"nothing to do: {run.path} has its {config.run.kimg} kimg; pass a larger --kimg to go on")
+            run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger --kimg")
             return run.path
         folder.write_options(run.path, config)  # after the state: a folder with options can be resumed
         with run.watch, interrupts() as interrupted:
@@ -118,8 +119,23 @@ def _begin(
     run.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in progress.sums.items()}
     for warning in [*warnings, *data.notices, *_left_out(data.broken)]:
         watch.say(f"warning: {warning}")
-    watch.say(f"{path}: {data.name}, {config.networks.network}, latent step {config.latent.latent}, {parts.device}")
+    watch.say(f"{path}: {_headline(parts)}")
+    if progress.images:
+        watch.say(f"going on at {progress.images / 1000:g} kimg")
+    elif resume is not None:
+        watch.say(f"starting from the weights of {resume}")
     return run
+
+
+def _headline(parts: Parts) -> str:
+    """Data, networks and latent step in one line."""
+    data, config = parts.data, parts.config
+    many = "" if isinstance(data, Mixture) else f"{len(data):,} images "
+    classes = f", conditional on {data.num_classes} classes" if config.data.conditional else ""
+    return (
+        f"{data.name} ({many}{data.channels}x{data.image_size}x{data.image_size}{classes}), {config.networks.network}, "
+        f"latent step {config.latent.latent}, {config.run.kimg} kimg on {parts.device}"
+    )
 
 
 def _left_out(broken: Sequence[str]) -> list[str]:
@@ -174,7 +190,7 @@ def _tick(run: Run, snap: bool) -> None:
         **{name: total.item() / p.count for name, total in run.sums.items()},
         "images_per_second": rate,
         "seconds": p.seconds,
-        "seconds_left": (run.total - p.images) / rate,
+        "seconds_left": max(0.0, (run.total - p.images) / rate),
     }
     _warn_if_broken(run, record)
     p.ticks, p.count, run.sums = p.ticks + 1, 0, {}

@@ -32,7 +32,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # fails on "meta" too, which holds no numbers
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].partition(", ")[0]
         raise InputError(f"--device {name} cannot be used here ({reason}); try --device cpu") from None
     return device
 

@@ -12,7 +12,7 @@ from rich.progress import track as rich_track
 from rich.text import Text
 
 T = TypeVar("T")
-SHOWN = {"d_loss": "D", "g_loss": "G"}
+SHOWN = {"d_loss": "D loss", "g_loss": "G loss", "delta_z": "‖Δz‖"}
 
 
 def track(iterable: Iterable[T], description: str, total: int) -> Iterable[T]:

@@ -85,6 +85,10 @@ class LatentConfig:
     """Gradient steps per latent step."""
     stop_gradient: Literal["none", "generator", "discriminator", "both"] = "none"
     """The player whose second-order term is removed: the ablations of Figure 5b."""
+    latent_every: int = 1
+    """Take the latent step in every so many-th game step only; the others are ordinary GAN steps. Not in the paper."""
+    latent_share: float = 1.0
+    """Move only this share of each batch's latents, and leave the others where they are. Not in the paper."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,11 @@ class RunConfig:
     """auto, cpu, cuda, cuda:1, mps ..."""
     threads: int = 0
     """CPU threads; 0 leaves it to torch. A resumed run is bit-identical only with the same number."""
+    engine: Literal["auto", "plain", "recorded", "compiled", "cuda-graph"] = "auto"
+    """How a step is computed: as it is written (plain), recorded once and played back, the recording compiled by
+    torch.compile, or captured in a CUDA graph. Same results up to rounding. auto: recorded."""
+    memory_format: Literal["auto", "contiguous", "channels-last"] = "auto"
+    """Order of the numbers in images and convolutions. auto: channels-last, the faster one (docs/speed.md)."""
 
 
 @dataclass(frozen=True)
@@ -266,6 +275,7 @@ def _check_ranges(config: Config) -> None:
         ("width", n.width, 1, 10**5),
         ("depth", n.depth, 1, 1000),
         ("latent-steps", config.latent.latent_steps, 1, 10**6),
+        ("latent-every", config.latent.latent_every, 1, 10**9),
         ("d-steps", g.d_steps, 1, 10**6),
         ("g-lr", g.g_lr, 0, 1e6),
         ("d-lr", g.d_lr, 0, 1e6),
@@ -284,6 +294,10 @@ def _check_ranges(config: Config) -> None:
         raise InputError("--data must not be empty; give digits, ring, grid, or a path")
     if not all(0 <= b < 1 for b in g.adam_betas):
         raise InputError(f"--adam-betas must both be in [0, 1), not {g.adam_betas[0]} {g.adam_betas[1]}")
+    if not 0 < config.latent.latent_share <= 1:
+        raise InputError(f"--latent-share must be in (0, 1], not {config.latent.latent_share}")
+    if r.engine == "cuda-graph" and r.device not in ("auto", "cuda") and not r.device.startswith("cuda:"):
+        raise InputError(f"--engine cuda-graph needs a CUDA device, not --device {r.device}; leave it out")
     if g.update == "simultaneous" and g.d_steps != 1:
         raise InputError(f"--d-steps {g.d_steps} needs --update alternating: simultaneous updates are one to one")
 

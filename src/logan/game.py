@@ -13,10 +13,11 @@ running statistics from its generated batch, so that in evaluation mode it is th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,9 @@ from torch import Tensor, nn
 from logan.latent import LatentStep, Moved
 from logan.losses import Loss, hinge
 from logan.side_effects import held, no_side_effects, same_random_numbers_next
+
+if TYPE_CHECKING:
+    from logan.fast.engine import Engine
 
 Gradients = list[Tensor | None]
 
@@ -55,6 +59,7 @@ def simultaneous(
     loss: Loss = hinge,
     latent: LatentStep | None = None,
     autocast: torch.dtype | None = None,
+    share: float = 1.0,
 ) -> Turn:
     """Both players' losses at one z′, each differentiated with respect to its own parameters, through the move (eq. 7, 8).
 
@@ -67,25 +72,26 @@ def simultaneous(
         loss: the adversarial loss.
         latent: the latent step; None for the ordinary GAN (eq. 3).
         autocast: run the networks in this type (bfloat16); None for the parameters' own.
+        share: the share of the batch whose latents are moved; the others stay at z, with Δz = 0.
     """
     with held(generator, discriminator):
-        with _autocast(z, autocast):
-            moved = _move(generator, discriminator, z, labels, latent)
+        with in_precision(z, autocast):
+            moved = move(generator, discriminator, z, labels, latent, share)
             for_d, for_g = moved.seen_by("discriminator"), moved.seen_by("generator")
             same_graph = for_g.z is for_d.z
             if not same_graph:  # one player's Δz is a constant: the same values, another graph
                 with no_side_effects(), same_random_numbers_next(z.device):
-                    fool_scores = _call(discriminator, _call(generator, for_g.z, labels), labels)
-            fake_scores = _call(discriminator, _call(generator, for_d.z, labels), labels)
+                    fool_scores = call(discriminator, call(generator, for_g.z, labels), labels)
+            fake_scores = call(discriminator, call(generator, for_d.z, labels), labels)
             if same_graph:
                 fool_scores = fake_scores
             with no_side_effects():
-                real_scores = _call(discriminator, real, labels)
-        d_loss = loss.discriminator(real_scores, fake_scores) + _penalty(for_d, latent, "discriminator")
-        g_loss = loss.generator(fool_scores) + _penalty(for_g, latent, "generator")
+                real_scores = call(discriminator, real, labels)
+        d_loss = loss.discriminator(real_scores, fake_scores) + penalty_of(for_d, latent, "discriminator")
+        g_loss = loss.generator(fool_scores) + penalty_of(for_g, latent, "generator")
         d_gradients = _gradients(d_loss, discriminator, retain_graph=True)
         g_gradients = _gradients(g_loss, generator)
-    return Turn(d_loss, g_loss, d_gradients, g_gradients, _report(moved, latent, fake_scores, real_scores))
+    return Turn(d_loss, g_loss, d_gradients, g_gradients, report_on(moved, latent, fake_scores, real_scores))
 
 
 def discriminator_turn(
@@ -98,19 +104,20 @@ def discriminator_turn(
     loss: Loss = hinge,
     latent: LatentStep | None = None,
     autocast: torch.dtype | None = None,
+    share: float = 1.0,
 ) -> Turn:
     """D's loss and gradients alone (arguments as in :func:`simultaneous`); G is left exactly as it was."""
     with held(discriminator), held(generator, move=False):
-        with _autocast(z, autocast):
-            moved = _move(generator, discriminator, z, labels, latent)
+        with in_precision(z, autocast):
+            moved = move(generator, discriminator, z, labels, latent, share)
             view = moved.seen_by("discriminator")
             with no_side_effects():
-                fake = _call(generator, view.z, labels)
-                real_scores = _call(discriminator, real, labels)
-            fake_scores = _call(discriminator, fake, labels)
-        d_loss = loss.discriminator(real_scores, fake_scores) + _penalty(view, latent, "discriminator")
+                fake = call(generator, view.z, labels)
+                real_scores = call(discriminator, real, labels)
+            fake_scores = call(discriminator, fake, labels)
+        d_loss = loss.discriminator(real_scores, fake_scores) + penalty_of(view, latent, "discriminator")
         gradients = _gradients(d_loss, discriminator)
-    return Turn(d_loss=d_loss, d_gradients=gradients, report=_report(moved, latent, fake_scores, real_scores))
+    return Turn(d_loss=d_loss, d_gradients=gradients, report=report_on(moved, latent, fake_scores, real_scores))
 
 
 def generator_turn(
@@ -122,20 +129,22 @@ def generator_turn(
     loss: Loss = hinge,
     latent: LatentStep | None = None,
     autocast: torch.dtype | None = None,
+    share: float = 1.0,
 ) -> Turn:
     """G's loss and gradients alone (arguments as in :func:`simultaneous`); D is left exactly as it was."""
     with held(generator), held(discriminator, move=False):
-        with _autocast(z, autocast):
-            moved = _move(generator, discriminator, z, labels, latent)
+        with in_precision(z, autocast):
+            moved = move(generator, discriminator, z, labels, latent, share)
             view = moved.seen_by("generator")
-            fake = _call(generator, view.z, labels)
+            fake = call(generator, view.z, labels)
             with no_side_effects():
-                fake_scores = _call(discriminator, fake, labels)
-        g_loss = loss.generator(fake_scores) + _penalty(view, latent, "generator")
+                fake_scores = call(discriminator, fake, labels)
+        g_loss = loss.generator(fake_scores) + penalty_of(view, latent, "generator")
         gradients = _gradients(g_loss, generator)
-    return Turn(g_loss=g_loss, g_gradients=gradients, report=_report(moved, latent, fake_scores))
+    return Turn(g_loss=g_loss, g_gradients=gradients, report=report_on(moved, latent, fake_scores))
 
 
+EngineName = Literal["plain", "recorded", "compiled", "cuda-graph"]
 RealBatches = Callable[[], tuple[Tensor, Tensor | None]]
 Latents = Callable[[int], Tensor]
 
@@ -148,6 +157,14 @@ class Game:
         generator, discriminator: as in :func:`simultaneous`.
         g_optimiser, d_optimiser: any torch optimisers over the two networks' parameters.
         loss, latent, autocast: as in :func:`simultaneous`.
+        engine: ``plain``: each step as it is written above; ``recorded``: the same step recorded once and played from the
+            recording, faster (see :mod:`logan.fast`); ``compiled``: the recording handed to ``torch.compile``;
+            ``cuda-graph``: the recording captured in a CUDA graph, where a turn's tensors live until the next turn. For
+            all but ``plain`` the networks' structure must stay as it is.
+        latent_every: take the latent step in every so many-th step; the others are ordinary.
+        latent_share: the share of each batch whose latents are moved.
+        steps_played: counts the steps, for ``latent_every``.
+        announce: called with a sentence when the engine has to fall back to a plainer one; a warning by default.
         update: ``simultaneous`` (Algorithm 1), or ``alternating``: ``d_steps`` updates of D, each with real images and
             latents of its own, then one of G (CS-GAN, SN-GAN).
         d_steps: updates of D per update of G; alternating only.
@@ -162,8 +179,20 @@ class Game:
     update: Literal["simultaneous", "alternating"] = "simultaneous"
     d_steps: int = 1
     autocast: torch.dtype | None = None
+    engine: EngineName = "plain"
+    latent_every: int = 1
+    latent_share: float = 1.0
+    steps_played: int = 0
+    announce: Callable[[str], None] = warnings.warn
+    _engine: Engine | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.engine not in get_args(EngineName):
+            raise ValueError(f"engine is one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
+        if self.latent_every < 1:
+            raise ValueError(f"latent_every must be >= 1, not {self.latent_every}")
+        if not 0 < self.latent_share <= 1:
+            raise ValueError(f"latent_share must be in (0, 1], not {self.latent_share}")
         if self.update not in ("simultaneous", "alternating"):
             raise ValueError(f"update is 'simultaneous' or 'alternating', not {self.update!r}")
         if self.d_steps < 1:
@@ -186,43 +215,64 @@ class Game:
         Returns:
             The losses and report of the step (alternating: those of the last turn of each player).
         """
+        latent = self.latent if self.steps_played % self.latent_every == 0 else None
+        self.steps_played += 1
         if self.update == "simultaneous":
             real, labels = reals()
-            turn = simultaneous(*self._players, real, latents(len(real)), labels, **self._rules)
+            turn = self._play(simultaneous, latent, real, latents(len(real)), labels)
             _apply(self.d_optimiser, self.discriminator, turn.d_gradients)
             _apply(self.g_optimiser, self.generator, turn.g_gradients)
             return turn
         for _ in range(self.d_steps):
             real, labels = reals()
-            d_turn = discriminator_turn(*self._players, real, latents(len(real)), labels, **self._rules)
+            d_turn = self._play(discriminator_turn, latent, real, latents(len(real)), labels)
             _apply(self.d_optimiser, self.discriminator, d_turn.d_gradients)
-        g_turn = generator_turn(*self._players, latents(len(real)), labels, **self._rules)
+        g_turn = self._play(generator_turn, latent, latents(len(real)), labels)
         _apply(self.g_optimiser, self.generator, g_turn.g_gradients)
         return Turn(d_turn.d_loss, g_turn.g_loss, d_turn.d_gradients, g_turn.g_gradients, d_turn.report | g_turn.report)
 
-    @property
-    def _players(self) -> tuple[nn.Module, nn.Module]:
-        return self.generator, self.discriminator
+    def _play(self, turn: Callable[..., Turn], latent: LatentStep | None, *inputs: Tensor | None) -> Turn:
+        """The one place where a fast path is chosen."""
+        rules = {"loss": self.loss, "latent": latent, "autocast": self.autocast, "share": self.latent_share}
+        if self.engine == "plain":
+            return turn(self.generator, self.discriminator, *inputs, **rules)
+        if self._engine is None:
+            from logan.fast.engine import Engine  # the tracer takes a moment to import
 
-    @property
-    def _rules(self) -> dict:
-        return {"loss": self.loss, "latent": self.latent, "autocast": self.autocast}
+            self._engine = Engine(self.generator, self.discriminator, self.engine, self.announce)
+        return self._engine.play(turn, inputs, rules)
 
 
-def _call(network: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+def call(network: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
     return network(x) if labels is None else network(x, labels)
 
 
-def _move(
-    generator: nn.Module, discriminator: nn.Module, z: Tensor, labels: Tensor | None, latent: LatentStep | None
+def move(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    z: Tensor,
+    labels: Tensor | None,
+    latent: LatentStep | None,
+    share: float = 1.0,
 ) -> Moved:
+    """The latent step on the first ``share`` of the batch; z itself for the rest, or without a latent step."""
     if latent is None:
         zero = torch.zeros_like(z)
         return Moved(z, zero, zero.sum(), zero.flatten(1)[:, 0], zero)
-    return latent(lambda z: _call(discriminator, _call(generator, z, labels), labels), z)
+    n = max(1, round(share * len(z)))
+    part = None if labels is None else labels[:n]
+    moved = latent(lambda z: call(discriminator, call(generator, z, part), part), z[:n])
+    return moved if n == len(z) else _beside(moved, z[n:])
 
 
-def _penalty(view: Moved, latent: LatentStep | None, player: str) -> Tensor | float:
+def _beside(moved: Moved, rest: Tensor) -> Moved:
+    """The moved latents and others that stay: R_z is a mean over all of them; scores and g are those of the moved."""
+    n = len(moved.z)
+    delta = torch.cat([moved.delta, torch.zeros_like(rest, dtype=moved.delta.dtype)])
+    return replace(moved, z=torch.cat([moved.z, rest]), delta=delta, penalty=moved.penalty * (n / (n + len(rest))))
+
+
+def penalty_of(view: Moved, latent: LatentStep | None, player: str) -> Tensor | float:
     """R_z where it belongs: always in G's loss, in D's only by request."""
     if latent is None or latent.penalty == 0 or (player == "discriminator" and latent.penalty_in == "generator"):
         return 0.0
@@ -245,12 +295,12 @@ def _apply(optimiser: torch.optim.Optimizer, network: nn.Module, gradients: Iter
     optimiser.zero_grad(set_to_none=True)
 
 
-def _autocast(z: Tensor, dtype: torch.dtype | None) -> AbstractContextManager:
+def in_precision(z: Tensor, dtype: torch.dtype | None) -> AbstractContextManager:
     return nullcontext() if dtype is None else torch.autocast(z.device.type, dtype=dtype)
 
 
 @torch.no_grad()
-def _report(
+def report_on(
     moved: Moved, latent: LatentStep | None, fake_scores: Tensor, real_scores: Tensor | None = None
 ) -> dict[str, Tensor]:
     report = {"fake_score": fake_scores.float().mean()}
@@ -259,6 +309,7 @@ def _report(
     if latent is not None:
         report["penalty"] = moved.penalty.detach()
         report["grad_z_squared"] = moved.gradient.flatten(1).square().sum(1).mean()
-        report["delta_z"] = torch.linalg.vector_norm(moved.delta.detach().flatten(1), dim=1).mean()
-        report["score_gain"] = (fake_scores.detach().flatten().float() - moved.scores.detach().float()).mean()
+        n = len(moved.scores)  # of those that were moved
+        report["delta_z"] = torch.linalg.vector_norm(moved.delta.detach()[:n].flatten(1), dim=1).mean()
+        report["score_gain"] = (fake_scores.detach().flatten()[:n].float() - moved.scores.detach().float()).mean()
     return report

@@ -219,12 +219,8 @@ class LatentStep:
         d = z[0].numel() if len(z) else math.prod(z.shape[1:])
         count = math.floor(self.portion * d + 0.5)
         _require(count >= 1, f"portion {self.portion} of {d} latent dimensions leaves none to optimise; raise it")
-        mask = torch.zeros(d, dtype=torch.bool, device=z.device)
-        if self.subset == "leading":
-            mask[:count] = True
-        else:
-            mask[torch.randperm(d, device=z.device)[:count]] = True
-        return mask.view(z.shape[1:])
+        order = torch.arange(d, device=z.device) if self.subset == "leading" else torch.randperm(d, device=z.device)
+        return (order < count).view(z.shape[1:])
 
 
 def _latent_gradient(

@@ -31,20 +31,27 @@ class Loss:
         real: (B,) scores D(x) of real images to D's loss per sample, (B,).
         fake: (B,) scores D(G(z′)) to D's loss per sample, (B,).
         fool: (B,) scores D(G(z′)) to G's loss per sample, (B,).
+        zero_sum: promises that fool(t) = −fake(t): what G wins on a fake, D loses.
     """
 
     name: str
     real: PerSample
     fake: PerSample
     fool: PerSample
+    zero_sum: bool = False
 
     def discriminator(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         """L_D from scores of real (B,) and generated images (B,); scalar."""
-        return self.real(_wide(real_scores)).mean() + self.fake(_wide(fake_scores)).mean()
+        return mean(self.real, real_scores) + mean(self.fake, fake_scores)
 
     def generator(self, fake_scores: Tensor) -> Tensor:
         """L_G from scores of generated images (B,); scalar."""
-        return self.fool(_wide(fake_scores)).mean()
+        return mean(self.fool, fake_scores)
+
+
+def mean(per_sample: PerSample, scores: Tensor) -> Tensor:
+    """The mean over the batch of one of a loss's three functions; scalar."""
+    return per_sample(_wide(scores)).mean()
 
 
 def _wide(scores: Tensor) -> Tensor:
@@ -90,7 +97,7 @@ the empirical Fisher matrix of equation 10 asks for. It is a likelihood only whe
 hinge loss pushes towards.
 """
 
-wasserstein = Loss("wasserstein", real=_negative, fake=_identity, fool=_negative)
+wasserstein = Loss("wasserstein", real=_negative, fake=_identity, fool=_negative, zero_sum=True)
 """L_D = −mean D(x) + mean D(G(z)),  L_G = −mean D(G(z))  (Arjovsky et al. 2017; the form of the paper's section 2.2)."""
 
 non_saturating = Loss(
@@ -98,7 +105,9 @@ non_saturating = Loss(
 )
 """Binary cross-entropy from logits, G maximises log σ(D(G(z)))  (Goodfellow et al. 2014, section 3; used by CS-GAN)."""
 
-minimax = Loss("minimax", real=_minus_log_sigmoid, fake=_minus_log_one_minus_sigmoid, fool=_log_one_minus_sigmoid)
+minimax = Loss(
+    "minimax", real=_minus_log_sigmoid, fake=_minus_log_one_minus_sigmoid, fool=_log_one_minus_sigmoid, zero_sum=True
+)
 """Binary cross-entropy from logits, G minimises log(1 − σ(D(G(z)))): zero-sum in the fake term  (Goodfellow et al. 2014, eq. 1)."""
 
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in (hinge, wasserstein, non_saturating, minimax)}

@@ -93,8 +93,10 @@ def main(args: Sequence[str]) -> int:
 
         print_plan(config, given.outdir, given.desc, given.resume)
         return 0
+    from logan.training.allocator import keep_freed_memory
     from logan.training.loop import train
 
+    keep_freed_memory()
     path = train(config, outdir=given.outdir, desc=given.desc, resume=given.resume)
     print(f"done: {path}  (look at its fakes*.png; more samples: logan sample {path})")
     return 0

@@ -116,6 +116,8 @@ def _begin(
         state.save(path / state.FILE_NAME, parts, average, progress)
     watch = Watch(config.run.kimg * 1000, progress.images, quiet)
     run = Run(parts, average, progress, path, folder.StatsLog(path, progress.ticks), watch, measure)
+    parts.game.steps_played = progress.steps  # decides which steps are latent steps
+    parts.game.announce = lambda message: watch.say(f"warning: {message}")
     run.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in progress.sums.items()}
     for warning in [*warnings, *data.notices, *_left_out(data.broken)]:
         watch.say(f"warning: {warning}")
@@ -187,13 +189,13 @@ def _tick(run: Run, snap: bool) -> None:
         "tick": p.ticks,
         "kimg": p.images / 1000,
         "steps": p.steps,
-        **{name: total.item() / p.count for name, total in run.sums.items()},
+        **{name: total.item() / p.counts[name] for name, total in run.sums.items()},
         "images_per_second": rate,
         "seconds": p.seconds,
         "seconds_left": max(0.0, (run.total - p.images) / rate),
     }
     _warn_if_broken(run, record)
-    p.ticks, p.count, run.sums = p.ticks + 1, 0, {}
+    p.ticks, p.counts, run.sums = p.ticks + 1, {}, {}
     if snap:
         save_fakes(run.path / f"fakes{p.images // 1000:06d}.png", run.parts, run.average)
         save_snapshot(run.path, run.parts, run.average, p.images)
@@ -222,11 +224,12 @@ def _save_state(run: Run) -> None:
 
 def _accumulate(run: Run, report: dict[str, Tensor | None]) -> None:
     """Add up on the device, without waiting for it; read at the next tick."""
-    run.progress.count += 1
+    counts = run.progress.counts
     for name, value in report.items():
         if value is not None:
             wide = value.detach().to("cpu" if value.device.type == "mps" else value.device, torch.float64)
             run.sums[name] = run.sums[name] + wide if name in run.sums else wide
+            counts[name] = counts.get(name, 0) + 1
 
 
 def _warn_if_broken(run: Run, record: dict[str, Any]) -> None:

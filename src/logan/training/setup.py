@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from logan import losses, networks, prior
 from logan.config import Config
 from logan.data import Dataset, Mixture, batches, open_data
 from logan.errors import InputError
-from logan.game import Game
+from logan.game import EngineName, Game
 
 
 def choose_device(name: str) -> torch.device:
@@ -35,6 +35,28 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0].partition(", ")[0]
         raise InputError(f"--device {name} cannot be used here ({reason}); try --device cpu") from None
     return device
+
+
+def choose_engine(name: EngineName | Literal["auto"], device: torch.device) -> EngineName:
+    """``auto``: recorded, on every device.
+
+    Raises:
+        InputError: for a CUDA graph without CUDA.
+    """
+    if name == "cuda-graph" and device.type != "cuda":
+        raise InputError("--engine cuda-graph needs a CUDA device, and there is none; leave it out")
+    return "recorded" if name == "auto" else name
+
+
+def memory_format(config: Config) -> torch.memory_format:
+    """The order of the numbers in four-dimensional tensors."""
+    return torch.contiguous_format if config.run.memory_format == "contiguous" else torch.channels_last
+
+
+def adam(network: nn.Module, lr: float, betas: tuple[float, float]) -> torch.optim.Adam:
+    """Adam over a network's parameters: in one kernel where torch has one."""
+    fused = all(p.device.type in ("cpu", "cuda") for p in network.parameters())
+    return torch.optim.Adam(network.parameters(), lr=lr, betas=betas, fused=fused)
 
 
 @contextmanager
@@ -141,8 +163,9 @@ class Parts:
             mirror=c.data.mirror,
             workers=c.data.workers,
         )
+        order = memory_format(c)
         for images, labels in stream:
-            yield images, labels if c.data.conditional else None
+            yield images.contiguous(memory_format=order), labels if c.data.conditional else None
 
 
 def build(config: Config, data: Dataset | Mixture) -> Parts:
@@ -150,18 +173,22 @@ def build(config: Config, data: Dataset | Mixture) -> Parts:
     device = choose_device(config.run.device)
     seed_everything(config.run.seed)
     generator, discriminator = networks.create(**architecture(config, data))
-    generator, discriminator = generator.to(device).train(), discriminator.to(device).train()
+    for network in (generator, discriminator):
+        network.to(device).to(memory_format=memory_format(config)).train()  # type: ignore[call-overload]
     g = config.game
     game = Game(
         generator,
         discriminator,
-        torch.optim.Adam(generator.parameters(), lr=g.g_lr, betas=g.adam_betas),
-        torch.optim.Adam(discriminator.parameters(), lr=g.d_lr, betas=g.adam_betas),
+        adam(generator, g.g_lr, g.adam_betas),
+        adam(discriminator, g.d_lr, g.adam_betas),
         loss=losses.get(g.loss),
         latent=config.latent_step(),
         update=g.update,
         d_steps=g.d_steps,
         autocast=None if g.precision == "float32" else torch.bfloat16,
+        engine=choose_engine(config.run.engine, device),
+        latent_every=config.latent.latent_every,
+        latent_share=config.latent.latent_share,
     )
     source = torch.Generator(device).manual_seed(config.run.seed)
     return Parts(config, device, data, generator, discriminator, game, source)

@@ -33,7 +33,7 @@ class Progress:
         steps: updates of G.
         ticks: lines written to the log.
         seconds: time spent training, over all sittings.
-        sums: sums of the reports since the last tick, by name, and how many there were.
+        sums, counts: sums of the reports since the last tick, by name, and how many there were of each.
     """
 
     images: int = 0
@@ -41,7 +41,7 @@ class Progress:
     ticks: int = 0
     seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
-    count: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 def save(path: Path, parts: Parts, average: AveragedGenerator, progress: Progress) -> None:

@@ -1,0 +1,97 @@
+"""Play the turns of a game from recordings, made when they are first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from logan import game
+from logan.fast import step
+from logan.fast.cuda_graph import CudaGraph
+from logan.fast.recording import CannotRecordError, Recording, state_restored
+
+TurnFunction = Callable[..., game.Turn]
+
+REARRANGED: dict[TurnFunction, TurnFunction] = {game.simultaneous: step.simultaneous}
+"""What is recorded for a turn, where that is not the turn itself."""
+
+
+class Engine:
+    """The turns of one pair of networks, recorded.
+
+    A recording holds for one kind of turn, one set of rules, and one set of shapes, types and modes; another one is made
+    when any of these changes. Where none can be made the turn is played as it is written, and ``announce`` says so once.
+
+    Args:
+        generator, discriminator: their structure must not change; their weights, buffers and modes may.
+        kind: ``recorded``, ``compiled`` or ``cuda-graph``; see :class:`logan.game.Game`.
+        announce: called with a sentence when something falls back.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        kind: game.EngineName,
+        announce: Callable[[str], None],
+    ) -> None:
+        self.players = (generator, discriminator)
+        self.kind = kind
+        self.announce = announce
+        self._modules = [module for player in self.players for module in player.modules()]
+        self._parameters = [p for player in self.players for p in player.parameters()]
+        self._recordings: dict[Any, Recording | None] = {}
+
+    def play(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: dict[str, Any]) -> game.Turn:
+        """What ``turn(generator, discriminator, *inputs, **rules)`` returns, up to rounding."""
+        key = (turn, tuple(rules.values()), tuple(map(_kind, inputs)), *self._modes())
+        if key not in self._recordings:
+            self._recordings[key] = self._record(turn, inputs, rules)
+        recording = self._recordings[key]
+        if recording is None:
+            return turn(*self.players, *inputs, **rules)
+        return game.Turn(*recording(*inputs))
+
+    def _modes(self) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+        return tuple([m.training for m in self._modules]), tuple([p.requires_grad for p in self._parameters])
+
+    def _record(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: dict[str, Any]) -> Recording | None:
+        function = REARRANGED.get(turn, turn)
+
+        def play(*tensors: Tensor | None) -> tuple[Any, ...]:
+            t = function(*self.players, *tensors, **rules)
+            return t.d_loss, t.g_loss, t.d_gradients, t.g_gradients, t.report
+
+        latent = rules["latent"]
+        draws = int(latent is not None and latent.subset == "random")
+        try:
+            recording = Recording(play, inputs, self.players, random_operations=draws)
+        except CannotRecordError as error:
+            self.announce(f"playing without the fast path, same results: {error}")
+            return None
+        self._improve(recording, inputs)
+        return recording
+
+    def _improve(self, recording: Recording, inputs: Sequence[Tensor | None]) -> None:
+        """Compile or capture the recording, and see at once whether that works here."""
+        recorded = recording.run
+        if self.kind == "compiled":
+            recording.run = torch.compile(recorded, fullgraph=True, dynamic=False)
+        elif self.kind == "cuda-graph":
+            recording.run = CudaGraph(recorded, kept=len(recording.state()))
+        else:
+            return
+        with state_restored(recording.state()):
+            try:
+                recording(*inputs)
+            except Exception as error:  # compilers and drivers raise what they like
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+                self.announce(f"playing from the plain recording, same results: no {self.kind} here ({reason})")
+                recording.run = recorded
+
+
+def _kind(x: Tensor | None) -> Any:
+    return None if x is None else (x.shape, x.dtype, x.device, x.stride())

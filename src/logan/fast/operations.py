@@ -1,0 +1,221 @@
+"""Differentiable operations whose derivatives of any order needed here run in the library's own fast kernels.
+
+Three things make autograd's second derivatives dear, and each class here removes one of them, exactly:
+
+* A convolution's double backward is built by torch from transposed convolutions whose "kernel" is a whole image.
+  :class:`Convolve`, :class:`InputGradient` and :class:`WeightGradient` are the three derivatives of one trilinear form,
+  and each one's derivatives are the other two: every order runs in the three kernels written for them.
+* A piecewise linear activation has no second derivative, yet autograd propagates a tensor of zeros through the whole
+  network below. :class:`Rectify` says that there is none.
+* Batch norm's double backward is some thirty passes over memory. :class:`NormalisedGradient` makes five.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+aten = torch.ops.aten
+
+
+class Geometry(NamedTuple):
+    """How a convolution moves over its input; the field names and order of aten's ``convolution``."""
+
+    stride: list[int]
+    padding: list[int]
+    dilation: list[int]
+    transposed: bool
+    output_padding: list[int]
+    groups: int
+
+
+class Convolve(Function):
+    """y = x ∗ w + b. With the form T(x, w, ȳ) = ⟨x ∗ w, ȳ⟩, x̄ = ∂T/∂x and w̄ = ∂T/∂w."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor | None, geometry: Geometry) -> Tensor:
+        ctx.save_for_backward(x, w)
+        ctx.geometry = geometry
+        return aten.convolution.default(x, w, b, *geometry)
+
+    @staticmethod
+    def backward(ctx: Any, y_bar: Tensor) -> tuple[Tensor | None, ...]:
+        x, w = ctx.saved_tensors
+        wants_x, wants_w, wants_b, _ = ctx.needs_input_grad
+        x_bar = InputGradient.apply(y_bar, w, x.detach(), ctx.geometry) if wants_x else None
+        w_bar = WeightGradient.apply(y_bar, x, w.detach(), ctx.geometry) if wants_w else None
+        return x_bar, w_bar, _sum_per_channel(y_bar) if wants_b else None, None
+
+
+class InputGradient(Function):
+    """x̄(ȳ, w) = ∂T/∂x. ``like`` is any tensor of x's shape: detached, or autograd would visit what made it."""
+
+    @staticmethod
+    def forward(ctx: Any, y_bar: Tensor, w: Tensor, like: Tensor, geometry: Geometry) -> Tensor:
+        ctx.save_for_backward(y_bar, w)
+        ctx.geometry = geometry
+        return _convolution_backward(y_bar, like, w, geometry, (True, False, False))[0]
+
+    @staticmethod
+    def backward(ctx: Any, x_dot: Tensor) -> tuple[Tensor | None, ...]:
+        y_bar, w = ctx.saved_tensors
+        wants_y, wants_w, *_ = ctx.needs_input_grad
+        y_dot = Convolve.apply(x_dot, w, None, ctx.geometry) if wants_y else None
+        w_bar = WeightGradient.apply(y_bar, x_dot, w.detach(), ctx.geometry) if wants_w else None
+        return y_dot, w_bar, None, None
+
+
+class WeightGradient(Function):
+    """w̄(ȳ, x) = ∂T/∂w. ``like`` is any tensor of w's shape, detached."""
+
+    @staticmethod
+    def forward(ctx: Any, y_bar: Tensor, x: Tensor, like: Tensor, geometry: Geometry) -> Tensor:
+        ctx.save_for_backward(y_bar, x)
+        ctx.geometry = geometry
+        return _convolution_backward(y_bar, x, like, geometry, (False, True, False))[1]
+
+    @staticmethod
+    def backward(ctx: Any, w_dot: Tensor) -> tuple[Tensor | None, ...]:
+        y_bar, x = ctx.saved_tensors
+        wants_y, wants_x, *_ = ctx.needs_input_grad
+        y_dot = Convolve.apply(x, w_dot, None, ctx.geometry) if wants_y else None
+        x_bar = InputGradient.apply(y_bar, w_dot, x.detach(), ctx.geometry) if wants_x else None
+        return y_dot, x_bar, None, None
+
+
+def _convolution_backward(
+    y_bar: Tensor, x: Tensor, w: Tensor, geometry: Geometry, mask: tuple[bool, bool, bool]
+) -> tuple[Tensor, Tensor, Tensor]:
+    return aten.convolution_backward.default(y_bar, x, w, None, *geometry, mask)
+
+
+def _sum_per_channel(y: Tensor) -> Tensor:
+    return y.sum([0, *range(2, y.ndim)])
+
+
+class Rectify(Function):
+    """y = x for x > 0, else slope·x, with slope ≥ 0. Its derivative is a constant almost everywhere."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
+        y = aten.leaky_relu.default(x, slope) if slope else aten.relu.default(x)
+        ctx.save_for_backward(y)  # has the signs of x, and the next layer keeps it anyway
+        ctx.slope = slope
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, y_bar: Tensor) -> tuple[Tensor, None]:
+        (y,) = ctx.saved_tensors
+        return RectifiedGradient.apply(y_bar, y.detach(), ctx.slope), None
+
+
+class RectifiedGradient(Function):
+    """x̄ = ȳ where y > 0, else slope·ȳ: linear in ȳ, and y enters by its signs alone."""
+
+    @staticmethod
+    def forward(ctx: Any, y_bar: Tensor, y: Tensor, slope: float) -> Tensor:
+        ctx.save_for_backward(y)
+        ctx.slope = slope
+        if slope:
+            return aten.leaky_relu_backward.default(y_bar, y, slope, True)
+        return aten.threshold_backward.default(y_bar, y, 0)
+
+    @staticmethod
+    def backward(ctx: Any, x_dot: Tensor) -> tuple[Tensor, None, None]:
+        (y,) = ctx.saved_tensors
+        return RectifiedGradient.apply(x_dot, y, ctx.slope), None, None
+
+
+class Normalise(Function):
+    """Batch norm by the batch's own statistics: y = γ x̂ + b with x̂ = (x − μ) r, r = (σ² + ε)^(−1/2).
+
+    Returns y, μ and the biased σ² (C,), the last two without a gradient: they serve the running statistics.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, gamma: Tensor | None, b: Tensor | None, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        y, mean, r = aten.native_batch_norm.default(x, gamma, b, None, None, True, 0.0, eps)
+        ctx.save_for_backward(x, gamma, mean, r)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, r)
+        return y, mean, r
+
+    @staticmethod
+    def backward(ctx: Any, y_bar: Tensor, *_none: Any) -> tuple[Tensor | None, ...]:
+        x, gamma, mean, r = ctx.saved_tensors
+        x_bar, gamma_bar, b_bar = NormalisedGradient.apply(y_bar, x, gamma, mean, r, ctx.eps)
+        return x_bar, gamma_bar if gamma is not None else None, b_bar, None
+
+
+class NormalisedGradient(Function):
+    """x̄ = γ r (ȳ − a − b x̂), γ̄ = N b, b̄ = N a with the means a = ⟨ȳ⟩ and b = ⟨ȳ x̂⟩ over the N values of a channel."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, y_bar: Tensor, x: Tensor, gamma: Tensor | None, mean: Tensor, r: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        x_bar, gamma_bar, b_bar = _norm_backward(y_bar, x, gamma, mean, r, eps)
+        ctx.save_for_backward(y_bar, x, gamma, mean, r, gamma_bar, b_bar)
+        ctx.eps = eps
+        ctx.set_materialize_grads(False)
+        return x_bar, gamma_bar, b_bar
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, u: Tensor | None, gamma_dot: Tensor | None, b_dot: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        """With cotangents u, γ̇, ḃ and the means p = ⟨u⟩, q = ⟨u x̂⟩, s = ⟨u ȳ⟩:
+
+        ∂/∂ȳ = γ r (u − p − q x̂) + γ̇ x̂ + ḃ
+        ∂/∂x = −γ r² [(s − p a − 3 q b) x̂ + b (u − p) + q (ȳ − a)] + γ̇ r (ȳ − a − b x̂)
+        ∂/∂γ = N r (s − p a − q b)
+        """
+        y_bar, x, gamma, mean, r, gamma_bar, b_bar = ctx.saved_tensors
+        n = x.numel() // x.shape[1]
+        a, b = b_bar / n, gamma_bar / n
+        zero = torch.zeros_like(r)
+        scale = r if gamma is None else gamma.to(r.dtype) * r
+        y_dot, gamma_out = None, None
+        on_x, on_u, on_y, constant = zero, zero, zero, zero  # ∂/∂x as a combination of x̂, u, ȳ and 1
+        if u is not None:
+            y_dot, nq, np = _norm_backward(u, x, gamma, mean, r, ctx.eps)
+            p, q = np / n, nq / n
+            s = _product_sum(u, y_bar, zero) / n
+            on_x, on_u, on_y = -scale * r * (s - p * a - 3 * q * b), -scale * r * b, -scale * r * q
+            constant = scale * r * (b * p + q * a)
+            gamma_out = n * r * (s - p * a - q * b)
+        if gamma_dot is not None:
+            on_x, on_y, constant = on_x - gamma_dot * r * b, on_y + gamma_dot * r, constant - gamma_dot * r * a
+        x_dot = _per_channel(on_y, y_bar) * y_bar
+        if u is not None:
+            x_dot.addcmul_(_per_channel(on_u, u), u)
+        x_dot.addcmul_(_per_channel(on_x * r, x), x).add_(_per_channel(constant - on_x * r * mean, x))
+        for extra, factor in ((gamma_dot, (x - _per_channel(mean, x)) * _per_channel(r, x)), (b_dot, None)):
+            if extra is not None:
+                part = _per_channel(extra, x).expand_as(x) if factor is None else factor * _per_channel(extra, x)
+                y_dot = part if y_dot is None else y_dot + part
+        return y_dot, x_dot, gamma_out if gamma is not None else None, None, None, None
+
+
+def _norm_backward(
+    y_bar: Tensor, x: Tensor, gamma: Tensor | None, mean: Tensor, r: Tensor, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    return aten.native_batch_norm_backward.default(y_bar, x, gamma, None, None, mean, r, True, eps, (True, True, True))
+
+
+def _product_sum(u: Tensor, y: Tensor, zero: Tensor) -> Tensor:
+    """Σ u y per channel in one pass: γ̄ of a batch norm with mean 0 and r = 1."""
+    return aten.native_batch_norm_backward.default(
+        u, y, None, None, None, zero, zero + 1, True, 0.0, (False, True, False)
+    )[1]
+
+
+def _per_channel(values: Tensor, like: Tensor) -> Tensor:
+    return values.to(like.dtype).view(1, -1, *[1] * (like.ndim - 2))

@@ -1,0 +1,261 @@
+"""Make a recorded list of operations shorter without changing what it computes.
+
+In order: what is constant is computed now; what does nothing is dropped; what is computed twice is computed once; a sum of
+a matrix and a product becomes one accumulating product; what nobody uses is removed.
+
+Operations that write into a tensor keep their place, and nothing that reads or shares such a tensor is moved or merged.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+aten = torch.ops.aten
+
+_NOTHING_DONE = {aten.detach.default, aten.alias.default}
+_SAME_SHAPE_MEANS_SAME = {aten.view.default, aten.expand.default, aten._unsafe_view.default}
+_FROM_SHAPE_ALONE = {aten.ones_like.default, aten.zeros_like.default}
+
+
+def simplify(module: fx.GraphModule) -> None:
+    """Apply all passes, in place."""
+    fold_constants(module)
+    drop_idle(module.graph)
+    merge_equal(module.graph)
+    drop_unused(module.graph)
+    multiply_with_onednn(module.graph)
+    accumulate_products(module.graph)
+    module.recompile()
+
+
+def random_operations(graph: fx.Graph) -> list[str]:
+    """The names of the operations that draw random numbers."""
+    return [str(n.target) for n in graph.nodes if _is_random(n)]
+
+
+def fold_constants(module: fx.GraphModule) -> None:
+    """Compute what depends on no input: masks, seeds of the backward passes, scalars."""
+    graph, roots = module.graph, _Roots(module.graph)
+    values: dict[fx.Node, Any] = {}
+    for node in graph.nodes:
+        if node.op == "get_attr":
+            values[node] = getattr(module, node.target)
+        elif node.op == "call_function" and not _is_random(node) and not roots.touches_written(node):
+            if node.target in _FROM_SHAPE_ALONE:
+                like = node.args[0].meta["val"]
+                example = torch.empty_strided(like.shape, like.stride(), dtype=like.dtype, device=like.device)
+                values[node] = node.target(example, **node.kwargs)
+            elif all(a in values for a in node.all_input_nodes):
+                values[node] = node.target(*_filled_in(node.args, values), **_filled_in(node.kwargs, values))
+    names: dict[Any, str] = {}
+    for node, value in values.items():
+        needed = any(user not in values for user in node.users)
+        if node.op == "call_function" and needed and isinstance(value, Tensor):
+            # equal constants get one name, so that what is computed from them can be seen to be equal
+            content = (value.dtype, value.device, value.shape, value.stride(), _bytes(value))
+            name = names.setdefault(content, f"_constant_{len(names)}")
+            module.register_buffer(name, value.clone(), persistent=False)
+            with graph.inserting_before(node):
+                constant = graph.get_attr(name)
+            constant.meta["val"] = value
+            node.replace_all_uses_with(constant, delete_user_cb=lambda user: user not in values)
+
+
+def drop_idle(graph: fx.Graph) -> None:
+    """Remove operations that return their argument: detach, a view of the same shape, + 0, · 1, transposed twice."""
+    for node in list(graph.nodes):
+        same = _same_as(node)
+        if same is not None:
+            node.replace_all_uses_with(same)
+            graph.erase_node(node)
+
+
+def _same_as(node: fx.Node) -> fx.Node | None:
+    if node.op != "call_function" or not node.args or not isinstance(node.args[0], fx.Node):
+        return None
+    x, target = node.args[0], node.target
+    if target in _NOTHING_DONE:
+        return x
+    if target in _SAME_SHAPE_MEANS_SAME and _shape(node) == _shape(x):
+        return x
+    if target == aten.t.default and x.target == aten.t.default:
+        return x.args[0]  # type: ignore[return-value]
+    unchanged = _dtype(node) == _dtype(x) and _shape(node) == _shape(x)
+    if target in (aten.add.Tensor, aten.sub.Tensor) and node.args[1] == 0 and unchanged:
+        return x
+    if target in (aten.mul.Tensor, aten.mul.Scalar, aten.div.Tensor, aten.pow.Tensor_Scalar) and node.args[1] == 1:
+        return x if unchanged else None
+    return None
+
+
+def merge_equal(graph: fx.Graph) -> None:
+    """Compute once what is computed from the same arguments by the same operation (common subexpressions)."""
+    roots = _Roots(graph)
+    first: dict[Any, fx.Node] = {}
+    for node in list(graph.nodes):
+        if node.op == "get_attr":
+            key: Any = ("get_attr", node.target)
+        elif node.op == "call_function" and not _is_random(node) and not roots.touches_written(node):
+            key = (node.target, _hashable(node.args), _hashable(node.kwargs))
+        else:
+            continue
+        if key in first:
+            node.replace_all_uses_with(first[key])
+            graph.erase_node(node)
+        else:
+            first[key] = node
+
+
+ONEDNN_FROM = 2**21
+"""Multiplications from which a product is handed to oneDNN: below, its set-up costs more than it saves (docs/speed.md)."""
+
+
+def multiply_with_onednn(graph: fx.Graph) -> None:
+    """Large float32 products on a CPU by oneDNN, as convolutions are, instead of MKL.
+
+    On processors that are not Intel's MKL uses at most AVX2; where it is as fast, nothing is lost.
+    """
+    if not hasattr(torch.ops.mkldnn, "_linear_pointwise") or not torch.backends.mkldnn.is_available():
+        return
+    for node in list(graph.nodes):
+        if node.target not in (aten.mm.default, aten.addmm.default) or node.kwargs or not _large_on_cpu(node):
+            continue
+        *bias, a, b = node.args
+        if bias and len(_shape(bias[0])) != 1:
+            continue
+        with graph.inserting_before(node):  # x wᵀ + bias, with w = bᵀ
+            w = graph.call_function(aten.t.default, (b,))
+            product = graph.call_function(
+                torch.ops.mkldnn._linear_pointwise.default, (a, w, bias[0] if bias else None, "none", [], "")
+            )
+        w.meta["val"] = b.meta["val"].t()
+        product.meta.update(node.meta)
+        node.replace_all_uses_with(product)
+        graph.erase_node(node)
+    drop_idle(graph)
+    merge_equal(graph)
+    drop_unused(graph)
+
+
+def _large_on_cpu(node: fx.Node) -> bool:
+    a, value = node.args[-2], node.meta["val"]
+    work = value.numel() * a.meta["val"].shape[1]  # type: ignore[union-attr]
+    return value.device.type == "cpu" and value.dtype == torch.float32 and work >= ONEDNN_FROM
+
+
+def accumulate_products(graph: fx.Graph) -> None:
+    """a b + c as one operation: weight gradients of several passes add up inside the matrix product."""
+    roots = _Roots(graph)
+    candidates = [n for n in graph.nodes if n.target == aten.add.Tensor and not roots.touches_written(n)]
+    for node in candidates:
+        if len(node.args) != 2 or node.kwargs:
+            continue
+        for product, rest in (node.args, reversed(node.args)):
+            if _only_product(product) and _same_kind(rest, product):
+                with graph.inserting_before(node):
+                    fused = graph.call_function(aten.addmm.default, (rest, *product.args))
+                fused.meta.update(node.meta)
+                node.replace_all_uses_with(fused)
+                graph.erase_node(node)
+                graph.erase_node(product)
+                break
+
+
+def _only_product(node: Any) -> bool:
+    return isinstance(node, fx.Node) and node.target == aten.mm.default and len(node.users) == 1
+
+
+def _same_kind(a: Any, b: fx.Node) -> bool:
+    return isinstance(a, fx.Node) and _shape(a) == _shape(b) and _dtype(a) == _dtype(b)
+
+
+def drop_unused(graph: fx.Graph) -> None:
+    """Remove what neither a result nor a tensor from outside depends on."""
+    roots = _Roots(graph)
+    used: set[fx.Node] = set()
+    used_roots: set[fx.Node] = set()
+    for node in reversed(list(graph.nodes)):
+        writes = roots.written_by(node)
+        outside = any(r.op in ("placeholder", "get_attr") or r in used_roots for r in writes)
+        if node.op in ("output", "placeholder") or node in used or outside:
+            used.update(node.all_input_nodes)
+            used_roots.update(roots.of[n] for n in node.all_input_nodes)
+        else:
+            graph.erase_node(node)
+
+
+class _Roots:
+    """For every node the tensor whose memory it shares, and which of those tensors are written into."""
+
+    def __init__(self, graph: fx.Graph) -> None:
+        self.of: dict[fx.Node, fx.Node] = {}
+        self.written: set[fx.Node] = set()
+        for node in graph.nodes:
+            shared = _shared_argument(node)
+            self.of[node] = node if shared is None else self.of[shared]
+            self.written.update(self.written_by(node))
+
+    def written_by(self, node: fx.Node) -> list[fx.Node]:
+        return [self.of[a] for a in _written_arguments(node)]
+
+    def touches_written(self, node: fx.Node) -> bool:
+        return any(self.of[n] in self.written for n in (node, *node.all_input_nodes))
+
+
+def _arguments(node: fx.Node) -> list[tuple[Any, Any]]:
+    """Pairs of the schema's argument and what is passed for it."""
+    schema = getattr(node.target, "_schema", None)
+    if node.op != "call_function" or schema is None:
+        return []
+    passed = dict(zip((a.name for a in schema.arguments), node.args, strict=False)) | dict(node.kwargs)
+    return [(a, passed[a.name]) for a in schema.arguments if a.name in passed]
+
+
+def _written_arguments(node: fx.Node) -> list[fx.Node]:
+    return [
+        x for a, x in _arguments(node) if a.alias_info is not None and a.alias_info.is_write and isinstance(x, fx.Node)
+    ]
+
+
+def _shared_argument(node: fx.Node) -> fx.Node | None:
+    """The argument whose memory the result shares: of a view, of an operation in place, of a part of a tuple."""
+    if node.target is operator.getitem:
+        return node.args[0]  # type: ignore[return-value]
+    for a, x in _arguments(node):
+        if a.alias_info is not None and isinstance(x, fx.Node):
+            return x
+    return None
+
+
+def _is_random(node: fx.Node) -> bool:
+    return torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+
+
+def _filled_in(arguments: Any, values: dict[fx.Node, Any]) -> Any:
+    return fx.node.map_arg(arguments, lambda n: values[n])
+
+
+def _hashable(x: Any) -> Any:
+    if isinstance(x, dict):
+        return tuple((k, _hashable(v)) for k, v in sorted(x.items()))
+    if isinstance(x, list | tuple):
+        return tuple(_hashable(v) for v in x)
+    return (type(x), x)  # 1, 1.0 and True are different arguments
+
+
+def _shape(node: fx.Node) -> Any:
+    value = node.meta.get("val")
+    return tuple(value.shape) if isinstance(value, Tensor) else None
+
+
+def _dtype(node: fx.Node) -> Any:
+    value = node.meta.get("val")
+    return value.dtype if isinstance(value, Tensor) else None
+
+
+def _bytes(value: Tensor) -> bytes:
+    return value.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()

@@ -1,0 +1,133 @@
+"""Record a function of tensors as a flat list of operations: no autograd, no modules, no Python in between.
+
+The function is run once under torch's tracer, which notes every operation that reaches a kernel, those of its backward
+passes included. What is recorded is what the plain code computed, so the two agree by construction; then
+:mod:`logan.fast.passes` removes what nobody uses and what is computed twice.
+
+What a recording cannot hold: decisions that depend on values, and Python that should run at each call. The first are
+refused by the tracer; hooks that log and counters kept in Python are run once, while recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+
+from logan.fast import passes
+from logan.fast.substitute import FastOperations
+
+
+class CannotRecordError(RuntimeError):
+    """This function has to be run as it is; the message says why."""
+
+
+class Recording:
+    """A recorded function of ``inputs`` and of the parameters and buffers of ``networks``.
+
+    Calling it runs the operations on the inputs given and on the networks' present state; buffers that the function
+    moves are moved. It returns what the function returned: a pytree of tensors, none of which requires a gradient.
+
+    Args:
+        function: called with tensors shaped like ``inputs``.
+        inputs: examples of the tensors (or None) that will be passed. Other shapes, types or devices need another
+            recording.
+        networks: the modules that the function reads or moves. Their state is left as it was.
+        random_operations: how many operations that draw random numbers the function may have.
+
+    Raises:
+        CannotRecordError: if the function decides by values, or draws random numbers that it should not.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        inputs: Sequence[Tensor | None],
+        networks: Sequence[nn.Module],
+        random_operations: int = 0,
+    ) -> None:
+        self._given = [i for i, x in enumerate(inputs) if x is not None]
+        self._slots = _state_slots(networks)
+        graph_module, self._result_structure = self._record(function, inputs)
+        found = passes.random_operations(graph_module.graph)
+        if len(found) > random_operations:
+            raise CannotRecordError(f"the networks draw random numbers ({found[-1]})")
+        passes.simplify(graph_module)
+        self.module: fx.GraphModule = graph_module
+        """The operations, to be run as they stand or compiled further."""
+        self.run: Callable[..., Any] = graph_module
+
+    @torch.no_grad()
+    def __call__(self, *inputs: Tensor | None) -> Any:
+        """The function's result for ``inputs``."""
+        results = self.run(*self.state(), *[inputs[i] for i in self._given])
+        return pytree.tree_unflatten(list(results), self._result_structure)
+
+    def state(self) -> list[Tensor]:
+        """The tensors that the networks hold now, in the order of the recording's first arguments."""
+        return [owner[name] for owner, name in self._slots]
+
+    def _record(
+        self, function: Callable[..., Any], inputs: Sequence[Tensor | None]
+    ) -> tuple[fx.GraphModule, pytree.TreeSpec]:
+        state = self.state()
+        structure: list[pytree.TreeSpec] = []
+
+        def flat(*tensors: Tensor) -> list[Any]:
+            arguments: list[Tensor | None] = [None] * len(inputs)
+            for i, x in zip(self._given, tensors[len(state) :], strict=True):
+                arguments[i] = x
+            with torch.enable_grad(), FastOperations():
+                results, spec = pytree.tree_flatten(function(*arguments))
+            structure.append(spec)
+            return results
+
+        with state_restored(state), torch.random.fork_rng(_cuda_devices(state)):
+            try:
+                module = make_fx(flat, tracing_mode="real")(*state, *[inputs[i] for i in self._given])
+            except Exception as error:  # the tracer's refusals have no class of their own
+                raise CannotRecordError(f"the step cannot be recorded ({_first_line(error)})") from error
+        frozen = {id(t) for t in state}
+        for node in module.graph.nodes:
+            if node.op == "get_attr" and id(getattr(module, node.target)) in frozen:
+                raise CannotRecordError("this version of torch records the networks' weights as constants")
+        return module, structure[0]
+
+
+def _state_slots(networks: Sequence[nn.Module]) -> list[tuple[dict[str, Any], str]]:
+    """Where every parameter and buffer is kept, each tensor once."""
+    slots, seen = [], set()
+    for network in networks:
+        for module in network.modules():
+            for owner in (module._parameters, module._buffers):
+                for name, tensor in owner.items():
+                    if tensor is not None and id(tensor) not in seen:
+                        seen.add(id(tensor))
+                        slots.append((owner, name))
+    return slots
+
+
+@contextmanager
+def state_restored(state: list[Tensor]) -> Iterator[None]:
+    """Put tensors' values back at the end: a trial run must not move buffers."""
+    before = [t.detach().clone() for t in state]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, value in zip(state, before, strict=True):
+                tensor.copy_(value)
+
+
+def _cuda_devices(state: list[Tensor]) -> list[torch.device]:
+    return list({t.device for t in state if t.device.type == "cuda"})
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0][:200]}" if text else type(error).__name__

@@ -1,0 +1,88 @@
+"""The simultaneous game step with its shared parts shared: the source of the recorded step.
+
+The same losses and gradients as :func:`logan.game.simultaneous`, by the chain rule of equation 7 split at z′: with
+u = ∂L/∂z′ for fixed networks, dL/dθ = ∂L/∂θ + uᵀ dz′/dθ. Several of the backward passes asked for here run through the
+same operations; a recording computes those once (:func:`logan.fast.passes.merge_equal`). Those are the passes to z′
+and to the weights, and for zero-sum losses, where L_G = −L_D at z′, those of both players.
+
+The real images come last, so that what their pass keeps never lies beside what the first pass to z keeps.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from logan.game import Gradients, Turn, call, in_precision, move, penalty_of, report_on, trainable
+from logan.latent import LatentStep
+from logan.losses import Loss, hinge, mean
+from logan.side_effects import held, no_side_effects
+
+
+def simultaneous(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    real: Tensor,
+    z: Tensor,
+    labels: Tensor | None = None,
+    *,
+    loss: Loss = hinge,
+    latent: LatentStep | None = None,
+    autocast: torch.dtype | None = None,
+    share: float = 1.0,
+) -> Turn:
+    """A rearrangement of :func:`logan.game.simultaneous`, to be recorded: run as it is, it would be slower."""
+    with held(generator, discriminator):
+        with in_precision(z, autocast):
+            moved = move(generator, discriminator, z, labels, latent, share)
+            for_d, for_g = moved.seen_by("discriminator"), moved.seen_by("generator")
+            at = moved.z.detach().requires_grad_(moved.z.requires_grad)
+            fake_scores = call(discriminator, call(generator, at, labels), labels)
+        fake_loss = mean(loss.fake, fake_scores)
+        # L_G = sign · fool_loss + R_z; a zero-sum game asks for the very derivatives that D's part asks for
+        fool_loss, sign = (fake_loss, -1.0) if loss.zero_sum else (mean(loss.fool, fake_scores), 1.0)
+        g_penalty = penalty_of(for_g, latent, "generator")
+        g_gradients = _gradients(
+            generator, [(fool_loss, None), *_through(for_g.z, fool_loss, at), *_through_penalty(g_penalty, sign)]
+        )
+        with in_precision(z, autocast), no_side_effects():
+            real_scores = call(discriminator, real, labels)
+        real_loss = mean(loss.real, real_scores)
+        d_penalty = penalty_of(for_d, latent, "discriminator")
+        d_gradients = _gradients(
+            discriminator,
+            [
+                (real_loss, None),
+                (fake_loss, None),
+                *_through(for_d.z, fake_loss, at),
+                *_through_penalty(d_penalty, 1.0),
+            ],
+        )
+    if sign < 0:
+        g_gradients = [None if g is None else -g for g in g_gradients]
+    d_loss, g_loss = real_loss + fake_loss + d_penalty, sign * fool_loss + g_penalty
+    return Turn(d_loss, g_loss, d_gradients, g_gradients, report_on(moved, latent, fake_scores, real_scores))
+
+
+Root = tuple[Tensor, Tensor | None]
+"""Something to differentiate, and the cotangent to begin with: None for 1."""
+
+
+def _through(z_moved: Tensor, loss_at_z: Tensor, at: Tensor) -> list[Root]:
+    """uᵀ dz′/dθ with u = ∂L/∂z′; nothing where z′ is a constant."""
+    if not z_moved.requires_grad:
+        return []
+    (u,) = torch.autograd.grad(loss_at_z, at, retain_graph=True)
+    return [(z_moved, u)]
+
+
+def _through_penalty(penalty: Tensor | float, sign: float) -> list[Root]:
+    if not isinstance(penalty, Tensor) or not penalty.requires_grad:
+        return []
+    return [(penalty, torch.full_like(penalty, sign))]
+
+
+def _gradients(network: nn.Module, roots: list[Root]) -> Gradients:
+    """The sum of the roots' gradients, in one backward pass."""
+    outputs, cotangents = zip(*roots, strict=True)
+    return list(torch.autograd.grad(outputs, trainable(network), cotangents, retain_graph=True, allow_unused=True))

@@ -1,0 +1,125 @@
+"""Let networks as they are written compute with :mod:`logan.fast.operations`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from logan.fast.operations import Convolve, Geometry, Normalise, Rectify
+
+
+class FastOperations(TorchFunctionMode):
+    """Inside, convolutions, rectifiers and training-mode batch norm run as :mod:`logan.fast.operations`.
+
+    Every other function, and every form of these that the substitutes do not cover, runs as it always did.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        substitute = _SUBSTITUTES.get(func)
+        if substitute is not None:
+            result = substitute(*args, **kwargs)
+            if result is not None:
+                return result
+        return func(*args, **kwargs)
+
+
+def _conv(dims: int) -> Callable[..., Tensor | None]:
+    def conv(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+    ) -> Tensor | None:
+        if isinstance(padding, str) or input.ndim != dims + 2:
+            return None
+        geometry = Geometry(_n(stride, dims), _n(padding, dims), _n(dilation, dims), False, [0] * dims, groups)
+        return _convolve(input, weight, bias, geometry)
+
+    return conv
+
+
+def _conv_transpose(dims: int) -> Callable[..., Tensor | None]:
+    def conv(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        dilation: Any = 1,
+    ) -> Tensor | None:
+        if input.ndim != dims + 2:
+            return None
+        geometry = Geometry(
+            _n(stride, dims), _n(padding, dims), _n(dilation, dims), True, _n(output_padding, dims), groups
+        )
+        return _convolve(input, weight, bias, geometry)
+
+    return conv
+
+
+def _n(value: Any, dims: int) -> list[int]:
+    values = [value] * dims if isinstance(value, int) else list(value)
+    return values * dims if len(values) == 1 else values
+
+
+def _convolve(x: Tensor, w: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    kind = x.device.type
+    if torch.is_autocast_enabled(kind):
+        narrow = torch.get_autocast_dtype(kind)
+        x, w, bias = x.to(narrow), w.to(narrow), None if bias is None else bias.to(narrow)
+    with torch.autocast(kind, enabled=False):
+        return Convolve.apply(x, w, bias, geometry)
+
+
+def _relu(input: Tensor, inplace: bool = False) -> Tensor | None:
+    return None if inplace else Rectify.apply(input, 0.0)
+
+
+def _leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor | None:
+    return None if inplace or negative_slope < 0 else Rectify.apply(input, negative_slope)
+
+
+def _batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor | None:
+    n = input.numel() // input.shape[1]
+    if not training or n == 1:
+        return None
+    y, mean, r = Normalise.apply(input, weight, bias, eps)
+    if running_mean is not None and running_var is not None:
+        with torch.no_grad():
+            running_mean.lerp_(mean, momentum)
+            running_var.lerp_((r**-2 - eps) * (n / (n - 1)), momentum)
+    return y
+
+
+_SUBSTITUTES: dict[Any, Callable[..., Tensor | None]] = {
+    F.conv1d: _conv(1),
+    F.conv2d: _conv(2),
+    F.conv3d: _conv(3),
+    F.conv_transpose1d: _conv_transpose(1),
+    F.conv_transpose2d: _conv_transpose(2),
+    F.conv_transpose3d: _conv_transpose(3),
+    F.relu: _relu,
+    torch.relu: _relu,
+    F.leaky_relu: _leaky_relu,
+    F.batch_norm: _batch_norm,
+}

@@ -1,0 +1,76 @@
+"""Count the operations of a piece of code as they reach torch's kernels, and the memory that it takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+
+class Operations(TorchDispatchMode):
+    """Counts what is called inside ``with``, backward passes included.
+
+    Attributes:
+        flop: floating-point operations of matrix products and convolutions, two per multiplication with addition; what is
+            done element by element is not counted.
+        calls: how often each kernel was called; views, which call none, are left out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flop = 0
+        self.calls: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if not func.is_view:
+            self.calls[str(func)] += 1
+        packet = func._overloadpacket
+        if packet in flop_registry:
+            self.flop += flop_registry[packet](*args, **kwargs, out_val=result)
+        elif packet is torch.ops.mkldnn._linear_pointwise:
+            x, w = args[0], args[1]
+            self.flop += 2 * x.numel() * w.shape[0]
+        return result
+
+
+def count(step: Callable[[], object]) -> Operations:
+    """The operations of one call."""
+    with Operations() as operations:
+        step()
+    return operations
+
+
+def peak_memory(step: Callable[[], object], device: torch.device) -> int:
+    """The most bytes that one call has allocated at any moment, beyond what is allocated before it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        step()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        step()
+    now, most = 0, 0
+    assert profiler.profiler is not None
+    for event in profiler.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            now += event.nbytes()
+            most = max(most, now)
+    return most
+
+
+def kernels_launched(step: Callable[[], object]) -> int:
+    """Kernels that one call starts on the CUDA device."""
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        step()
+        torch.cuda.synchronize()
+    assert profiler.profiler is not None
+    return sum(e.device_type() == torch.profiler.DeviceType.CUDA for e in profiler.profiler.kineto_results.events())

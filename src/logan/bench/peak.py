@@ -1,0 +1,41 @@
+"""How fast this machine can compute at best, measured by what steps are made of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+
+def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
+    """Floating-point operations per second of the faster of a large matrix product and a large convolution."""
+    n, channels, size = (2048, 256, 16) if device.type == "cpu" else (8192, 512, 64)
+    a = torch.randn(n, n, device=device).to(dtype)
+    x = torch.randn(64, channels, size, size, device=device).to(dtype).contiguous(memory_format=torch.channels_last)
+    w = torch.randn(channels, channels, 3, 3, device=device).to(dtype).contiguous(memory_format=torch.channels_last)
+    product = 2 * n**3 / shortest(lambda: a @ a, device)
+    convolution = 2 * x.numel() * channels * 9 / shortest(lambda: F.conv2d(x, w, padding=1), device)
+    return max(product, convolution)
+
+
+@torch.no_grad()
+def shortest(call: Callable[[], object], device: torch.device, repeats: int = 10) -> float:
+    """Seconds of the shortest of several calls."""
+    times = []
+    for _ in range(repeats + 2):
+        synchronize(device)
+        start = time.perf_counter()
+        call()
+        synchronize(device)
+        times.append(time.perf_counter() - start)
+    return min(times[2:])
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for the device, where it works on its own."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

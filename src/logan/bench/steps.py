@@ -1,0 +1,244 @@
+"""Time the game step with and without the latent step, by every engine, interleaved in one process."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from logan import prior
+from logan.bench.counting import count, kernels_launched, peak_memory
+from logan.bench.peak import peak_flops, synchronize
+from logan.config import Config
+from logan.data import Mixture
+from logan.errors import InputError
+from logan.game import Game
+from logan.training import setup
+
+SHAPES = {"fashion": (1, 28), "cifar10": (3, 32), "dcgan64": (3, 64)}
+"""Channels and size of the images of presets whose data do not come with the package."""
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """The shape of a data set; random images of it take as long as real ones."""
+
+    name: str
+    channels: int
+    image_size: int
+    num_classes: int = 0
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One thing to be timed."""
+
+    latent: str
+    engine: str
+    precision: str
+
+
+@dataclass
+class Cost:
+    """What one step of a variant costs.
+
+    Attributes:
+        ms, ms_10, ms_90: median milliseconds, and the limits between which eight tenths of the measurements lie.
+        steps_per_second: 1000 / ms.
+        gflop: operations of matrix products and convolutions, in thousands of millions, counted as they were called.
+        share_of_peak: gflop / ms against the machine's measured best in that precision.
+        kernels: kernels called (CPU: torch operations that are not views; CUDA: kernels launched).
+        peak_mib: the most memory allocated at any moment of a step, beyond weights, buffers and optimisers.
+        resident_mib: weights, buffers and optimisers.
+        over_baseline: ms over that of the same engine's step without the latent step.
+        over_best_baseline: ms over that of the fastest engine's step without it, in the same precision.
+        times_plain: how many times the steps per second of the plain engine.
+    """
+
+    latent: str
+    engine: str
+    precision: str
+    ms: float
+    ms_10: float
+    ms_90: float
+    steps_per_second: float
+    gflop: float
+    share_of_peak: float
+    kernels: int
+    peak_mib: float
+    resident_mib: float
+    over_baseline: float | None = None
+    over_best_baseline: float | None = None
+    times_plain: float | None = None
+
+
+def stand_in(config: Config) -> StandIn:
+    """The shape of the config's data, without looking for them unless they come with the package.
+
+    Raises:
+        InputError: if the shape is known neither from the preset nor from the settings.
+    """
+    d = config.data
+    if d.data in ("digits", "ring", "grid"):
+        data = setup.open_configured(config)
+        classes = 0 if isinstance(data, Mixture) else data.num_classes
+        return StandIn(data.name, data.channels, data.image_size, classes)
+    channels, size = SHAPES.get(config.preset, (d.channels, None if d.image_size is None else d.image_size - 2 * d.pad))
+    if channels is None or size is None:
+        raise InputError(f"the shape of {d.data} is not known beforehand; pass --image-size and --channels")
+    return StandIn(
+        "random images", d.channels or channels, d.image_size or size + 2 * d.pad, 10 if d.conditional else 0
+    )
+
+
+def measure(
+    config_of: Callable[[str], Config],
+    variants: Sequence[Variant],
+    seconds: float,
+    progress: Callable[[float], None] = lambda share: None,
+) -> dict[str, Any]:
+    """Costs of all variants; each round plays every variant once, so that a slow moment hits all of them.
+
+    Args:
+        config_of: latent method to the settings of the run.
+        variants: what to time.
+        seconds: how long to measure, warming up and counting not included.
+        progress: called with the share that is done.
+
+    Returns:
+        ``{"machine": …, "costs": [Cost as dict, …]}``, for JSON.
+    """
+    played = {v: Played(config_of(v.latent), v) for v in variants}
+    device = next(iter(played.values())).device
+    peaks = {p: peak_flops(device, getattr(torch, p)) for p in {v.precision for v in variants}}
+    costs = {v: p.count(peaks[v.precision]) for v, p in played.items()}
+    once = sum(p.seconds * p.block for p in played.values())
+    rounds = max(5, round(seconds / once))
+    times: dict[Variant, list[float]] = {v: [] for v in variants}
+    for i in range(rounds):
+        for v, p in played.items():
+            times[v].append(p.time() * 1000)
+        progress((i + 1) / rounds)
+    for v, cost in costs.items():
+        ordered = sorted(times[v])
+        cost.ms = statistics.median(ordered)
+        cost.ms_10, cost.ms_90 = ordered[len(ordered) // 10], ordered[-1 - len(ordered) // 10]
+        cost.steps_per_second = 1000 / cost.ms
+        cost.share_of_peak = cost.gflop * 1e12 / cost.ms / peaks[v.precision]
+    _compare(costs)
+    machine = describe_machine(device) | {f"peak_gflops_{p}": round(x / 1e9, 1) for p, x in peaks.items()}
+    return {"machine": machine, "rounds": rounds, "costs": [vars(c) for c in costs.values()]}
+
+
+def _compare(costs: dict[Variant, Cost]) -> None:
+    for v, cost in costs.items():
+        baselines = [c for w, c in costs.items() if w.latent == "none" and w.precision == v.precision]
+        for c in baselines:
+            if c.engine == v.engine:
+                cost.over_baseline = cost.ms / c.ms
+        if baselines:
+            cost.over_best_baseline = cost.ms / min(c.ms for c in baselines)
+        plain = costs.get(replace(v, engine="plain"))
+        if plain is not None:
+            cost.times_plain = plain.ms / cost.ms
+
+
+class Played:
+    """A game ready to be played on one fixed batch."""
+
+    def __init__(self, config: Config, variant: Variant) -> None:
+        data = stand_in(config)
+        run = replace(config.run, engine=variant.engine)  # type: ignore[arg-type]
+        config = replace(config, run=run, game=replace(config.game, precision=variant.precision))  # type: ignore[arg-type]
+        parts = setup.build(config, data)  # type: ignore[arg-type]
+        self.variant, self.device, self.game = variant, parts.device, parts.game
+        n = config.game.batch
+        source = torch.Generator().manual_seed(0)
+        real = torch.rand(n, data.channels, data.image_size, data.image_size, generator=source) * 2 - 1
+        self.real = real.to(self.device).contiguous(memory_format=setup.memory_format(config))
+        self.z = prior.draw(config.networks.prior, n, config.networks.latent_dim, source).to(self.device)
+        classes = data.num_classes if config.data.conditional else 0
+        self.labels = torch.randint(classes, (n,), generator=source).to(self.device) if classes else None
+        for _ in range(3):
+            self.step()
+        self.seconds = min(self.time() for _ in range(2))
+        self.block = max(1, math.ceil(0.02 / self.seconds))
+
+    def step(self) -> None:
+        self.game.step(lambda: (self.real, self.labels), lambda n: self.z[:n])
+
+    block = 1
+
+    def time(self) -> float:
+        """Seconds per step, over a block of steps."""
+        synchronize(self.device)
+        start = time.perf_counter()
+        for _ in range(self.block):
+            self.step()
+        synchronize(self.device)
+        return (time.perf_counter() - start) / self.block
+
+    def count(self, peak: float) -> Cost:
+        v, hidden = self.variant, self.variant.engine in ("compiled", "cuda-graph")
+        counted = count(_as_recorded(self.game, self.step) if hidden else self.step)
+        kernels = kernels_launched(self.step) if self.device.type == "cuda" else sum(counted.calls.values())
+        peak_bytes = peak_memory(self.step, self.device)
+        return Cost(
+            v.latent,
+            v.engine,
+            v.precision,
+            *(math.nan,) * 4,
+            gflop=counted.flop / 1e9,
+            share_of_peak=math.nan,
+            kernels=kernels,
+            peak_mib=peak_bytes / 2**20,
+            resident_mib=_resident_bytes(self.game) / 2**20,
+        )
+
+
+def _as_recorded(game: Game, step: Callable[[], None]) -> Callable[[], None]:
+    """The step by the recorded engine: what is compiled or captured cannot be counted from outside."""
+
+    def recorded() -> None:
+        engine, own = game.engine, game._engine
+        game.engine, game._engine = "recorded", None
+        try:
+            step()
+        finally:
+            game.engine, game._engine = engine, own
+
+    return recorded
+
+
+def _resident_bytes(game: Game) -> int:
+    tensors = [t for n in (game.generator, game.discriminator) for t in (*n.parameters(), *n.buffers())]
+    for optimiser in (game.g_optimiser, game.d_optimiser):
+        tensors += [t for state in optimiser.state.values() for t in state.values() if isinstance(t, torch.Tensor)]
+    return sum(t.numel() * t.element_size() for t in tensors)
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """What a timing depends on."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    return {
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "amx": bool(torch.cpu._is_amx_tile_supported()) if hasattr(torch.cpu, "_is_amx_tile_supported") else None,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        import platform
+
+        return platform.processor() or platform.machine()

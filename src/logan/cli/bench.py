@@ -1,0 +1,174 @@
+"""``logan bench``: what a step costs here."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from logan import presets
+from logan.cli.parsing import parse, value_of
+from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig
+from logan.errors import InputError, did_you_mean
+from logan.game import EngineName
+
+Precision = Literal["float32", "bfloat16"]
+
+STEP = """Time the game step with and without the latent step, interleaved in one process, on random images of the
+preset's shape. A step is both players' gradients and both Adam updates. Let nothing else run meanwhile."""
+
+PROFILE = """Show which operations a step's time goes to."""
+
+
+@dataclass(frozen=True)
+class _Arguments:
+    preset: str = "digits"
+    """digits, ring, grid, fashion, cifar10 or dcgan64."""
+    data: DataConfig = field(default_factory=DataConfig)
+    networks: NetworkConfig = field(default_factory=NetworkConfig)
+    latent: LatentConfig = field(default_factory=LatentConfig)
+    game: GameConfig = field(default_factory=GameConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def config(self) -> Config:
+        """The settings of the games."""
+        return Config(self.preset, self.data, self.networks, self.latent, self.game, self.run)
+
+
+@dataclass(frozen=True)
+class StepArguments(_Arguments):
+    """What ``logan bench step`` takes, besides the settings of ``logan train``."""
+
+    engines: tuple[EngineName, ...] = ("plain", "recorded")
+    """Which to time; --engine is ignored."""
+    precisions: tuple[Precision, ...] = ("float32",)
+    """Which to time; --precision is ignored."""
+    seconds: float = 20.0
+    """How long to measure."""
+    out: str | None = None
+    """Write the figures to this JSON file too."""
+
+
+@dataclass(frozen=True)
+class ProfileArguments(_Arguments):
+    """What ``logan bench profile`` takes, besides the settings of ``logan train``."""
+
+    rows: int = 20
+    """How many operations to show."""
+
+
+def main(args: Sequence[str]) -> int:
+    """Run the command."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler reports its starts and stops otherwise
+    commands = {"step": _step, "profile": _profile}
+    if not args or args[0] in ("-h", "--help"):
+        print("logan bench step     time the game step with and without the latent step")
+        print("logan bench profile  show which operations a step's time goes to")
+        return 0
+    if args[0] not in commands:
+        raise InputError(
+            f"unknown benchmark {args[0]!r}{did_you_mean(args[0], list(commands))}; there are step, profile"
+        )
+    return commands[args[0]](args[1:])
+
+
+def _read(kind: Any, name: str, description: str, args: Sequence[str]) -> Any:
+    base = presets.get(value_of("--preset", args) or "digits", value_of("--latent", args))
+    default = kind(base.preset, base.data, base.networks, base.latent, base.game, base.run)
+    given = parse(kind, args, prog=f"logan bench {name}", description=description, default=default)
+    given.config().check()
+    return given
+
+
+def _step(args: Sequence[str]) -> int:
+    given = _read(StepArguments, "step", STEP, args)
+    if given.latent.latent == "none":
+        raise InputError("--latent none leaves nothing to compare; pass gd or ngd")
+    if not 0 < given.seconds <= 86400:
+        raise InputError(f"--seconds must be > 0 and <= 86,400, not {given.seconds}")
+    out = None if given.out is None else Path(given.out)
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+        raise InputError(f"--out {out} cannot be written: it is a folder, or its folder does not exist")
+    from rich.progress import Progress
+
+    from logan.bench import steps
+    from logan.training.allocator import keep_freed_memory
+    from logan.training.setup import choose_device, choose_engine, cpu_threads
+
+    for engine in given.engines:
+        choose_engine(engine, choose_device(given.run.device))
+    keep_freed_memory()
+    variants = [
+        steps.Variant(latent, engine, precision)
+        for precision in dict.fromkeys(given.precisions)
+        for engine in dict.fromkeys(given.engines)
+        for latent in ("none", given.latent.latent)
+    ]
+    with cpu_threads(given.run.threads), Progress(transient=True) as bar:
+        task = bar.add_task(f"timing {given.preset}", total=1.0)
+        result = steps.measure(
+            lambda latent: _with_latent(given.config(), latent),
+            variants,
+            given.seconds,
+            lambda share: bar.update(task, completed=share),
+        )
+    result = {"preset": given.preset, "batch": given.game.batch, "settings": given.config().to_dict(), **result}
+    _print_costs(result)
+    if out is not None:
+        from logan.files import write_atomically
+
+        write_atomically(out, lambda partial: Path(partial).write_text(json.dumps(result, indent=1) + "\n"))
+        print(f"wrote {out}")
+    return 0
+
+
+def _with_latent(config: Config, latent: str) -> Config:
+    return replace(config, latent=LatentConfig(latent="none")) if latent == "none" else config
+
+
+def _print_costs(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    machine = ", ".join(f"{name} {value}" for name, value in result["machine"].items())
+    table = Table(
+        "latent", "engine", "precision", "ms", "10-90 %", "steps/s", "GFLOP", "of peak", "kernels", "MiB", "x baseline",
+        "x best baseline", "x plain's speed", title=f"{result['preset']}, batch {result['batch']}", title_justify="left",
+    )  # fmt: skip
+    for c in result["costs"]:
+        table.add_row(
+            c["latent"],
+            c["engine"],
+            c["precision"],
+            f"{c['ms']:.2f}",
+            f"{c['ms_10']:.2f}-{c['ms_90']:.2f}",
+            f"{c['steps_per_second']:.1f}",
+            f"{c['gflop']:.4g}",
+            f"{c['share_of_peak']:.0%}",
+            str(c["kernels"]),
+            f"{c['resident_mib'] + c['peak_mib']:.1f}",
+            *(
+                f"{c[k]:.2f}" if c[k] is not None else "-"
+                for k in ("over_baseline", "over_best_baseline", "times_plain")
+            ),
+        )
+    console = Console(width=150, highlight=False)
+    console.print(table)
+    console.print(f"{machine}; medians of {result['rounds']} interleaved rounds")
+
+
+def _profile(args: Sequence[str]) -> int:
+    given = _read(ProfileArguments, "profile", PROFILE, args)
+    if given.rows < 1:
+        raise InputError(f"--rows must be >= 1, not {given.rows}")
+    from logan.bench.profile import print_profile
+    from logan.training.allocator import keep_freed_memory
+    from logan.training.setup import cpu_threads
+
+    keep_freed_memory()
+    with cpu_threads(given.run.threads):
+        print_profile(given.config(), given.rows)
+    return 0

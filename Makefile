@@ -18,8 +18,8 @@ test-all: .venv/installed-dev
 	$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/installed-dev
-	$(BIN)/ruff check src tests examples
-	$(BIN)/ruff format --check src tests examples
+	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff format --check src tests examples benchmarks
 	$(BIN)/mypy
 
 .venv/installed: pyproject.toml

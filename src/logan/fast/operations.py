@@ -150,7 +150,8 @@ class Normalise(Function):
     def backward(ctx: Any, y_bar: Tensor, *_none: Any) -> tuple[Tensor | None, ...]:
         x, gamma, mean, r = ctx.saved_tensors
         x_bar, gamma_bar, b_bar = NormalisedGradient.apply(y_bar, x, gamma, mean, r, ctx.eps)
-        return x_bar, gamma_bar if gamma is not None else None, b_bar, None
+        _, wants_gamma, wants_b, _ = ctx.needs_input_grad
+        return x_bar, gamma_bar if wants_gamma else None, b_bar if wants_b else None, None
 
 
 class NormalisedGradient(Function):

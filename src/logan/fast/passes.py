@@ -258,4 +258,5 @@ def _dtype(node: fx.Node) -> Any:
 
 
 def _bytes(value: Tensor) -> bytes:
-    return value.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    flat = torch.empty(value.numel(), dtype=value.dtype).copy_(value.flatten())
+    return flat.view(torch.uint8).numpy().tobytes()

@@ -5,7 +5,7 @@ u = ∂L/∂z′ for fixed networks, dL/dθ = ∂L/∂θ + uᵀ dz′/dθ. Sever
 same operations; a recording computes those once (:func:`logan.fast.passes.merge_equal`). Those are the passes to z′
 and to the weights, and for zero-sum losses, where L_G = −L_D at z′, those of both players.
 
-The real images come last, so that what their pass keeps never lies beside what the first pass to z keeps.
+The order is chosen for memory too: the passes back to z′ come before the second derivatives, the real images last.
 """
 
 from __future__ import annotations
@@ -37,27 +37,22 @@ def simultaneous(
             moved = move(generator, discriminator, z, labels, latent, share)
             for_d, for_g = moved.seen_by("discriminator"), moved.seen_by("generator")
             at = moved.z.detach().requires_grad_(moved.z.requires_grad)
-            fake_scores = call(discriminator, call(generator, at, labels), labels)
+            images = call(generator, at, labels)
+            shown = images.detach().requires_grad_()
+            fake_scores = call(discriminator, shown, labels)
         fake_loss = mean(loss.fake, fake_scores)
         # L_G = sign · fool_loss + R_z; a zero-sum game asks for the very derivatives that D's part asks for
         fool_loss, sign = (fake_loss, -1.0) if loss.zero_sum else (mean(loss.fool, fake_scores), 1.0)
-        g_penalty = penalty_of(for_g, latent, "generator")
-        g_gradients = _gradients(
-            generator, [(fool_loss, None), *_through(for_g.z, fool_loss, at), *_through_penalty(g_penalty, sign)]
-        )
+        d_penalty, g_penalty = penalty_of(for_d, latent, "discriminator"), penalty_of(for_g, latent, "generator")
+        # All passes back through D(G(z′)) first: what they need can then go before the second derivatives come.
+        by_fake, by_fool = _gradient(fake_loss, shown), _gradient(fool_loss, shown)
+        d_roots = [(fake_loss, None), *_through(for_d.z, images, by_fake, at), *_through_penalty(d_penalty, 1.0)]
+        g_roots = [(images, by_fool), *_through(for_g.z, images, by_fool, at), *_through_penalty(g_penalty, sign)]
+        g_gradients = _gradients(generator, g_roots)
         with in_precision(z, autocast), no_side_effects():
             real_scores = call(discriminator, real, labels)
         real_loss = mean(loss.real, real_scores)
-        d_penalty = penalty_of(for_d, latent, "discriminator")
-        d_gradients = _gradients(
-            discriminator,
-            [
-                (real_loss, None),
-                (fake_loss, None),
-                *_through(for_d.z, fake_loss, at),
-                *_through_penalty(d_penalty, 1.0),
-            ],
-        )
+        d_gradients = _gradients(discriminator, [(real_loss, None), *d_roots])
     if sign < 0:
         g_gradients = [None if g is None else -g for g in g_gradients]
     d_loss, g_loss = real_loss + fake_loss + d_penalty, sign * fool_loss + g_penalty
@@ -68,12 +63,13 @@ Root = tuple[Tensor, Tensor | None]
 """Something to differentiate, and the cotangent to begin with: None for 1."""
 
 
-def _through(z_moved: Tensor, loss_at_z: Tensor, at: Tensor) -> list[Root]:
+def _through(z_moved: Tensor, images: Tensor, by_images: Tensor, at: Tensor) -> list[Root]:
     """uᵀ dz′/dθ with u = ∂L/∂z′; nothing where z′ is a constant."""
-    if not z_moved.requires_grad:
-        return []
-    (u,) = torch.autograd.grad(loss_at_z, at, retain_graph=True)
-    return [(z_moved, u)]
+    return [(z_moved, _gradient(images, at, by_images))] if z_moved.requires_grad else []
+
+
+def _gradient(y: Tensor, x: Tensor, cotangent: Tensor | None = None) -> Tensor:
+    return torch.autograd.grad(y, x, cotangent, retain_graph=True)[0]
 
 
 def _through_penalty(penalty: Tensor | float, sign: float) -> list[Root]:

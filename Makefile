@@ -6,7 +6,7 @@ ARGS   ?=
 
 BIN := .venv/bin
 
-.PHONY: train test test-all check clean
+.PHONY: train test test-all bench check clean
 
 train: .venv/installed
 	$(BIN)/logan train $(ARGS)
@@ -16,6 +16,13 @@ test: .venv/installed-dev
 
 test-all: .venv/installed-dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# What a step costs on this machine; let nothing else run meanwhile. Figures go to bench/.
+bench: .venv/installed
+	mkdir -p bench
+	for preset in ring grid digits; do \
+		$(BIN)/logan bench step --preset $$preset --seconds 15 --out bench/$$preset.json || exit 1; done
+	$(BIN)/logan bench step --preset cifar10 --precisions float32 bfloat16 --seconds 75 --out bench/cifar10.json
 
 check: .venv/installed-dev
 	$(BIN)/ruff check src tests examples benchmarks

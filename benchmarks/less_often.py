@@ -1,8 +1,11 @@
 """What a latent step in every k-th game step only, or on a share of the batch, does to quality per second.
 
-    python benchmarks/less_often.py train --out docs/results/less-often    # hours of one core: 6 methods x seeds
-    python benchmarks/less_often.py time  --out docs/results/less-often    # on a machine that does nothing else
+    python benchmarks/less_often.py time  --out docs/results/less-often    # first, on a machine that does nothing else
+    python benchmarks/less_often.py train --out docs/results/less-often    # a quarter of an hour of one core
     python benchmarks/less_often.py table --out docs/results/less-often
+
+Every method trains for as many seconds as "ngd" needs for --kimg, counted by the times per step that were measured
+beforehand: the training itself may then run beside other work.
 
 Score: the Fréchet distance between 10,000 samples of the averaged generator and the 1,797 digits, both as vectors of 64
 pixels rounded to 1/255 (mean and covariance in float64). Not an FID: no network looks at the images.
@@ -19,6 +22,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+import matplotlib.pyplot as plt
 import torch
 from torch import Tensor, nn
 
@@ -37,6 +42,12 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "ngd, quarter of the batch": ("ngd", {"latent_share": 0.25}),
 }
 SAMPLES = 10_000
+
+matplotlib.use("Agg")
+
+
+PARTS = (0.25, 0.5, 1.0)
+"""Of the seconds, where the table looks."""
 
 
 def config_of(method: str, seed: int, kimg: int) -> Config:
@@ -72,14 +83,19 @@ def train(out: Path, seeds: int, kimg: int) -> None:
         fake = ((images.flatten(1) + 1) * 127.5).round().clamp(0, 255).double() / 255
         return {"pixel-fd10k": frechet(real, fake)}
 
-    out.mkdir(parents=True, exist_ok=True)
+    ms = read_times(out)
     for seed in range(seeds):
         for method in METHODS:
             path = out / f"{method.replace(',', '').replace(' ', '-')}-seed{seed}.jsonl"
             if path.exists():
                 continue
             with tempfile.TemporaryDirectory() as runs:
-                run = logan.train(config_of(method, seed, kimg), outdir=runs, measure=measure, quiet=True)
+                run = logan.train(
+                    config_of(method, seed, round(kimg * ms["ngd"] / ms[method])),
+                    outdir=runs,
+                    measure=measure,
+                    quiet=True,
+                )
                 scores = [
                     {"method": method, "seed": seed, "kimg": s["kimg"], "steps": s["steps"], **s["metrics"]}
                     for s in folder.read_stats(run)
@@ -106,30 +122,55 @@ def clock(out: Path, rounds: int = 400) -> None:
                 if i >= 20:
                     times[method].append((time.perf_counter() - start) / 4 * 1000)
     result = {method: statistics.median(values) for method, values in times.items()}
+    out.mkdir(parents=True, exist_ok=True)
     (out / "milliseconds-per-step.json").write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
 
+def read_times(out: Path) -> dict[str, float]:
+    return json.loads((out / "milliseconds-per-step.json").read_text())
+
+
 def table(out: Path) -> None:
-    """Scores at equal steps and at equal seconds (those of the last step of 'none')."""
-    ms = json.loads((out / "milliseconds-per-step.json").read_text())
-    rows: dict[str, list[list[dict]]] = {}
+    """Scores after equal seconds, as a table and as curves."""
+    ms = read_times(out)
+    runs: dict[str, list[list[dict[str, Any]]]] = {method: [] for method in METHODS}
     for path in sorted(out.glob("*-seed*.jsonl")):
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-        rows.setdefault(lines[0]["method"], []).append(lines)
-    seconds = min(runs[0][-1]["steps"] * ms[method] / 1000 for method, runs in rows.items())
-    text = ["| method | ms per step | at the last step | best | at equal time |", "|---|---|---|---|---|"]
-    for method in METHODS:
-        runs = rows[method]
-        last = [run[-1]["pixel-fd10k"] for run in runs]
-        best = [min(s["pixel-fd10k"] for s in run) for run in runs]
-        within = [
-            [s for s in run if s["steps"] * ms[method] / 1000 <= seconds * 1.001][-1]["pixel-fd10k"] for run in runs
-        ]
-        text.append(f"| {method} | {ms[method]:.2f} | {_pm(last)} | {_pm(best)} | {_pm(within)} |")
-    head = f"Seeds: {len(runs)}. Mean ± standard deviation over seeds. Equal time: {seconds:.0f} s of training."
+        runs[lines[0]["method"]].append([s | {"seconds": s["steps"] * ms[lines[0]["method"]] / 1000} for s in lines])
+    budget = min(run[-1]["seconds"] for many in runs.values() for run in many)
+    columns = " | ".join(f"{budget * part:.0f} s" for part in PARTS)
+    text = [f"| method | ms per step | kimg in {budget:.0f} s | {columns} | best |", "|---" * (4 + len(PARTS)) + "|"]
+    for method, many in runs.items():
+        cells = [_pm([_score_at(run, budget * part) for run in many]) for part in PARTS]
+        best = _pm([min(s["pixel-fd10k"] for s in run) for run in many])
+        kimg = many[0][-1]["kimg"] * budget / many[0][-1]["seconds"]
+        text.append(f"| {method} | {ms[method]:.2f} | {kimg:.0f} | {' | '.join(cells)} | {best} |")
+    head = f"Pixel Fréchet distance, mean ± standard deviation over {len(runs['ngd'])} seeds."
     (out / "table.md").write_text(head + "\n\n" + "\n".join(text) + "\n")
     print(head, *text, sep="\n")
+    draw(runs, out / "curves.png")
+
+
+def _score_at(run: list[dict[str, Any]], seconds: float) -> float:
+    return [s for s in run if s["seconds"] <= seconds * 1.001][-1]["pixel-fd10k"]
+
+
+def draw(runs: dict[str, list[list[dict[str, Any]]]], path: Path) -> None:
+    """Mean over the seeds against seconds of training, with the seeds behind it."""
+    figure, axes = plt.subplots(figsize=(8, 5))
+    for i, (method, many) in enumerate(runs.items()):
+        scores = [[s["pixel-fd10k"] for s in run] for run in many]
+        seconds = [s["seconds"] for s in many[0]]
+        for run in scores:
+            axes.plot(seconds, run, color=f"C{i}", alpha=0.2, linewidth=1)
+        axes.plot(
+            seconds, [statistics.mean(values) for values in zip(*scores, strict=True)], color=f"C{i}", label=method
+        )
+    axes.set(xlabel="seconds of training, one core", ylabel="pixel Fréchet distance, 10,000 samples", yscale="log")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
 
 
 def _pm(values: list[float]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from logan.bench.peak import peak_flops, synchronize
 from logan.config import Config
 from logan.data import Mixture
 from logan.errors import InputError
+from logan.fast.engine import Engine
 from logan.game import Game
 from logan.training import setup
 
@@ -102,7 +104,7 @@ def measure(
     seconds: float,
     progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
-    """Costs of all variants; each round plays every variant once, so that a slow moment hits all of them.
+    """Costs of all variants; each round plays every variant once, in random order, so that a slow moment hits all.
 
     Args:
         config_of: latent method to the settings of the run.
@@ -120,9 +122,10 @@ def measure(
     once = sum(p.seconds * p.block for p in played.values())
     rounds = max(5, round(seconds / once))
     times: dict[Variant, list[float]] = {v: [] for v in variants}
+    shuffle = random.Random(0)
     for i in range(rounds):
-        for v, p in played.items():
-            times[v].append(p.time() * 1000)
+        for v in shuffle.sample(variants, len(variants)):  # what comes after a slow one finds cold caches
+            times[v].append(played[v].time() * 1000)
         progress((i + 1) / rounds)
     for v, cost in costs.items():
         ordered = sorted(times[v])
@@ -206,12 +209,14 @@ def _as_recorded(game: Game, step: Callable[[], None]) -> Callable[[], None]:
 
     def recorded() -> None:
         engine, own = game.engine, game._engine
-        game.engine, game._engine = "recorded", None
+        game.engine, game._engine = "recorded", recorder
         try:
             step()
         finally:
             game.engine, game._engine = engine, own
 
+    recorder = Engine(game.generator, game.discriminator, "recorded", game.announce)
+    recorded()  # makes the recording
     return recorded
 
 

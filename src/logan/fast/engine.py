@@ -68,7 +68,7 @@ class Engine:
         latent = rules["latent"]
         draws = int(latent is not None and latent.subset == "random")
         try:
-            recording = Recording(play, inputs, self.players, random_operations=draws)
+            recording = Recording(play, inputs, self.players, draws, onednn=self.kind != "compiled")
         except CannotRecordError as error:
             self.announce(f"playing without the fast path, same results: {error}")
             return None
@@ -88,7 +88,7 @@ class Engine:
             try:
                 recording(*inputs)
             except Exception as error:  # compilers and drivers raise what they like
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+                reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0][:200]
                 self.announce(f"playing from the plain recording, same results: no {self.kind} here ({reason})")
                 recording.run = recorded
 

@@ -1,7 +1,7 @@
 """Make a recorded list of operations shorter without changing what it computes.
 
-In order: what is constant is computed now; what does nothing is dropped; what is computed twice is computed once; a sum of
-a matrix and a product becomes one accumulating product; what nobody uses is removed.
+In order: what is constant is computed now; what does nothing is dropped; what is computed twice is computed once; what
+nobody uses is removed; large matrix products on a CPU change hands.
 
 Operations that write into a tensor keep their place, and nothing that reads or shares such a tensor is moved or merged.
 """
@@ -21,14 +21,19 @@ _SAME_SHAPE_MEANS_SAME = {aten.view.default, aten.expand.default, aten._unsafe_v
 _FROM_SHAPE_ALONE = {aten.ones_like.default, aten.zeros_like.default}
 
 
-def simplify(module: fx.GraphModule) -> None:
-    """Apply all passes, in place."""
+def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
+    """Apply all passes, in place.
+
+    Args:
+        module: the recorded operations.
+        onednn: choose the library for matrix products; a compiler wants to choose for itself.
+    """
     fold_constants(module)
     drop_idle(module.graph)
     merge_equal(module.graph)
     drop_unused(module.graph)
-    multiply_with_onednn(module.graph)
-    accumulate_products(module.graph)
+    if onednn:
+        multiply_with_onednn(module.graph)
     module.recompile()
 
 
@@ -145,32 +150,6 @@ def _large_on_cpu(node: fx.Node) -> bool:
     a, value = node.args[-2], node.meta["val"]
     work = value.numel() * a.meta["val"].shape[1]  # type: ignore[union-attr]
     return value.device.type == "cpu" and value.dtype == torch.float32 and work >= ONEDNN_FROM
-
-
-def accumulate_products(graph: fx.Graph) -> None:
-    """a b + c as one operation: weight gradients of several passes add up inside the matrix product."""
-    roots = _Roots(graph)
-    candidates = [n for n in graph.nodes if n.target == aten.add.Tensor and not roots.touches_written(n)]
-    for node in candidates:
-        if len(node.args) != 2 or node.kwargs:
-            continue
-        for product, rest in (node.args, reversed(node.args)):
-            if _only_product(product) and _same_kind(rest, product):
-                with graph.inserting_before(node):
-                    fused = graph.call_function(aten.addmm.default, (rest, *product.args))
-                fused.meta.update(node.meta)
-                node.replace_all_uses_with(fused)
-                graph.erase_node(node)
-                graph.erase_node(product)
-                break
-
-
-def _only_product(node: Any) -> bool:
-    return isinstance(node, fx.Node) and node.target == aten.mm.default and len(node.users) == 1
-
-
-def _same_kind(a: Any, b: fx.Node) -> bool:
-    return isinstance(a, fx.Node) and _shape(a) == _shape(b) and _dtype(a) == _dtype(b)
 
 
 def drop_unused(graph: fx.Graph) -> None:

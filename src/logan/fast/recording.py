@@ -39,6 +39,7 @@ class Recording:
             recording.
         networks: the modules that the function reads or moves. Their state is left as it was.
         random_operations: how many operations that draw random numbers the function may have.
+        onednn: see :func:`logan.fast.passes.simplify`.
 
     Raises:
         CannotRecordError: if the function decides by values, or draws random numbers that it should not.
@@ -50,6 +51,7 @@ class Recording:
         inputs: Sequence[Tensor | None],
         networks: Sequence[nn.Module],
         random_operations: int = 0,
+        onednn: bool = True,
     ) -> None:
         self._given = [i for i, x in enumerate(inputs) if x is not None]
         self._slots = _state_slots(networks)
@@ -57,7 +59,7 @@ class Recording:
         found = passes.random_operations(graph_module.graph)
         if len(found) > random_operations:
             raise CannotRecordError(f"the networks draw random numbers ({found[-1]})")
-        passes.simplify(graph_module)
+        passes.simplify(graph_module, onednn)
         self.module: fx.GraphModule = graph_module
         """The operations, to be run as they stand or compiled further."""
         self.run: Callable[..., Any] = graph_module

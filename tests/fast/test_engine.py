@@ -298,7 +298,16 @@ def test_a_cuda_graph_without_cuda_falls_back():
 def test_on_cuda(name, kind):
     g, d = (n.cuda() for n in pair(name))
     real, z, _ = batch(g)
-    assert_same((g, d), (real.cuda(), z.cuda(), None), kind=kind)
+    inputs = (real.cuda(), z.cuda(), None)
+    assert_same((g, d), inputs, kind=kind)
+    rules = {"loss": losses.hinge, "latent": NGD, "autocast": None, "share": 1.0}
+    recorder = engines.Engine(g, d, kind, pytest.fail)
+    recorder.play(game.simultaneous, inputs, rules)
+    torch.cuda.set_sync_debug_mode("error")  # nothing in a step waits for the device
+    try:
+        recorder.play(game.simultaneous, inputs, rules)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.slow

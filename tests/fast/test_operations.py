@@ -63,10 +63,13 @@ def test_what_is_not_covered_runs_as_it_was():
     with FastOperations():
         same = F.conv2d(x, w, padding="same")
         unbatched = F.conv2d(x[0], w)
+        rectified = x.detach().clone()
+        F.relu(rectified, inplace=True)
         in_place = F.leaky_relu(x.detach().clone(), 0.1, inplace=True)
         evaluated = F.batch_norm(x, torch.zeros(2, dtype=F64), torch.ones(2, dtype=F64))
     torch.testing.assert_close(same, F.conv2d(x, w, padding="same"))
     torch.testing.assert_close(unbatched, F.conv2d(x[0], w))
+    torch.testing.assert_close(rectified, F.relu(x.detach()))  # the argument itself was changed
     torch.testing.assert_close(in_place, F.leaky_relu(x.detach(), 0.1))
     torch.testing.assert_close(evaluated, x / (1 + 1e-5) ** 0.5)
     with FastOperations(), pytest.raises(ValueError, match="more than 1 value"):

@@ -53,6 +53,8 @@ VARIANTS = {
     "everything on": {},
     "alternating, 2 D-steps": {"update": "alternating", "d_steps": 2},
     "no latent step, normal prior": {"latent": "none", "prior": "normal"},
+    "plain engine": {"engine": "plain"},
+    "latent steps less often": {"latent_every": 3, "latent_share": 0.5},
     "conditional, gd, bfloat16": {"conditional": True, "latent": "gd", "alpha": 0.1, "precision": "bfloat16"},
 }
 

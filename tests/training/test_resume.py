@@ -344,3 +344,21 @@ def test_start_from_a_snapshot(tmp_path):
         train(config(), outdir=tmp_path, resume=first / "stats.jsonl", quiet=True)
     with pytest.raises(InputError, match="not a run folder"):
         train(config(), outdir=tmp_path, resume=tmp_path, quiet=True)
+
+
+def test_a_tick_is_a_mean_over_the_steps_that_reported(tmp_path, monkeypatch):
+    """With latent_every, R_z is reported by some steps only; losses by all."""
+    reports, step = [], Game.step
+
+    def noted(self, *args):
+        turn = step(self, *args)
+        reports.append({"d_loss": turn.d_loss.item(), **{k: v.item() for k, v in turn.report.items()}})
+        return turn
+
+    monkeypatch.setattr(Game, "step", noted)
+    run = train(config(latent_every=3, kimg=1), outdir=tmp_path, quiet=True)
+    (tick,) = folder.read_stats(run)
+    for name in ("d_loss", "penalty", "delta_z"):
+        values = [r[name] for r in reports if name in r]
+        assert len(values) == (len(reports) if name == "d_loss" else -(-len(reports) // 3))
+        assert tick[name] == pytest.approx(sum(values) / len(values))

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
+
+_ONEDNN_LINEAR = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 
 class Operations(TorchDispatchMode):
@@ -34,7 +37,7 @@ class Operations(TorchDispatchMode):
         packet = func._overloadpacket
         if packet in flop_registry:
             self.flop += flop_registry[packet](*args, **kwargs, out_val=result)
-        elif packet is torch.ops.mkldnn._linear_pointwise:
+        elif packet is _ONEDNN_LINEAR:
             x, w = args[0], args[1]
             self.flop += 2 * x.numel() * w.shape[0]
         return result
@@ -73,4 +76,4 @@ def kernels_launched(step: Callable[[], object]) -> int:
         step()
         torch.cuda.synchronize()
     assert profiler.profiler is not None
-    return sum(e.device_type() == torch.profiler.DeviceType.CUDA for e in profiler.profiler.kineto_results.events())
+    return sum(e.device_type() == DeviceType.CUDA for e in profiler.profiler.kineto_results.events())

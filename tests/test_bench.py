@@ -100,6 +100,8 @@ def test_every_preset_has_a_stand_in(preset):
         (["step", "--latent", "none"], "nothing to compare"),
         (["step", "--seconds", "0"], "--seconds must be > 0"),
         (["step", "--engines", "quick"], "--engines"),
+        (["step", "--engines"], "--engines needs at least one"),
+        (["step", "--precisions", "--seconds", "1"], "--precisions needs at least one"),
         (["step", "--preset", "digit"], "did you mean 'digits'"),
         (["step", "--precisions", "float16"], "--precisions"),
         (["step", "--data", "somewhere"], "pass --image-size and --channels"),

@@ -87,6 +87,9 @@ def _step(args: Sequence[str]) -> int:
     given = _read(StepArguments, "step", STEP, args)
     if given.latent.latent == "none":
         raise InputError("--latent none leaves nothing to compare; pass gd or ngd")
+    for flag, values in (("engines", given.engines), ("precisions", given.precisions)):
+        if not values:
+            raise InputError(f"--{flag} needs at least one value; see logan bench step --help")
     if not 0 < given.seconds <= 86400:
         raise InputError(f"--seconds must be > 0 and <= 86,400, not {given.seconds}")
     out = None if given.out is None else Path(given.out)

@@ -89,7 +89,9 @@ class Engine:
                 recording(*inputs)
             except Exception as error:  # compilers and drivers raise what they like
                 reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0][:200]
-                self.announce(f"playing from the plain recording, same results: no {self.kind} here ({reason})")
+                self.announce(
+                    f"playing from the recording as it is, same results: {self.kind} does not work here ({reason})"
+                )
                 recording.run = recorded
 
 

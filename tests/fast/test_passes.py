@@ -94,19 +94,41 @@ def test_constants_are_computed_beforehand():
 
     x = torch.randn(3)
     module = simplified(f, x)
-    assert sorted(names(module)) == ["mul", "where"]
+    assert sorted(names(module)) == ["mul", "neg", "where"]
+    torch.testing.assert_close(module(x), f(x))
+    module(x)[1].zero_()  # a result is its receiver's
     torch.testing.assert_close(module(x), f(x))
 
 
 def test_idle_operations_are_dropped():
     def f(x):
-        y = x.detach().view(2, 3).t().t() * 1 + 0
+        y = x.detach().view(2, 3).t().t().sin() * 1 + 0
         return torch.relu(y**1).expand(2, 3)
 
     x = torch.randn(2, 3)
     module = simplified(f, x)
-    assert names(module) == ["relu"]
-    assert torch.equal(module(x), x.relu())
+    assert names(module) == ["sin", "relu"]
+    assert torch.equal(module(x), x.sin().relu())
+
+
+def test_copies_of_what_is_written_into_stay_copies():
+    """x · 1 is x only as long as nobody writes into x: not for buffers, nor for weights, which the optimiser moves."""
+
+    def f(buffer, weight):
+        before = buffer * 1
+        buffer.add_(1)
+        inner = weight + 2
+        kept = inner + 0
+        inner.mul_(5)
+        return before, weight * 1, kept
+
+    weight = torch.ones(3)
+    module = simplified(f, torch.zeros(3), weight)
+    before, copy, kept = module(torch.zeros(3), weight)
+    assert torch.equal(before, torch.zeros(3))
+    assert torch.equal(kept, torch.full((3,), 3.0))
+    weight.add_(1)
+    assert torch.equal(copy, torch.ones(3))
 
 
 def test_changes_of_type_are_not_idle():

@@ -43,13 +43,18 @@ def random_operations(graph: fx.Graph) -> list[str]:
 
 
 def fold_constants(module: fx.GraphModule) -> None:
-    """Compute what depends on no input: masks, seeds of the backward passes, scalars."""
+    """Compute what depends on no input: masks, seeds of the backward passes, scalars.
+
+    Results are computed at each call all the same: who gets one may write into it.
+    """
     graph, roots = module.graph, _Roots(module.graph)
     values: dict[fx.Node, Any] = {}
     for node in graph.nodes:
         if node.op == "get_attr":
             values[node] = getattr(module, node.target)
-        elif node.op == "call_function" and not _is_random(node) and not roots.touches_written(node):
+        elif node.op == "call_function" and not (
+            _is_random(node) or roots.touches_written(node) or any(user.op == "output" for user in node.users)
+        ):
             if node.target in _FROM_SHAPE_ALONE:
                 like = node.args[0].meta["val"]
                 example = torch.empty_strided(like.shape, like.stride(), dtype=like.dtype, device=like.device)
@@ -72,14 +77,15 @@ def fold_constants(module: fx.GraphModule) -> None:
 
 def drop_idle(graph: fx.Graph) -> None:
     """Remove operations that return their argument: detach, a view of the same shape, + 0, · 1, transposed twice."""
+    roots = _Roots(graph)
     for node in list(graph.nodes):
-        same = _same_as(node)
+        same = _same_as(node, roots)
         if same is not None:
             node.replace_all_uses_with(same)
             graph.erase_node(node)
 
 
-def _same_as(node: fx.Node) -> fx.Node | None:
+def _same_as(node: fx.Node, roots: _Roots) -> fx.Node | None:
     if node.op != "call_function" or not node.args or not isinstance(node.args[0], fx.Node):
         return None
     x, target = node.args[0], node.target
@@ -89,7 +95,9 @@ def _same_as(node: fx.Node) -> fx.Node | None:
         return x
     if target == aten.t.default and x.target == aten.t.default:
         return x.args[0]  # type: ignore[return-value]
-    unchanged = _dtype(node) == _dtype(x) and _shape(node) == _shape(x)
+    # The rest make copies. A copy of what is written into, here or by others, has to stay one.
+    own = roots.of[x].op == "call_function" and not roots.touches_written(node)
+    unchanged = own and _dtype(node) == _dtype(x) and _shape(node) == _shape(x)
     if target in (aten.add.Tensor, aten.sub.Tensor) and node.args[1] == 0 and unchanged:
         return x
     if target in (aten.mul.Tensor, aten.mul.Scalar, aten.div.Tensor, aten.pow.Tensor_Scalar) and node.args[1] == 1:

@@ -139,6 +139,20 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
+class ScoreConfig:
+    """What is measured at every snapshot. It never changes the training."""
+
+    metrics: tuple[str, ...] = ()
+    """Kind and number of generated images: fid10k kid10k is10k pr10k, or modes10k for mixtures; none for nothing."""
+    detector: Literal["classifier", "inception"] = "classifier"
+    """Whose features are compared: a classifier trained on the set's own labels, or the Inception network of 2015."""
+    detector_weights: str | None = None
+    """The Inception weights file; None looks in torch's download cache."""
+    metric_latent_steps: int = 0
+    """Steps of latent optimisation before an image is scored. The paper: 10 on CIFAR-10, none on ImageNet."""
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that determines a run."""
 
@@ -148,6 +162,7 @@ class Config:
     latent: LatentConfig = field(default_factory=LatentConfig)
     game: GameConfig = field(default_factory=GameConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    scores: ScoreConfig = field(default_factory=ScoreConfig)
 
     def latent_step(self) -> LatentStep | None:
         """The latent step that these settings describe; None for the ordinary GAN.
@@ -275,6 +290,7 @@ def _check_ranges(config: Config) -> None:
         ("width", n.width, 1, 10**5),
         ("depth", n.depth, 1, 1000),
         ("latent-steps", config.latent.latent_steps, 1, 10**6),
+        ("metric-latent-steps", config.scores.metric_latent_steps, 0, 10**6),
         ("latent-every", config.latent.latent_every, 1, 10**9),
         ("d-steps", g.d_steps, 1, 10**6),
         ("g-lr", g.g_lr, 0, 1e6),
@@ -298,6 +314,8 @@ def _check_ranges(config: Config) -> None:
         raise InputError(f"--latent-share must be in (0, 1], not {config.latent.latent_share}")
     if r.engine == "cuda-graph" and r.device not in ("auto", "cuda") and not r.device.startswith("cuda:"):
         raise InputError(f"--engine cuda-graph needs a CUDA device, not --device {r.device}; leave it out")
+    if config.scores.metric_latent_steps and config.latent.latent == "none":
+        raise InputError("--metric-latent-steps needs --latent gd, ngd or cs: without one there is no step size")
     if g.update == "simultaneous" and g.d_steps != 1:
         raise InputError(f"--d-steps {g.d_steps} needs --update alternating: simultaneous updates are one to one")
 

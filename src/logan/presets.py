@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig
+from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
 from logan.errors import InputError, did_you_mean
+
+_MODES = ScoreConfig(metrics=("modes10k",))
 
 Latent = Literal["none", "gd", "ngd"]
 LATENT_METHODS = ("none", "gd", "ngd")
@@ -30,7 +32,8 @@ def digits(latent: Latent = "ngd") -> Config:
         networks=NetworkConfig(network="mlp", latent_dim=64, width=256, depth=2),
         latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=5.0, portion=0.5, penalty=3.0)),
         game=GameConfig(batch=64, g_lr=5e-4, d_lr=5e-4, ema_kimg=20),
-        run=RunConfig(kimg=600, tick=8, snap=25, threads=1),
+        run=RunConfig(kimg=600, tick=8, snap=5, threads=1),
+        scores=ScoreConfig(metrics=("fid10k", "is10k")),
     )
 
 
@@ -46,7 +49,8 @@ def ring(latent: Latent = "ngd") -> Config:
         networks=NetworkConfig(network="mlp", latent_dim=8, width=128, depth=2, spectral_norm=True),
         latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=0.1, portion=0.7, penalty=0.1), gd=_GD_MIXTURES),
         game=GameConfig(batch=256, g_lr=1e-3, d_lr=1e-3, ema_kimg=10),
-        run=RunConfig(kimg=1536, tick=32, snap=12, threads=1),
+        run=RunConfig(kimg=1536, tick=32, snap=4, threads=1),
+        scores=_MODES,
     )
 
 
@@ -62,7 +66,8 @@ def grid(latent: Latent = "ngd") -> Config:
         networks=NetworkConfig(network="mlp", latent_dim=2, width=128, depth=3),
         latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=50.0, portion=0.5, penalty=0.1), gd=_GD_MIXTURES),
         game=GameConfig(batch=256, g_lr=1e-3, d_lr=1e-3, ema_kimg=10),
-        run=RunConfig(kimg=3840, tick=32, snap=30, threads=1),
+        run=RunConfig(kimg=3840, tick=32, snap=10, threads=1),
+        scores=_MODES,
     )
 
 
@@ -79,7 +84,8 @@ def fashion(latent: Latent = "ngd") -> Config:
         networks=NetworkConfig(network="sndcgan", latent_dim=64, width=16),
         latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=5.0, portion=0.5, penalty=3.0)),
         game=GameConfig(batch=64),
-        run=RunConfig(kimg=1000, tick=8, snap=10),
+        run=RunConfig(kimg=1000, tick=8, snap=5),
+        scores=ScoreConfig(metrics=("fid10k", "is10k")),
     )
 
 

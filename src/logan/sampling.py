@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from logan import prior, snapshot
-from logan.config import MAX_SEED
+from logan.config import MAX_SEED, Config
 from logan.errors import InputError
+from logan.game import move
 from logan.latent import LatentStep
 from logan.snapshot import Snapshot
 from logan.training.setup import choose_device
@@ -63,35 +64,26 @@ class Model:
         Raises:
             InputError: for impossible arguments.
         """
+        return torch.cat(list(self.batches(n, seed=seed, trunc=trunc, labels=labels, latent_steps=latent_steps, batch=batch)))
+
+    def batches(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        trunc: float = 1.0,
+        labels: Sequence[int] | Tensor | None = None,
+        latent_steps: int = 0,
+        batch: int = 64,
+    ) -> Iterator[Tensor]:
+        """The images of :meth:`sample`, a batch at a time: for more than fit in memory."""
         self._check(n, seed, trunc, labels, latent_steps, batch)
-        config = self.info.config
         source = torch.Generator("cpu").manual_seed(seed)
-        z = prior.draw(config.networks.prior, n, config.networks.latent_dim, source, trunc)
+        z = draw_latents(self.info.config, n, source, trunc)
         y = self._labels(n, labels, source)
-        step = self._latent_step(latent_steps)
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            images = []
-            for start in range(0, n, batch):
-                torch.manual_seed(seed)  # a random subset of dimensions is the same one for every batch
-                images.append(self._generate(z[start : start + batch], y, start, step))
-        return torch.cat(images)
-
-    def _generate(self, z: Tensor, y: Tensor | None, start: int, step: LatentStep | None) -> Tensor:
-        z = z.to(self.device)
-        given = () if y is None else (y[start : start + len(z)].to(self.device),)
-        if step is not None:
-            z = step(lambda z: self.discriminator(self.generator(z, *given), *given), z).z
-        return self.generator(z, *given).float().cpu()
-
-    def _latent_step(self, steps: int) -> LatentStep | None:
-        if steps == 0:
-            return None
-        step = self.info.config.latent_step()
-        if step is None:
-            raise InputError(
-                "--latent-steps needs a run that was trained with --latent gd or ngd: this one has no step size"
-            )
-        return replace(step, steps=steps)
+        step = evaluation_step(self.info.config, latent_steps)
+        for images in generate(self.generator, self.discriminator, z, y, step, batch=batch, seed=seed, device=self.device):
+            yield images.cpu()
 
     def _labels(self, n: int, labels: Sequence[int] | Tensor | None, source: torch.Generator) -> Tensor | None:
         if self.num_classes == 0:
@@ -119,6 +111,54 @@ class Model:
         values = labels.flatten().tolist() if isinstance(labels, Tensor) else list(labels)
         if not values or not all(0 <= v < self.num_classes for v in values):
             raise InputError(f"--labels must be in 0 ... {self.num_classes - 1}, not {values}")
+
+
+def draw_latents(config: Config, n: int, source: torch.Generator, trunc: float = 1.0) -> Tensor:
+    """n latents as a run's generator is to be sampled with, (n, d): of its prior, and on the sphere if it was trained there."""
+    return prior.draw(config.networks.prior, n, config.networks.latent_dim, source, trunc)
+
+
+def evaluation_step(config: Config, steps: int) -> LatentStep | None:
+    """The run's latent step with that many steps; None for 0.
+
+    Raises:
+        InputError: if the run has none.
+    """
+    if steps == 0:
+        return None
+    step = config.latent_step()
+    if step is None:
+        raise InputError(
+            "--latent-steps needs a run that was trained with --latent gd or ngd: this one has no step size"
+        )
+    return replace(step, steps=steps)
+
+
+@torch.no_grad()
+def generate(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    z: Tensor,
+    labels: Tensor | None,
+    step: LatentStep | None,
+    *,
+    batch: int,
+    seed: int,
+    device: torch.device,
+) -> Iterator[Tensor]:
+    """Images float32 in [−1, 1], a batch at a time, on ``device``, for latents (n, d), moved by ``step`` before.
+
+    Both networks must be in evaluation mode; nothing of them changes, and neither does torch's global generator.
+    """
+    for start in range(0, len(z), batch):
+        part = z[start : start + batch].to(device)
+        given = () if labels is None else (labels[start : start + batch].to(device),)
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)  # a random subset of dimensions is the same one for every batch
+            if step is not None:
+                part = move(generator, discriminator, part, given[0] if given else None, step).z
+            images = generator(part, *given).float()
+        yield images
 
 
 def load(run: str | Path, device: str = "auto") -> Model:

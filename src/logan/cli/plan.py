@@ -35,7 +35,7 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
     console = Console(width=120, highlight=False)
 
     settings = Table("group", "setting", "value", title="Settings", title_justify="left")
-    for group in ("data", "networks", "latent", "game", "run"):
+    for group in ("data", "networks", "latent", "game", "run", "scores"):
         for i, f in enumerate(dataclasses.fields(getattr(config, group))):
             settings.add_row("" if i else group, f.name, str(getattr(getattr(config, group), f.name)))
     console.print(settings)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from logan import presets
 from logan.cli.parsing import parse, value_of
-from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig
+from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
 from logan.errors import InputError
 
 DESCRIPTION = """Train a GAN with latent optimisation.
@@ -36,10 +36,11 @@ class TrainArguments:
     latent: LatentConfig = field(default_factory=LatentConfig)
     game: GameConfig = field(default_factory=GameConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    scores: ScoreConfig = field(default_factory=ScoreConfig)
 
     def config(self) -> Config:
         """The settings of the run alone."""
-        return Config(self.preset, self.data, self.networks, self.latent, self.game, self.run)
+        return Config(self.preset, self.data, self.networks, self.latent, self.game, self.run, self.scores)
 
 
 def read_arguments(args: Sequence[str]) -> TrainArguments:
@@ -52,7 +53,7 @@ def read_arguments(args: Sequence[str]) -> TrainArguments:
     if resume is None or preset is not None or resume.endswith(".safetensors"):
         base = _with_network(base, value_of("--network", args))
     default = TrainArguments(
-        base.preset, "runs", None, None, False, base.data, base.networks, base.latent, base.game, base.run
+        base.preset, "runs", None, None, False, base.data, base.networks, base.latent, base.game, base.run, base.scores
     )
     return parse(TrainArguments, args, prog="logan train", description=DESCRIPTION, default=default)
 

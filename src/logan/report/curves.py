@@ -37,8 +37,9 @@ def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
         axis.set_yscale(scale)
         axis.legend(fontsize=8)
     for axis, name in zip(axes[len(panels) :], measured, strict=True):
-        points = [(r["kimg"], r["metrics"][name]) for r in records if name in r.get("metrics", {})]
-        axis.plot(*zip(*points, strict=True), marker=".")
+        points = [(r["kimg"], r["metrics"][name]) for r in records if r.get("metrics", {}).get(name) is not None]
+        if points:
+            axis.plot(*zip(*points, strict=True), marker=".")
         axis.set_title(name, fontsize=10, loc="left")
     axes[-1].set_xlabel("thousands of real images")
     write_atomically(path, lambda partial: figure.savefig(partial, format="png"))

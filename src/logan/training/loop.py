@@ -14,13 +14,15 @@ from torch import Tensor
 
 from logan.config import Config
 from logan.data import Mixture
+from logan.evaluation import records
 from logan.report.curves import save_curves
 from logan.training import folder, state
 from logan.training.averaging import AveragedGenerator
 from logan.training.interrupts import interrupts
 from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.resume import check_same_settings, resumed_folder, start_from_snapshot
-from logan.training.setup import Parts, build, cpu_threads, open_configured
+from logan.training.scoring import Scorer
+from logan.training.setup import Parts, build, choose_device, cpu_threads, open_configured
 from logan.training.watch import Watch, track
 
 
@@ -65,8 +67,8 @@ def train(
         desc: the folder's name after its number; ``PRESET-LATENT`` by default.
         resume: a run folder or its ``training-state-latest.pt``: go on exactly where it stopped, in the same folder.
             Or a ``network-snapshot-….safetensors``: a new run that starts from those weights.
-        measure: called at every snapshot with the averaged generator and the discriminator, both in evaluation mode; the
-            scores that it returns (``{"fid10k": …}``) are logged and shown.
+        measure: called at every snapshot with the averaged generator and the discriminator, both in evaluation mode, in
+            the place of ``config.scores``; the scores that it returns (``{"fid10k": …}``) are logged and shown.
         quiet: show nothing.
 
     Returns:
@@ -101,6 +103,9 @@ def _begin(
     if resumed is not None:
         check_same_settings(folder.read_options(resumed), config, resumed)
     data = open_configured(config, None if quiet else track)
+    watch = Watch(config.run.kimg * 1000, quiet=quiet)
+    if measure is None:
+        measure = Scorer(config, data, choose_device(config.run.device), watch.say, watch.share("training a classifier"))
     parts = build(config, data)
     average = AveragedGenerator(parts.generator, config.game.ema_kimg)
     progress = state.Progress()
@@ -109,12 +114,13 @@ def _begin(
         progress, inexact = state.load(path / state.FILE_NAME, parts, average)
         warnings += inexact
         folder.remove_partial_files(path)
+        records.drop_after(path, progress.images)
     else:
         if resume is not None:
             start_from_snapshot(Path(resume), parts, average)
         path = folder.create(outdir, f"{config.preset}-{config.latent.latent}" if desc is None else desc)
         state.save(path / state.FILE_NAME, parts, average, progress)
-    watch = Watch(config.run.kimg * 1000, progress.images, quiet)
+    watch.start = progress.images
     run = Run(parts, average, progress, path, folder.StatsLog(path, progress.ticks), watch, measure)
     parts.game.steps_played = progress.steps  # decides which steps are latent steps
     parts.game.announce = lambda message: watch.say(f"warning: {message}")
@@ -200,13 +206,23 @@ def _tick(run: Run, snap: bool) -> None:
         save_fakes(run.path / f"fakes{p.images // 1000:06d}.png", run.parts, run.average)
         save_snapshot(run.path, run.parts, run.average, p.images)
         if run.measure is not None:
-            record["metrics"] = take_scores(run.measure, run.parts, run.average)
+            record["metrics"] = _scores(run)
     run.log.append(record)
     run.watch.tick(record)
     if snap:
         save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
         _save_state(run)
     run.since_tick = (time.monotonic(), p.images)  # the rate is that of training, without the pictures
+
+
+def _scores(run: Run) -> dict[str, float | None]:
+    """Measure, keep the records and the best snapshot; a score that is not finite becomes None."""
+    assert run.measure is not None
+    scores = take_scores(run.measure, run.parts, run.average)
+    if isinstance(run.measure, Scorer):
+        run.measure.write(run.path, run.progress.images, run.progress.steps, run.progress.seconds)
+    records.keep_best(run.path, run.progress.images, scores)
+    return {k: v if math.isfinite(v) else None for k, v in scores.items()}
 
 
 def _count_time(run: Run) -> None:

@@ -42,6 +42,7 @@ def check_same_settings(old: Config, new: Config, path: Path) -> None:
         old,
         run=replace(old.run, kimg=new.run.kimg, tick=new.run.tick, snap=new.run.snap, device=new.run.device),
         data=replace(old.data, data=new.data.data, workers=new.data.workers),
+        scores=new.scores,
     )
     if allowed != new:
         before, after = _flatten(allowed.to_dict()), _flatten(new.to_dict())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -54,9 +54,11 @@ class Watch:
             console=self.console,
             disable=not self.live,
         )
-        self._task = self._bar.add_task("train", total=total, completed=start, kimg=f"{start / 1000:.0f}", losses="")
+        self.start = start
 
     def __enter__(self) -> Watch:
+        shown = f"{self.start / 1000:.0f}"
+        self._task = self._bar.add_task("train", total=self.total, completed=self.start, kimg=shown, losses="")
         self._bar.start()
         return self
 
@@ -70,6 +72,21 @@ class Watch:
         message = message.encode("utf-8", "replace").decode()  # file names may hold bytes that are no characters
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
+    def share(self, description: str) -> Callable[[float], None]:
+        """A callback that shows the share of something that is done, as a bar of its own; it goes away at 1."""
+        bar = Progress(BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn(),
+                       TextColumn(description), console=self.console, transient=True, disable=not self.live)  # fmt: skip
+        task = bar.add_task(description, total=1.0)
+
+        def show(share: float) -> None:
+            if share < 1:
+                bar.start()
+                bar.update(task, completed=share)
+            else:
+                bar.stop()
+
+        return show
+
     def advance(self, images: int) -> None:
         """The run has now seen ``images`` images."""
         if self.live:
@@ -77,7 +94,7 @@ class Watch:
 
     def tick(self, record: dict[str, Any]) -> None:
         """A line of the log was written."""
-        measured = " ".join(f"{name} {value:.2f}" for name, value in record.get("metrics", {}).items())
+        measured = " ".join(f"{name} {value:.2f}" for name, value in record.get("metrics", {}).items() if value is not None)
         losses = " ".join(f"{short} {record[name]:.3f}" for name, short in SHOWN.items() if name in record)
         text = f"{losses} {measured}".strip()
         if self.live:

@@ -1,0 +1,101 @@
+"""The detector that a name means for a set of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import as_file, files
+
+import torch
+
+from logan.data import Dataset
+from logan.data.dataset import InMemory
+from logan.errors import InputError
+from logan.evaluation import cache
+from logan.files import write_atomically
+from logan.metrics.classifier import (
+    FORMAT,
+    ClassifierDetector,
+    load_classifier,
+    save_classifier,
+    train_classifier,
+)
+from logan.metrics.detector import Detector
+from logan.metrics.inception import InceptionDetector
+
+NAMES = ("classifier", "inception")
+MOST_IMAGES = 200_000
+"""Of a streamed set the classifier learns from this many images at most; they must fit in memory."""
+
+
+def check(name: str, weights: str | None, labelled: bool, data_name: str) -> None:
+    """Refuse what :func:`get` would refuse, before any work is done.
+
+    Raises:
+        InputError: the detector or its weights are missing, or the data have no labels to train a classifier on.
+    """
+    if name not in NAMES:
+        raise InputError(f"--detector is {' or '.join(NAMES)}, not {name!r}")
+    if name == "inception":
+        InceptionDetector(weights)
+    elif weights is not None:
+        raise InputError("--detector-weights belongs to --detector inception; the classifier is trained here")
+    elif not labelled:
+        raise InputError(
+            f"--detector classifier needs class labels, and {data_name} has none; use --detector inception, class "
+            f"folders, or --metrics none"
+        )
+
+
+def get(
+    name: str,
+    weights: str | None,
+    train: Dataset,
+    *,
+    say: Callable[[str], None] = lambda message: None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Detector:
+    """The detector, on the CPU.
+
+    Args:
+        name: ``inception`` or ``classifier``.
+        weights: the Inception weights file, or None for torch's cache.
+        train: the *training* set, whose labels the classifier learns (from the cache if it did before; for the package's
+            own digits it comes with the package).
+        say: told what takes long.
+        progress: called with the share of the classifier's training that is done.
+
+    Raises:
+        InputError: see :func:`check`.
+    """
+    check(name, weights, train.num_classes > 1, train.name)
+    return InceptionDetector(weights) if name == "inception" else _classifier(train, say, progress)
+
+
+def _classifier(train: Dataset, say: Callable[[str], None], progress: Callable[[float], None]) -> ClassifierDetector:
+    key = cache.key_of(train)
+    shipped = files("logan.metrics") / "embedded" / f"classifier-{key[:16]}.safetensors"
+    if shipped.is_file():
+        with as_file(shipped) as path:
+            return load_classifier(path)
+    path = cache.folder() / f"{FORMAT}-{key[:32]}.safetensors"
+    if path.exists():
+        try:
+            return load_classifier(path)
+        except InputError:
+            say(f"{path} is damaged; training it again")
+    say(f"training a classifier on {train.name}, to score images with; it is kept in {path.parent}")
+    images, labels = _all_images(train)
+    detector = train_classifier(images, labels, train.num_classes, progress=progress)
+    write_atomically(path, lambda partial: save_classifier(partial, detector))
+    say(f"its accuracy on held-out images: {detector.accuracy:.1%}")
+    return detector
+
+
+def _all_images(data: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+    if isinstance(data, InMemory):
+        assert data.labels is not None
+        return data.images.cpu(), data.labels.cpu()
+    chosen = torch.arange(0, len(data), -(-len(data) // MOST_IMAGES))
+    parts = [data.batch(part) for part in chosen.split(256)]
+    labels = [label for _, label in parts if label is not None]
+    return torch.cat([images for images, _ in parts]), torch.cat(labels)

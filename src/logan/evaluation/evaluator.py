@@ -1,0 +1,124 @@
+"""Scores of a generator under one protocol: which reals, how many fakes, which detector."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from logan.data import Mixture
+from logan.errors import InputError
+from logan.evaluation.names import Metric, count_name
+from logan.evaluation.reference import Reference
+from logan.metrics import distances, manifold
+from logan.metrics.detector import Detector, Features, extract
+from logan.metrics.modes import score_modes
+
+Draw = Callable[[int], Iterable[Tensor]]
+"""n to batches of n generated images in all, floats in [−1, 1]."""
+
+
+@dataclass
+class Evaluator:
+    """Computes metrics from one set of generated images; the first n of them count for a metric that takes n.
+
+    Attributes:
+        metrics: what to compute.
+        detector, reference: for images; None for mixtures.
+        mixture: for mixtures; None for images.
+        splits: of the Inception Score.
+        last: what the last call found, by metric, with detector, counts and seconds: the records of ``metric-….jsonl``.
+    """
+
+    metrics: tuple[Metric, ...]
+    detector: Detector | None = None
+    reference: Reference | None = None
+    mixture: Mixture | None = None
+    splits: int = 1
+    last: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for metric in self.metrics:
+            check_kind(metric, self.mixture is not None)
+
+    def __call__(self, draw: Draw, *, from_generator: bool = True, seed: int = 0) -> dict[str, float]:
+        """All scores by name: ``fid10k``, ``is10k`` and ``is10k_std``, ``precision10k`` …
+
+        NaN where the generator has diverged.
+
+        Args:
+            draw: the generated images.
+            from_generator: see :func:`logan.metrics.pixels.to_pixels`.
+            seed: of KID's subsets and the Inception Score's shuffling.
+        """
+        self.last = {}
+        if not self.metrics:
+            return {}
+        most, started = max(metric.count for metric in self.metrics), time.monotonic()
+        scores: dict[str, float] = {}
+        if self.mixture is not None:
+            fakes: Any = torch.cat(list(draw(most)))
+        else:
+            assert self.detector is not None
+            fakes = extract(self.detector, draw(most), from_generator=from_generator)
+        drawn = time.monotonic() - started
+        for metric in self.metrics:
+            started = time.monotonic()
+            found = self._score(metric, fakes, seed)
+            scores |= found
+            self.last[metric.name] = self._record(metric, found, drawn + time.monotonic() - started)
+        return scores
+
+    def _score(self, metric: Metric, fakes: Any, seed: int) -> dict[str, float]:
+        n = count_name(metric.count)
+        if self.mixture is not None:
+            m = score_modes(fakes[: metric.count], self.mixture.centres, self.mixture.std)
+            return {f"modes{n}": float(m.modes), f"quality{n}": m.quality, f"reverse_kl{n}": m.reverse_kl}
+        assert self.reference is not None
+        fake: Features = fakes.first(metric.count)
+        return score_features(metric, self.reference, fake, self.splits, seed)
+
+    def _record(self, metric: Metric, found: dict[str, float], seconds: float) -> dict[str, Any]:
+        return {
+            "metric": metric.name,
+            "results": {k: v if math.isfinite(v) else None for k, v in found.items()},
+            "detector": None if self.detector is None else self.detector.name,
+            "detector_sha256": None if self.detector is None else self.detector.sha256,
+            "n_real": None if self.reference is None else len(self.reference.features),
+            "n_fake": metric.count,
+            "splits": self.splits if metric.kind == "is" else None,
+            "total_time": round(seconds, 3),
+        }
+
+
+def check_kind(metric: Metric, mixture: bool) -> None:
+    """Refuse image metrics for mixtures and the other way round."""
+    if (metric.kind == "modes") != mixture:
+        fitting = "modes10k" if mixture else "fid10k, kid10k, is10k, pr10k"
+        raise InputError(f"metric {metric.name} does not fit these data; use {fitting}, or --metrics none")
+
+
+def score_features(metric: Metric, real: Reference, fake: Features, splits: int, seed: int) -> dict[str, float]:
+    """One metric of a generated set against a real one; NaN if the generated one is not finite."""
+    n = count_name(metric.count)
+    if not fake.finite:
+        names = {"kid": [f"kid{n}", f"kid{n}_std"], "is": [f"is{n}", f"is{n}_std"], "fid": [f"fid{n}"]}
+        pr = [f"{k}{n}" for k in ("precision", "recall", "density", "coverage")]
+        return dict.fromkeys(names.get(metric.kind, pr), math.nan)
+    if metric.kind == "fid":
+        return {f"fid{n}": distances.fid(real.statistics, distances.FrechetStatistics.of(fake.features))}
+    if metric.kind == "kid":
+        mean, std = distances.kid(real.features.features, fake.features, seed=seed)
+        return {f"kid{n}": mean, f"kid{n}_std": std}
+    if metric.kind == "is":
+        mean, std = distances.inception_score(fake.logits, splits=splits, seed=seed)
+        return {f"is{n}": mean, f"is{n}_std": std}
+    reals = real.features.features[: metric.count]  # the two manifolds must be equally dense (Kynkäänniemi, section 2)
+    precision, recall = manifold.precision_recall(reals, fake.features)
+    density, coverage = manifold.density_coverage(reals, fake.features)
+    return {f"precision{n}": precision, f"recall{n}": recall, f"density{n}": density, f"coverage{n}": coverage}

@@ -1,0 +1,83 @@
+"""What a run remembers of its scores: ``metric-fid10k.jsonl``, and the snapshot with the lowest FID."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from logan import snapshot
+from logan.evaluation.names import lower_is_better
+from logan.files import read_json, write_atomically, write_json
+
+BEST = "best.json"
+BEST_SNAPSHOT = "network-best.safetensors"
+
+
+def append(run: Path, record: dict[str, Any]) -> None:
+    """Add a line to ``metric-NAME.jsonl``."""
+    record = {**record, "timestamp": round(time.time(), 3)}
+    with open(run / f"metric-{record['metric']}.jsonl", "a", encoding="utf-8") as f:
+        f.write(json.dumps(record) + "\n")
+
+
+def read(run: Path, metric: str) -> list[dict[str, Any]]:
+    """The lines of ``metric-NAME.jsonl``; a line that was cut short is left out."""
+    try:
+        lines = (run / f"metric-{metric}.jsonl").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    records = []
+    for line in lines:
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return [r for r in records if isinstance(r, dict)]
+
+
+def drop_after(run: Path, images: int) -> None:
+    """Forget what training measured after ``images``: a run that is resumed there will measure it again."""
+    for path in run.glob("metric-*.jsonl"):
+        records = read(run, path.stem.removeprefix("metric-"))
+        kept = [r for r in records if not r.get("in_training") or r.get("images", 0) <= images]
+        text = "".join(json.dumps(r) + "\n" for r in kept)
+        write_atomically(path, lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
+
+
+def keep_best(run: Path, images: int, scores: dict[str, float]) -> bool:
+    """Keep a copy of the snapshot at ``images`` if its leading score is the best so far.
+
+    The leading score is the first of ``scores`` that decides: FID if there is one, as the paper selects (section 5.2:
+    "computed IS from checkpoints of lowest FIDs"); for mixtures the quality times the share of modes would be a new score,
+    so it is the number of modes, and among equals the quality.
+    """
+    name = leading(scores)
+    if name is None or not math.isfinite(scores[name]):
+        return False
+    rank = _rank(name, scores)
+    if (run / BEST).exists():
+        old = read_json(run / BEST, "remove it")
+        known = {k: v for k, v in old["scores"].items() if v is not None}
+        if old["by"] == name and _rank(name, known) >= rank and old["images"] <= images:
+            return False
+    source = run / snapshot.file_name(images)
+    write_atomically(run / BEST_SNAPSHOT, lambda partial: shutil.copyfile(source, partial))
+    shown = {k: v if math.isfinite(v) else None for k, v in scores.items()}
+    write_json(run / BEST, {"by": name, "images": images, "kimg": images / 1000, "scores": shown})
+    return True
+
+
+def leading(scores: dict[str, float]) -> str | None:
+    """The score that selects a snapshot: FID, else KID, else the first."""
+    order = sorted(scores, key=lambda name: (not name.startswith("fid"), not name.startswith("kid")))
+    return order[0] if order else None
+
+
+def _rank(name: str, scores: dict[str, float]) -> tuple[float, float]:
+    sign = -1.0 if lower_is_better(name) else 1.0
+    quality = next((v for k, v in scores.items() if k.startswith("quality")), 0.0)
+    return sign * scores[name], quality

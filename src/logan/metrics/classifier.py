@@ -1,0 +1,184 @@
+"""The detector ``classifier``: a small convolutional network, trained on the training set's own labels.
+
+For data that look nothing like photographs (digits, clothes, symbols), and for machines that cannot fetch the Inception
+weights. Its scores compare with scores by the same weights only: their sha256 stands in every result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from logan.errors import InputError
+
+FEATURES = 128
+"""Width of the layer before the logits, whose activations are the features."""
+IMAGES_SHOWN = 300_000
+"""Images shown in training, all epochs together."""
+BATCH = 128
+SEED = 0
+FORMAT = "logan-classifier-1"
+"""Changes when the network or its training does, so that no cached weights are taken for others."""
+
+
+class Classifier(nn.Module):
+    """Three 3×3 convolutions per halving until 4×4 is reached, then 128 features and K logits.
+
+    Group norm instead of batch norm: an image's features never depend on the other images.
+
+    Args:
+        channels: of the images.
+        image_size: side of the images, 4 or more.
+        classes: K.
+    """
+
+    def __init__(self, channels: int, image_size: int, classes: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width, size = 32, image_size
+        while True:
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.GroupNorm(8, width), nn.SiLU()]
+            channels = width
+            if size < 8:
+                break
+            layers.append(nn.MaxPool2d(2))
+            width, size = min(2 * width, 128), size // 2
+        self.body = nn.Sequential(*layers)
+        self.project = nn.Linear(channels * size * size, FEATURES)
+        self.head = nn.Linear(FEATURES, classes)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 (B, C, S, S) to features (B, 128) and logits (B, K)."""
+        x = self.body(pixels.float() / 127.5 - 1)
+        features = F.silu(self.project(x.flatten(1)))
+        return features, self.head(features)
+
+
+class ClassifierDetector:
+    """A trained :class:`Classifier`.
+
+    Attributes:
+        accuracy: on the held-out tenth of the training set, in [0, 1].
+    """
+
+    name = "classifier"
+
+    def __init__(self, network: Classifier, shape: tuple[int, int], accuracy: float) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.shape, self.accuracy = shape, accuracy
+        self.sha256 = _hash(network)
+
+    def to(self, device: torch.device) -> ClassifierDetector:
+        """Move the weights."""
+        self.network.to(device)
+        return self
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 (B, C, S, S), of the size it was trained on, to features (B, 128) and logits (B, K).
+
+        Raises:
+            InputError: for images of another shape.
+        """
+        if tuple(images.shape[1:]) != (self.shape[0], self.shape[1], self.shape[1]):
+            raise InputError(
+                f"the classifier was trained on images of {self.shape[0]} x {self.shape[1]} x {self.shape[1]}, "
+                f"not {' x '.join(map(str, images.shape[1:]))}"
+            )
+        return self.network(images)
+
+
+def train_classifier(
+    images: Tensor, labels: Tensor, classes: int, *, progress: Callable[[float], None] = lambda share: None
+) -> ClassifierDetector:
+    """Train one, the same every time on one machine (seeded, and one CPU thread would not change it).
+
+    Every tenth image is held out for ``accuracy``. Adam with one cycle of learning rates, shifts by one pixel, no flips.
+
+    Args:
+        images: uint8 (N, C, S, S).
+        labels: int64 (N,).
+        classes: K ≥ 2.
+        progress: called with the share that is done.
+    """
+    with torch.random.fork_rng([]):
+        torch.manual_seed(SEED)
+        network = Classifier(images.shape[1], images.shape[2], classes)
+        held = torch.arange(len(images)) % 10 == 9
+        accuracy = _fit(network, images[~held], labels[~held], images[held], labels[held], progress)
+    return ClassifierDetector(network, (images.shape[1], images.shape[2]), accuracy)
+
+
+def _fit(
+    network: Classifier, x: Tensor, y: Tensor, x_held: Tensor, y_held: Tensor, progress: Callable[[float], None]
+) -> float:
+    steps = IMAGES_SHOWN // BATCH
+    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
+    network.train()
+    with torch.enable_grad():
+        for i in range(steps):
+            chosen = torch.randint(len(x), (min(BATCH, len(x)),))
+            _, logits = network(_shifted(x[chosen]))
+            optimiser.zero_grad()
+            F.cross_entropy(logits, y[chosen]).backward()
+            optimiser.step()
+            schedule.step()
+            progress((i + 1) / steps)
+    with torch.no_grad():
+        network.eval()
+        right = [(network(a)[1].argmax(1) == b).double() for a, b in zip(x_held.split(500), y_held.split(500), strict=True)]
+    return torch.cat(right).mean().item()
+
+
+def _shifted(x: Tensor) -> Tensor:
+    """The batch moved by up to one pixel each way, its border repeated."""
+    dx, dy = torch.randint(0, 3, (2,)).tolist()
+    padded = F.pad(x.float(), (1, 1, 1, 1), mode="replicate").to(torch.uint8)
+    return padded[:, :, dy : dy + x.shape[2], dx : dx + x.shape[3]]
+
+
+def save_classifier(path: Path, detector: ClassifierDetector) -> None:
+    """Write its weights, with shape and accuracy in the header."""
+    shape = f"{detector.shape[0]} {detector.shape[1]} {detector.network.head.out_features}"
+    header = {"format": FORMAT, "shape": shape, "accuracy": repr(detector.accuracy)}
+    save_file({k: v.contiguous() for k, v in detector.network.state_dict().items()}, path, metadata=header)
+
+
+def load_classifier(path: Path) -> ClassifierDetector:
+    """The inverse of :func:`save_classifier`.
+
+    Raises:
+        InputError: if the file is missing, damaged or of another format.
+    """
+    try:
+        with safe_open(path, framework="pt") as f:
+            header = f.metadata() or {}
+            state = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
+        if header.get("format") != FORMAT:
+            raise InputError(f"{path} is no classifier of this version of logan ({FORMAT}); remove it")
+        channels, size, classes = map(int, header["shape"].split())
+        with torch.random.fork_rng([]):
+            network = Classifier(channels, size, classes)
+        network.load_state_dict(state)
+        return ClassifierDetector(network, (channels, size), float(header["accuracy"]))
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+        raise InputError(f"{path} is damaged or no classifier ({reason}); remove it, and it is trained again") from None
+
+
+def _hash(network: nn.Module) -> str:
+    """Of the weights' values, wherever they came from."""
+    digest = hashlib.sha256(FORMAT.encode())
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

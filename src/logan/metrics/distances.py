@@ -1,0 +1,92 @@
+"""FID, KID and Inception Score of features, computed by torchmetrics in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from logan.metrics.torch_fidelity import torchmetrics_images
+
+KID_SUBSET = 1000
+"""Images per subset of KID, and its number of subsets: Binkowski et al. (2018), section 4; torch-fidelity's defaults."""
+KID_SUBSETS = 100
+
+
+class _Given(nn.Module):
+    """Stands where torchmetrics expects a feature extractor: the features are there already."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
+
+
+class FrechetStatistics:
+    """Sum and second moment of n features (float64): all that FID needs of a set, in the form torchmetrics keeps it."""
+
+    def __init__(self, total: Tensor, outer: Tensor, n: int) -> None:
+        self.total, self.outer, self.n = total, outer, n
+
+    @classmethod
+    def of(cls, features: Tensor) -> FrechetStatistics:
+        """Of features (n, F).
+
+        Raises:
+            ValueError: fewer than two features.
+        """
+        if len(features) < 2:
+            raise ValueError(f"FID needs at least two images, not {len(features)}")
+        wide = features.double()
+        return cls(wide.sum(0), wide.T @ wide, len(wide))
+
+
+def fid(real: FrechetStatistics, fake: FrechetStatistics) -> float:
+    """‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½), with unbiased covariances (Heusel et al. 2017, equation 6)."""
+    metric: Any = torchmetrics_images().fid.FrechetInceptionDistance(feature=_Given(len(real.total)))
+    for kind, statistics in (("real", real), ("fake", fake)):
+        getattr(metric, f"{kind}_features_sum").copy_(statistics.total)
+        getattr(metric, f"{kind}_features_cov_sum").copy_(statistics.outer)
+        getattr(metric, f"{kind}_features_num_samples").copy_(torch.tensor(statistics.n))
+    metric.orig_dtype, metric._update_count = torch.float64, 1
+    return metric.compute().item()
+
+
+def kid(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float, float]:
+    """Mean and standard deviation over subsets of the unbiased MMD² with kernel (xᵀy/F + 1)³ (Binkowski et al. 2018).
+
+    Args:
+        real, fake: features (n, F).
+        seed: of the subsets: 100 of 1,000 images each, or of the smaller set's size.
+    """
+    size = min(KID_SUBSET, len(real), len(fake))
+    metric: Any = torchmetrics_images().kid.KernelInceptionDistance(
+        feature=_Given(real.shape[1]), subsets=KID_SUBSETS, subset_size=size
+    )
+    metric.update(real.double(), real=True)
+    metric.update(fake.double(), real=False)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        mean, std = metric.compute()
+    return mean.item(), std.item()
+
+
+def inception_score(logits: Tensor, *, splits: int = 1, seed: int = 0) -> tuple[float, float]:
+    """exp E_x KL(p(y|x) ‖ p(y)): mean and (for more than one split) standard deviation (Salimans et al. 2016, section 4).
+
+    Args:
+        logits: (n, K).
+        splits: parts that are scored one by one; images are shuffled before.
+        seed: of the shuffling.
+    """
+    if not 1 <= splits <= len(logits):
+        raise ValueError(f"the Inception Score needs 1 to {len(logits)} splits, not {splits}")
+    metric: Any = torchmetrics_images().inception.InceptionScore(feature=_Given(logits.shape[1]), splits=splits)
+    metric.update(logits.double())
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        mean, std = metric.compute()
+    return mean.item(), 0.0 if splits == 1 else std.item()

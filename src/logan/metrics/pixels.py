@@ -1,0 +1,48 @@
+"""From images as networks make them to what detectors see: uint8, rounded to nearest, and never of an unknown range.
+
+Between 2019 and 2020 the public CS-GAN code fed images in [0, 1] to an Inception network that expects [−1, 1], and its
+scores were wrong for a year; here such images are refused.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from logan.errors import InputError
+
+SLACK = 1e-3
+"""How far beyond ±1 rounding in half precision may carry a tanh."""
+
+
+def to_pixels(images: Tensor, *, from_generator: bool = False) -> Tensor:
+    """Images (N, C, H, W) as uint8: round(127.5 (x + 1)) of floats in [−1, 1]; uint8 as it is.
+
+    Args:
+        images: uint8, or floating point in [−1, 1].
+        from_generator: these come from a network that is known to end in tanh; then a set without any negative value is
+            a set of bright pictures, and not, as it must be feared otherwise, one in [0, 1].
+
+    Raises:
+        InputError: floats outside [−1, 1] (in [0, 255], say), floats that are all ≥ 0 ([0, 1], probably), values that are
+            not finite, another type, or another number of dimensions.
+    """
+    if images.ndim != 4:
+        raise InputError(f"images to score must be of shape (N, C, H, W), not {tuple(images.shape)}")
+    if images.dtype == torch.uint8:
+        return images
+    if not images.is_floating_point():
+        raise InputError(f"images to score must be uint8, or floats in [-1, 1], not {images.dtype}")
+    if images.numel():
+        _check_range(images.amin().item(), images.amax().item(), from_generator)
+    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def _check_range(low: float, high: float, from_generator: bool) -> None:
+    if not (low >= -1 - SLACK and high <= 1 + SLACK):  # NaN fails too
+        raise InputError(f"images to score must lie in [-1, 1], and these go from {low:g} to {high:g}; rescale them")
+    if low >= 0 and not from_generator:
+        raise InputError(
+            f"images to score must lie in [-1, 1], and these go from {low:g} to {high:g}: they look like [0, 1]; "
+            f"pass 2 * images - 1, or uint8"
+        )

@@ -12,6 +12,8 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from logan import losses
+from logan.cs_gan import CSStep
 from logan.errors import InputError, did_you_mean
 from logan.latent import LatentStep
 
@@ -65,10 +67,11 @@ class NetworkConfig:
 class LatentConfig:
     """The latent step (Algorithm 1 of the paper)."""
 
-    latent: Literal["none", "gd", "ngd"] = "ngd"
-    """none: the ordinary GAN; gd: gradient descent (eq. 4); ngd: natural gradient descent (eq. 12)."""
+    latent: Literal["none", "cs", "gd", "ngd"] = "ngd"
+    """none: the ordinary GAN; cs: CS-GAN's learned steps on the sphere; gd: gradient descent (eq. 4); ngd: natural
+    gradient descent (eq. 12)."""
     alpha: float = 0.9
-    """Step size of the latent step."""
+    """Step size of the latent step (cs learns its own)."""
     beta: float = 0.1
     """Damping of natural gradient descent; it should be of the order of the squared norm of z's gradient."""
     portion: float = 0.7
@@ -164,7 +167,11 @@ class Config:
     run: RunConfig = field(default_factory=RunConfig)
     scores: ScoreConfig = field(default_factory=ScoreConfig)
 
-    def latent_step(self) -> LatentStep | None:
+    def on_sphere(self) -> bool:
+        """Whether G knows latents of the unit sphere only: then it is sampled with such."""
+        return self.latent.latent == "cs" or (self.latent.latent != "none" and self.latent.bounds == "sphere")
+
+    def latent_step(self) -> LatentStep | CSStep | None:
         """The latent step that these settings describe; None for the ordinary GAN.
 
         Raises:
@@ -173,6 +180,8 @@ class Config:
         c = self.latent
         if c.latent == "none":
             return None
+        if c.latent == "cs":
+            return self._cs_step()
         rule = {"uniform": "clip", "normal": "none"}[self.networks.prior] if c.bounds == "auto" else c.bounds
         bounds: dict[str, Any] = {"clip": (-1.0, 1.0), "none": None, "sphere": "sphere"}
         try:
@@ -191,6 +200,13 @@ class Config:
         except ValueError as error:
             raise InputError(f"--{_flag(str(error))}") from None
 
+    def _cs_step(self) -> CSStep:
+        c = self.latent
+        try:
+            return CSStep(c.latent_steps, c.penalty, losses.get(self.game.loss), c.stop_gradient, c.penalty_in)
+        except ValueError as error:
+            raise InputError(f"--{_flag(str(error))}") from None
+
     def check(self) -> list[str]:
         """Refuse impossible settings; return a warning for each that has no effect.
 
@@ -199,10 +215,12 @@ class Config:
         """
         _check_ranges(self)
         self.latent_step()
-        if self.latent.latent != "none" and self.latent.portion * self.networks.latent_dim < 0.5:
+        if self.latent.latent in ("gd", "ngd") and self.latent.portion * self.networks.latent_dim < 0.5:
             raise InputError(
                 f"--portion {self.latent.portion} of --latent-dim {self.networks.latent_dim} leaves no dimension to optimise"
             )
+        if self.latent.latent == "cs" and self.latent.bounds not in ("auto", "sphere"):
+            raise InputError(f"--bounds {self.latent.bounds} is not for --latent cs, which is on the unit sphere")
         if self.networks.prior == "normal" and self.latent.bounds == "clip":
             raise InputError(
                 "--bounds clip needs --prior uniform: clipping a normal z to [-1, 1] would change its prior"
@@ -266,6 +284,8 @@ def _fits(value: Any, kind: Any) -> bool:
         return value in arguments
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, a) for a in arguments)
+    if origin is tuple and arguments[-1] is Ellipsis:
+        return isinstance(value, tuple) and all(_fits(v, arguments[0]) for v in value)
     if origin is tuple:
         return isinstance(value, tuple) and len(value) == len(arguments) and all(map(_fits, value, arguments))
     if kind is float:
@@ -332,6 +352,11 @@ def _idle_settings(config: Config) -> list[str]:
         if changed:
             flags = ", ".join("--" + name.replace("_", "-") for name in changed)
             idle.append(f"without effect, because of --latent none: {flags}")
+    elif latent.latent == "cs":
+        unused = ("alpha", "beta", "portion", "subset")
+        changed = [name for name in unused if getattr(latent, name) != getattr(default, name)]
+        if changed:
+            idle.append(f"without effect, because of --latent cs: {', '.join('--' + n for n in changed)}")
     elif latent.latent == "gd" and latent.beta != default.beta:
         idle.append("without effect, because of --latent gd: --beta")
     if latent.subset == "random" and latent.portion == 1:

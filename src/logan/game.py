@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from logan.cs_gan import CSStep
 from logan.latent import LatentStep, Moved
 from logan.losses import Loss, hinge
 from logan.side_effects import held, no_side_effects, same_random_numbers_next
@@ -57,7 +58,7 @@ def simultaneous(
     labels: Tensor | None = None,
     *,
     loss: Loss = hinge,
-    latent: LatentStep | None = None,
+    latent: LatentStep | CSStep | None = None,
     autocast: torch.dtype | None = None,
     share: float = 1.0,
 ) -> Turn:
@@ -102,7 +103,7 @@ def discriminator_turn(
     labels: Tensor | None = None,
     *,
     loss: Loss = hinge,
-    latent: LatentStep | None = None,
+    latent: LatentStep | CSStep | None = None,
     autocast: torch.dtype | None = None,
     share: float = 1.0,
 ) -> Turn:
@@ -127,7 +128,7 @@ def generator_turn(
     labels: Tensor | None = None,
     *,
     loss: Loss = hinge,
-    latent: LatentStep | None = None,
+    latent: LatentStep | CSStep | None = None,
     autocast: torch.dtype | None = None,
     share: float = 1.0,
 ) -> Turn:
@@ -175,7 +176,7 @@ class Game:
     g_optimiser: torch.optim.Optimizer
     d_optimiser: torch.optim.Optimizer
     loss: Loss = hinge
-    latent: LatentStep | None = None
+    latent: LatentStep | CSStep | None = None
     update: Literal["simultaneous", "alternating"] = "simultaneous"
     d_steps: int = 1
     autocast: torch.dtype | None = None
@@ -231,7 +232,7 @@ class Game:
         _apply(self.g_optimiser, self.generator, g_turn.g_gradients)
         return Turn(d_turn.d_loss, g_turn.g_loss, d_turn.d_gradients, g_turn.g_gradients, d_turn.report | g_turn.report)
 
-    def _play(self, turn: Callable[..., Turn], latent: LatentStep | None, *inputs: Tensor | None) -> Turn:
+    def _play(self, turn: Callable[..., Turn], latent: LatentStep | CSStep | None, *inputs: Tensor | None) -> Turn:
         """The one place where a fast path is chosen."""
         rules = {"loss": self.loss, "latent": latent, "autocast": self.autocast, "share": self.latent_share}
         if self.engine == "plain":
@@ -252,7 +253,7 @@ def move(
     discriminator: nn.Module,
     z: Tensor,
     labels: Tensor | None,
-    latent: LatentStep | None,
+    latent: LatentStep | CSStep | None,
     share: float = 1.0,
 ) -> Moved:
     """The latent step on the first ``share`` of the batch; z itself for the rest, or without a latent step."""
@@ -261,7 +262,8 @@ def move(
         return Moved(z, zero, zero.sum(), zero.flatten(1)[:, 0], zero)
     n = max(1, round(share * len(z)))
     part = None if labels is None else labels[:n]
-    moved = latent(lambda z: call(discriminator, call(generator, z, part), part), z[:n])
+    step = latent.of(generator) if isinstance(latent, CSStep) else latent
+    moved = step(lambda z: call(discriminator, call(generator, z, part), part), z[:n])
     return moved if n == len(z) else _beside(moved, z[n:])
 
 
@@ -272,7 +274,7 @@ def _beside(moved: Moved, rest: Tensor) -> Moved:
     return replace(moved, z=torch.cat([moved.z, rest]), delta=delta, penalty=moved.penalty * (n / (n + len(rest))))
 
 
-def penalty_of(view: Moved, latent: LatentStep | None, player: str) -> Tensor | float:
+def penalty_of(view: Moved, latent: LatentStep | CSStep | None, player: str) -> Tensor | float:
     """R_z where it belongs: always in G's loss, in D's only by request."""
     if latent is None or latent.penalty == 0 or (player == "discriminator" and latent.penalty_in == "generator"):
         return 0.0
@@ -301,7 +303,7 @@ def in_precision(z: Tensor, dtype: torch.dtype | None) -> AbstractContextManager
 
 @torch.no_grad()
 def report_on(
-    moved: Moved, latent: LatentStep | None, fake_scores: Tensor, real_scores: Tensor | None = None
+    moved: Moved, latent: LatentStep | CSStep | None, fake_scores: Tensor, real_scores: Tensor | None = None
 ) -> dict[str, Tensor]:
     report = {"fake_score": fake_scores.float().mean()}
     if real_scores is not None:

@@ -160,7 +160,7 @@ class LatentStep:
         differentiable = torch.is_grad_enabled() and self.stop_gradient != "both"
         with torch.inference_mode(False), torch.enable_grad():
             optimised = self._optimised_dimensions(z)
-            moved = self._move(f, _working_copy(z), z.dtype, optimised, differentiable)
+            moved = self._move(f, working_copy(z), z.dtype, optimised, differentiable)
         return moved if differentiable else moved.detach()
 
     def displacement(self, g: Tensor) -> Tensor:
@@ -176,8 +176,7 @@ class LatentStep:
         if self.bounds is None:
             return z
         if self.bounds == "sphere":
-            norm = torch.linalg.vector_norm(z.flatten(1), dim=1)
-            return z / norm.view(-1, *[1] * (z.ndim - 1))
+            return to_sphere(z)
         return z.clamp(*self.bounds)
 
     def _move(
@@ -193,7 +192,7 @@ class LatentStep:
             z = self.bound(z)
         delta, first_scores, first_g = torch.zeros_like(z), None, None
         for _ in range(self.steps):
-            scores, g = _latent_gradient(f, z, dtype, create_graph=differentiable)
+            scores, g = gradient_of_scores(f, z, dtype, create_graph=differentiable)
             # The arithmetic of the step is not the network's: no autocast. ‖g‖² of a half-precision g underflows.
             with torch.autocast(z.device.type, enabled=False):
                 g = g.masked_fill(~optimised, 0.0)
@@ -223,10 +222,17 @@ class LatentStep:
         return (order < count).view(z.shape[1:])
 
 
-def _latent_gradient(
-    f: Callable[[Tensor], Tensor], z: Tensor, dtype: torch.dtype, create_graph: bool
+def gradient_of_scores(
+    f: Callable[[Tensor], Tensor],
+    z: Tensor,
+    dtype: torch.dtype,
+    create_graph: bool,
+    objective: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """f(z), (B,), and g = ∂Σ_j f(z_j)/∂z, shaped like z, without a trace in the networks or the random numbers."""
+    """f(z), (B,), and g = ∂Σ_j f(z_j)/∂z, shaped like z, without a trace in the networks or the random numbers.
+
+    With an ``objective`` h, (B,) to (B,), g = ∂Σ_j h(f(z_j))/∂z.
+    """
     with no_side_effects(), same_random_numbers_next(z.device):
         scores = f(z.to(dtype))
         _require(
@@ -235,7 +241,8 @@ def _latent_gradient(
         )
         scores = scores.flatten()
         with torch.autocast(z.device.type, enabled=False):  # inside: checkpointed layers run again in the backward pass
-            total = scores.to(torch.promote_types(scores.dtype, torch.float32)).sum()
+            wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
+            total = (wide if objective is None else objective(wide)).sum()
             g = None
             if total.requires_grad:
                 (g,) = torch.autograd.grad(total, z, create_graph=create_graph, allow_unused=True)
@@ -244,7 +251,13 @@ def _latent_gradient(
     return scores, g
 
 
-def _working_copy(z: Tensor) -> Tensor:
+def to_sphere(z: Tensor) -> Tensor:
+    """z/‖z‖, each sample by itself."""
+    norm = torch.linalg.vector_norm(z.flatten(1), dim=1)
+    return z / norm.view(-1, *[1] * (z.ndim - 1))
+
+
+def working_copy(z: Tensor) -> Tensor:
     """z in float32 at least, able to take gradients; still part of its own graph if it has one (a learned prior)."""
     if z.is_inference():
         z = z.clone()

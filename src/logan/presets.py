@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +16,8 @@ from logan.errors import InputError, did_you_mean
 
 _MODES = ScoreConfig(metrics=("modes10k",))
 
-Latent = Literal["none", "gd", "ngd"]
-LATENT_METHODS = ("none", "gd", "ngd")
+Latent = Literal["none", "cs", "gd", "ngd"]
+LATENT_METHODS = ("none", "cs", "gd", "ngd")
 
 
 def digits(latent: Latent = "ngd") -> Config:
@@ -158,14 +159,22 @@ def get(name: str, latent: str | None = None) -> Config:
     if latent is not None and latent not in LATENT_METHODS:
         hint = did_you_mean(latent, list(LATENT_METHODS))
         raise InputError(f"unknown latent method {latent!r}{hint}; --latent takes {', '.join(LATENT_METHODS)}")
-    return PRESETS[name]("ngd" if latent is None else latent)  # type: ignore[arg-type]
+    config = PRESETS[name]("ngd" if latent is None else latent)  # type: ignore[arg-type]
+    return _as_cs_gan(config) if latent == "cs" else config
+
+
+def _as_cs_gan(config: Config) -> Config:
+    """CS-GAN's prior N(0, 1), uniform on the sphere once it is normalised, and its three steps at evaluation too."""
+    scores = replace(config.scores, metric_latent_steps=_CS.latent_steps)
+    return replace(config, networks=replace(config.networks, prior="normal"), scores=scores)
 
 
 # The paper's α = 1e-4 for gradient descent belongs to BigGAN-deep, whose gradients are large (section 5.3). CS-GAN's code
 # starts its learned step size at 0.01, for networks of the size of these presets'.
 _GD = LatentConfig(latent="gd", alpha=0.01, portion=0.5, penalty=3.0)
+_CS = LatentConfig(latent="cs", latent_steps=3, penalty=3.0)  # main.py:52-56 of CS-GAN's code
 _GD_MIXTURES = LatentConfig(latent="gd", alpha=0.1, portion=0.5, penalty=0.1)
 
 
 def _method(latent: Latent, *, ngd: LatentConfig, gd: LatentConfig = _GD) -> LatentConfig:
-    return {"ngd": ngd, "gd": gd, "none": LatentConfig(latent="none")}[latent]
+    return {"ngd": ngd, "gd": gd, "cs": _CS, "none": LatentConfig(latent="none")}[latent]

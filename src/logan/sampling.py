@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from logan import prior, snapshot
 from logan.config import MAX_SEED, Config
+from logan.cs_gan import CSStep
 from logan.errors import InputError
 from logan.game import move
-from logan.latent import LatentStep
+from logan.latent import LatentStep, to_sphere
 from logan.snapshot import Snapshot
 from logan.training.setup import choose_device
 
@@ -64,7 +65,9 @@ class Model:
         Raises:
             InputError: for impossible arguments.
         """
-        return torch.cat(list(self.batches(n, seed=seed, trunc=trunc, labels=labels, latent_steps=latent_steps, batch=batch)))
+        return torch.cat(
+            list(self.batches(n, seed=seed, trunc=trunc, labels=labels, latent_steps=latent_steps, batch=batch))
+        )
 
     def batches(
         self,
@@ -82,7 +85,9 @@ class Model:
         z = draw_latents(self.info.config, n, source, trunc)
         y = self._labels(n, labels, source)
         step = evaluation_step(self.info.config, latent_steps)
-        for images in generate(self.generator, self.discriminator, z, y, step, batch=batch, seed=seed, device=self.device):
+        for images in generate(
+            self.generator, self.discriminator, z, y, step, batch=batch, seed=seed, device=self.device
+        ):
             yield images.cpu()
 
     def _labels(self, n: int, labels: Sequence[int] | Tensor | None, source: torch.Generator) -> Tensor | None:
@@ -115,10 +120,11 @@ class Model:
 
 def draw_latents(config: Config, n: int, source: torch.Generator, trunc: float = 1.0) -> Tensor:
     """n latents as a run's generator is to be sampled with, (n, d): of its prior, and on the sphere if it was trained there."""
-    return prior.draw(config.networks.prior, n, config.networks.latent_dim, source, trunc)
+    z = prior.draw(config.networks.prior, n, config.networks.latent_dim, source, trunc)
+    return to_sphere(z) if config.on_sphere() else z
 
 
-def evaluation_step(config: Config, steps: int) -> LatentStep | None:
+def evaluation_step(config: Config, steps: int) -> LatentStep | CSStep | None:
     """The run's latent step with that many steps; None for 0.
 
     Raises:
@@ -129,7 +135,7 @@ def evaluation_step(config: Config, steps: int) -> LatentStep | None:
     step = config.latent_step()
     if step is None:
         raise InputError(
-            "--latent-steps needs a run that was trained with --latent gd or ngd: this one has no step size"
+            "--latent-steps needs a run that was trained with --latent gd, ngd or cs: this one has no step size"
         )
     return replace(step, steps=steps)
 
@@ -140,7 +146,7 @@ def generate(
     discriminator: nn.Module,
     z: Tensor,
     labels: Tensor | None,
-    step: LatentStep | None,
+    step: LatentStep | CSStep | None,
     *,
     batch: int,
     seed: int,

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from logan import networks
 from logan.config import Config
+from logan.cs_gan import give_step_size
 from logan.errors import InputError
 from logan.files import write_atomically, write_json
 
@@ -134,6 +135,8 @@ def load_networks(run: str | Path) -> tuple[Snapshot, nn.Module, nn.Module]:
             generator, discriminator = networks.create(**snapshot.architecture)
     except TypeError as error:
         raise InputError(f"{find(run)} describes networks that this version of logan does not know ({error})") from None
+    if snapshot.config.latent.latent == "cs":
+        give_step_size(generator)
     load_weights(find(run), tensors, generator, discriminator)
     return snapshot, generator.eval(), discriminator.eval()
 

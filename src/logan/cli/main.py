@@ -12,6 +12,7 @@ from logan.errors import InputError, did_you_mean
 COMMANDS = {
     "train": "train a GAN with latent optimisation, or go on with a run",
     "sample": "draw images from a trained generator",
+    "compare": "train several methods over several seeds, and put their scores side by side",
     "bench": "measure what a step costs: time, operations, memory",
 }
 

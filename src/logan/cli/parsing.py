@@ -22,6 +22,15 @@ def parse(kind: type[T], args: Sequence[str], *, prog: str, description: str, de
     Raises:
         InputError: in one line, with the nearest flag where one was misspelt.
     """
+    return _tyro(kind, args, prog, description, {} if default is None else {"default": default})
+
+
+def parse_known(kind: type[T], args: Sequence[str], *, prog: str, description: str) -> tuple[T, list[str]]:
+    """As :func:`parse`, and the arguments that are not of ``kind``."""
+    return _tyro(kind, args, prog, description, {"return_unknown_args": True})
+
+
+def _tyro(kind: Any, args: Sequence[str], prog: str, description: str, extra: dict[str, Any]) -> Any:
     caught = io.StringIO()
     width = os.environ.get("COLUMNS")
     wants_help = any(a in ("-h", "--help") for a in args)
@@ -29,7 +38,6 @@ def parse(kind: type[T], args: Sequence[str], *, prog: str, description: str, de
         if not wants_help:
             os.environ["COLUMNS"] = "500"  # tyro wraps its messages to the terminal
         with contextlib.redirect_stderr(caught):
-            extra = {} if default is None else {"default": default}
             return tyro.cli(
                 kind, args=list(args), prog=prog, description=description, config=(tyro.conf.OmitArgPrefixes,), **extra
             )

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from logan import networks, snapshot
 from logan.config import Config
+from logan.cs_gan import give_step_size
 from logan.data import Mixture
 from logan.errors import InputError
 from logan.training import folder, state
@@ -28,6 +29,8 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
         check_same_settings(folder.read_options(resumed), config, resumed)
     data = open_configured(config)
     generator, discriminator = networks.create(**architecture(config, data))
+    if config.latent.latent == "cs":
+        give_step_size(generator)
     if resumed is not None and not (resumed / state.FILE_NAME).exists():
         raise InputError(f"{resumed / state.FILE_NAME} does not exist; start a new run from a snapshot")
     if resumed is None and resume is not None:

@@ -107,9 +107,7 @@ def score_features(metric: Metric, real: Reference, fake: Features, splits: int,
     """One metric of a generated set against a real one; NaN if the generated one is not finite."""
     n = count_name(metric.count)
     if not fake.finite:
-        names = {"kid": [f"kid{n}", f"kid{n}_std"], "is": [f"is{n}", f"is{n}_std"], "fid": [f"fid{n}"]}
-        pr = [f"{k}{n}" for k in ("precision", "recall", "density", "coverage")]
-        return dict.fromkeys(names.get(metric.kind, pr), math.nan)
+        return dict.fromkeys(score_names(metric, splits), math.nan)
     if metric.kind == "fid":
         return {f"fid{n}": distances.fid(real.statistics, distances.FrechetStatistics.of(fake.features))}
     if metric.kind == "kid":
@@ -117,8 +115,21 @@ def score_features(metric: Metric, real: Reference, fake: Features, splits: int,
         return {f"kid{n}": mean, f"kid{n}_std": std}
     if metric.kind == "is":
         mean, std = distances.inception_score(fake.logits, splits=splits, seed=seed)
-        return {f"is{n}": mean, f"is{n}_std": std}
+        return {f"is{n}": mean} if splits == 1 else {f"is{n}": mean, f"is{n}_std": std}
     reals = real.features.features[: metric.count]  # the two manifolds must be equally dense (Kynkäänniemi, section 2)
     precision, recall = manifold.precision_recall(reals, fake.features)
     density, coverage = manifold.density_coverage(reals, fake.features)
     return {f"precision{n}": precision, f"recall{n}": recall, f"density{n}": density, f"coverage{n}": coverage}
+
+
+def score_names(metric: Metric, splits: int = 1) -> list[str]:
+    """The names of a metric's scores."""
+    parts = {
+        "fid": ["fid"],
+        "kid": ["kid", "kid_std"],
+        "is": ["is", "is_std"] if splits > 1 else ["is"],
+        "pr": ["precision", "recall", "density", "coverage"],
+        "modes": ["modes", "quality", "reverse_kl"],
+    }[metric.kind]
+    n = count_name(metric.count)
+    return [p.removesuffix("_std") + n + ("_std" if p.endswith("_std") else "") for p in parts]

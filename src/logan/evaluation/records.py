@@ -45,7 +45,11 @@ def drop_after(run: Path, images: int) -> None:
         records = read(run, path.stem.removeprefix("metric-"))
         kept = [r for r in records if not r.get("in_training") or r.get("images", 0) <= images]
         text = "".join(json.dumps(r) + "\n" for r in kept)
-        write_atomically(path, lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
+        _write(path, text)
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def keep_best(run: Path, images: int, scores: dict[str, float]) -> bool:

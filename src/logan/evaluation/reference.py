@@ -27,7 +27,9 @@ class Reference:
     statistics: FrechetStatistics
 
 
-def of_real(data: Dataset, count: int | None, detector: Detector, device: torch.device, *, keep: bool = True) -> Reference:
+def of_real(
+    data: Dataset, count: int | None, detector: Detector, device: torch.device, *, keep: bool = True
+) -> Reference:
     """Features of the first ``count`` images of a set (None: all), from the cache if they are there.
 
     The key is the set as the networks see it, the detector's weights and the count. Real images are taken as they are:

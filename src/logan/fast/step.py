@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from logan.cs_gan import CSStep
 from logan.game import Gradients, Turn, call, in_precision, move, penalty_of, report_on, trainable
 from logan.latent import LatentStep
 from logan.losses import Loss, hinge, mean
@@ -27,7 +28,7 @@ def simultaneous(
     labels: Tensor | None = None,
     *,
     loss: Loss = hinge,
-    latent: LatentStep | None = None,
+    latent: LatentStep | CSStep | None = None,
     autocast: torch.dtype | None = None,
     share: float = 1.0,
 ) -> Turn:

@@ -133,7 +133,9 @@ def _fit(
             progress((i + 1) / steps)
     with torch.no_grad():
         network.eval()
-        right = [(network(a)[1].argmax(1) == b).double() for a, b in zip(x_held.split(500), y_held.split(500), strict=True)]
+        right = [
+            (network(a)[1].argmax(1) == b).double() for a, b in zip(x_held.split(500), y_held.split(500), strict=True)
+        ]
     return torch.cat(right).mean().item()
 
 

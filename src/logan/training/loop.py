@@ -105,7 +105,9 @@ def _begin(
     data = open_configured(config, None if quiet else track)
     watch = Watch(config.run.kimg * 1000, quiet=quiet)
     if measure is None:
-        measure = Scorer(config, data, choose_device(config.run.device), watch.say, watch.share("training a classifier"))
+        measure = Scorer(
+            config, data, choose_device(config.run.device), watch.say, watch.share("training a classifier")
+        )
     parts = build(config, data)
     average = AveragedGenerator(parts.generator, config.game.ema_kimg)
     progress = state.Progress()

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from logan import prior, snapshot
+from logan import snapshot
 from logan.data import Mixture
 from logan.report.pictures import save_picture
+from logan.sampling import draw_latents
 from logan.side_effects import same_random_numbers_next
 from logan.training.averaging import AveragedGenerator, recompute_statistics
 from logan.training.setup import Parts, architecture
@@ -64,7 +65,7 @@ def save_fakes(path: Path, parts: Parts, average: AveragedGenerator) -> None:
     batch = config.game.batch
 
     def draw(n: int) -> Tensor:
-        return prior.draw(config.networks.prior, n, config.networks.latent_dim, source)
+        return draw_latents(config, n, source)
 
     def statistics_inputs() -> Iterator[tuple[Tensor, Tensor | None]]:
         for _ in range(-(-STATISTICS_IMAGES // batch)):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from logan import losses, networks, prior
 from logan.config import Config
+from logan.cs_gan import give_step_size
 from logan.data import Dataset, Mixture, batches, open_data
 from logan.errors import InputError
 from logan.game import EngineName, Game
@@ -173,6 +174,8 @@ def build(config: Config, data: Dataset | Mixture) -> Parts:
     device = choose_device(config.run.device)
     seed_everything(config.run.seed)
     generator, discriminator = networks.create(**architecture(config, data))
+    if config.latent.latent == "cs":
+        give_step_size(generator)
     for network in (generator, discriminator):
         network.to(device).to(memory_format=memory_format(config)).train()  # type: ignore[call-overload]
     g = config.game

@@ -94,7 +94,9 @@ class Watch:
 
     def tick(self, record: dict[str, Any]) -> None:
         """A line of the log was written."""
-        measured = " ".join(f"{name} {value:.2f}" for name, value in record.get("metrics", {}).items() if value is not None)
+        measured = " ".join(
+            f"{name} {value:.2f}" for name, value in record.get("metrics", {}).items() if value is not None
+        )
         losses = " ".join(f"{short} {record[name]:.3f}" for name, short in SHOWN.items() if name in record)
         text = f"{losses} {measured}".strip()
         if self.live:

@@ -1,0 +1,125 @@
+"""``logan compare``: several methods on one data set, under one protocol, over several seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from logan import presets
+from logan.cli.parsing import parse_known
+from logan.cli.train import read_arguments
+from logan.config import Config
+from logan.errors import InputError, did_you_mean
+from logan.evaluation.comparison import Entry, Result
+
+DESCRIPTION = """Train several methods over several seeds, or reuse runs that are there, and put them side by side.
+
+Every other flag of logan train may follow, and holds for all methods. A method may have flags of its own:
+ngd:beta=5:stop-gradient=both. Interrupted, the same command goes on where it was."""
+
+
+@dataclass(frozen=True)
+class CompareArguments:
+    """What ``logan compare`` takes, besides the flags of ``logan train``."""
+
+    preset: str = "digits"
+    """digits, ring, grid, fashion, cifar10 or dcgan64."""
+    methods: tuple[str, ...] = ("none", "cs", "gd", "ngd")
+    """none, cs, gd, ngd, with a comma or a space between; METHOD:FLAG=VALUE:... changes flags of one."""
+    seeds: int = 3
+    """How many seeds: 0, 1, ... from --seed on."""
+    outdir: str | None = None
+    """Where the runs and the results go; compare-PRESET by default."""
+
+
+def main(args: Sequence[str]) -> int:
+    """Run the command."""
+    given, rest = parse_known(CompareArguments, args, prog="logan compare", description=DESCRIPTION)
+    entries = plan(given.preset, split_methods(given.methods), given.seeds, rest)
+    outdir = Path(given.outdir or f"compare-{given.preset}").expanduser()
+    run_and_report(entries, outdir)
+    return 0
+
+
+def split_methods(methods: Sequence[str]) -> list[str]:
+    """Methods by commas or spaces, without repetitions."""
+    found = list(dict.fromkeys(part for text in methods for part in text.split(",") if part))
+    if not found:
+        raise InputError("--methods needs at least one of none, cs, gd, ngd")
+    return found
+
+
+def plan(preset: str, methods: Sequence[str], seeds: int, flags: Sequence[str]) -> list[Entry]:
+    """The runs of a comparison: seed by seed, so that a first comparison is there early.
+
+    Raises:
+        InputError: for an unknown preset, method or flag, or settings that cannot be.
+    """
+    if not 1 <= seeds <= 1000:
+        raise InputError(f"--seeds must be 1 to 1,000, not {seeds}")
+    for forbidden in ("--latent", "--resume", "--dry-run", "--desc"):
+        if any(a == forbidden or a.startswith(forbidden + "=") for a in flags):
+            raise InputError(f"{forbidden} has no place in logan compare; --methods says what is compared")
+    bases = [(label, _config(preset, label, flags)) for label in methods]
+    first = bases[0][1].run.seed
+    return [
+        Entry(label, replace(config, run=replace(config.run, seed=first + i)))
+        for i in range(seeds)
+        for label, config in bases
+    ]
+
+
+def _config(preset: str, label: str, flags: Sequence[str]) -> Config:
+    method, *changes = label.split(":")
+    if method not in presets.LATENT_METHODS:
+        hint = did_you_mean(method, list(presets.LATENT_METHODS))
+        raise InputError(f"unknown method {method!r}{hint}; --methods takes {', '.join(presets.LATENT_METHODS)}")
+    own = []
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise InputError(f"--methods {label}: {change!r} should be FLAG=VALUE, as in ngd:beta=5")
+        own += [f"--{name}", *value.split("/")]
+    config = read_arguments(["--preset", preset, "--latent", method, *flags, *own]).config()
+    presets.check_data(config)
+    config.check()
+    if not config.scores.metrics:
+        raise InputError(
+            f"preset {preset} measures nothing by itself: add --metrics fid10k is10k (modes10k for mixtures)"
+        )
+    return config
+
+
+def run_and_report(entries: Sequence[Entry], outdir: Path) -> list[Result]:
+    """Make the runs, print the table, write everything into ``outdir``."""
+    from rich.console import Console
+
+    from logan.evaluation.comparison import run_all
+    from logan.report import comparison
+    from logan.training.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    console = Console(stderr=True, highlight=False)
+    results = run_all(entries, outdir, lambda message: console.print(message, markup=False))
+    names = comparison.score_names(results)
+    text = comparison.table(results)
+    for name, content in (("table.md", text), ("scores.csv", comparison.all_scores(results))):
+        _write(outdir / name, content)
+    runs = [{"method": r.entry.label, "run": r.run.name, "settings": r.entry.config.to_dict()} for r in results]
+    _write(outdir / "runs.json", json.dumps(runs, indent=1) + "\n")
+    shown = [names[0], *(n for n in names if n.startswith("quality"))]
+    for score in shown:
+        for against in ("steps", "seconds"):
+            comparison.save_curves(outdir / f"{score}-{against}.png", results, score, against)
+    comparison.save_pictures(outdir / "pictures.png", results)
+    print(text)
+    print(f"wrote table.md, scores.csv, runs.json, pictures.png and {shown[0]}-steps.png to {outdir}")
+    return results
+
+
+def _write(path: Path, text: str) -> None:
+    from logan.files import write_atomically
+
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))

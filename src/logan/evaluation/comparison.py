@@ -1,0 +1,153 @@
+"""Runs of several methods and seeds, side by side: made where they are missing, and read."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from logan.config import Config
+from logan.errors import InputError
+from logan.evaluation import records
+from logan.evaluation.names import lower_is_better
+from logan.training import folder
+from logan.training.loop import train
+
+COLLAPSE = 2.0
+"""A run has collapsed if its leading score, from some snapshot on, is never again within this factor of the best before."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of a comparison: what its curve is called, and its settings."""
+
+    label: str
+    config: Config
+
+    @property
+    def description(self) -> str:
+        """The run folder's name after its number."""
+        safe = "".join(c if c.isalnum() or c in "._+-" else "-" for c in self.label)
+        return f"{self.config.preset}-{safe}"[:80] + f"-seed{self.config.run.seed}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run and its scores over time."""
+
+    entry: Entry
+    run: Path
+    points: list[dict[str, Any]]
+    """One per snapshot: images, steps, seconds, and the scores by name (None where there is none)."""
+
+    def curve(self, score: str) -> list[tuple[dict[str, Any], float]]:
+        """The points that have that score, with it; infinitely bad where the run had diverged."""
+        bad = math.inf if lower_is_better(score) else -math.inf
+        return [
+            (p, bad if p["scores"][score] is None else p["scores"][score]) for p in self.points if score in p["scores"]
+        ]
+
+    def final(self, score: str) -> float:
+        """At the last snapshot."""
+        return self.curve(score)[-1][1]
+
+    def best(self, score: str, by: str) -> float:
+        """The score at the snapshot at which ``by`` is best (section 5.2: IS at the lowest FID)."""
+        where = self.best_point(by)
+        value = where["scores"].get(score)
+        return math.nan if value is None else value
+
+    def best_point(self, by: str) -> dict[str, Any]:
+        """The snapshot at which ``by`` is best, the first of equals."""
+        choose = min if lower_is_better(by) else max
+        return choose(self.curve(by), key=lambda pair: pair[1])[0]
+
+    def collapse(self, by: str) -> int | None:
+        """The step of the first snapshot of the run's collapsed end, or None if it did not collapse."""
+        curve = self.curve(by)
+        for i in range(1, len(curve)):
+            if all(_much_worse(value, [v for _, v in curve[:i]], by) for _, value in curve[i:]):
+                return curve[i][0]["steps"]
+        return None
+
+
+def _much_worse(value: float, before: Sequence[float], by: str) -> bool:
+    if lower_is_better(by):
+        return value > COLLAPSE * min(before)
+    return value < max(before) / COLLAPSE
+
+
+def run_all(entries: Sequence[Entry], outdir: Path, say: Callable[[str], None], quiet: bool = False) -> list[Result]:
+    """Train what is missing under ``outdir``, go on with what was stopped, reuse what is there.
+
+    A run is there if a folder holds exactly its settings (the length may have grown). Interrupted, this can be called
+    again, and goes on where it was.
+    """
+    known = existing_runs(outdir)
+    results = []
+    for number, entry in enumerate(entries, start=1):
+        say(f"[{number}/{len(entries)}] {entry.label}, seed {entry.config.run.seed}")
+        results.append(Result(entry, *_run(entry, outdir, known, quiet)))
+    return results
+
+
+def _run(
+    entry: Entry, outdir: Path, known: list[tuple[Path, Config]], quiet: bool
+) -> tuple[Path, list[dict[str, Any]]]:
+    run = next((path for path, config in known if _same(config, entry.config)), None)
+    if run is not None and images_seen(run) >= entry.config.run.kimg * 1000:
+        points = read_points(run)
+        if points:
+            return run, points
+    run = train(entry.config, outdir=outdir, desc=entry.description if run is None else None, resume=run, quiet=quiet)
+    points = read_points(run)
+    if not points:
+        raise InputError(
+            f"{run} has no scores: was it trained with --metrics none? Remove the folder, or add --metrics"
+        )
+    return run, points
+
+
+def _same(old: Config, new: Config) -> bool:
+    return replace(old, run=replace(old.run, kimg=new.run.kimg, device=new.run.device)) == new
+
+
+def existing_runs(outdir: Path) -> list[tuple[Path, Config]]:
+    """The run folders under ``outdir`` whose settings can be read."""
+    found = []
+    for path in sorted(outdir.glob("*")) if outdir.is_dir() else []:
+        if path.is_dir() and (path / folder.OPTIONS).exists():
+            try:
+                found.append((path, folder.read_options(path)))
+            except InputError:
+                continue
+    return found
+
+
+def images_seen(run: Path) -> float:
+    """How many images the run's log has come to."""
+    lines = folder.read_stats(run)
+    return lines[-1]["kimg"] * 1000 if lines else 0
+
+
+def read_points(run: Path) -> list[dict[str, Any]]:
+    """What training measured at each snapshot, all metrics together, in order."""
+    points: dict[int, dict[str, Any]] = {}
+    for path in sorted(run.glob("metric-*.jsonl")):
+        for r in records.read(run, path.stem.removeprefix("metric-")):
+            if r.get("in_training"):
+                point = points.setdefault(
+                    r["images"], {k: r[k] for k in ("images", "steps", "seconds")} | {"scores": {}}
+                )
+                point["scores"] |= r["results"]
+    return [points[images] for images in sorted(points)]
+
+
+def mean_std(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation (n − 1); NaN for the deviation of one value; values that are not finite stay so."""
+    if not values or not all(map(math.isfinite, values)):
+        return (math.inf if values else math.nan), math.nan
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else math.nan

@@ -150,7 +150,7 @@ class ScoreConfig:
     detector: Literal["classifier", "inception"] = "classifier"
     """Whose features are compared: a classifier trained on the set's own labels, or the Inception network of 2015."""
     detector_weights: str | None = None
-    """The Inception weights file; None looks in torch's download cache."""
+    """The detector's weights: the Inception file (None looks in torch's download cache), or a classifier's."""
     metric_latent_steps: int = 0
     """Steps of latent optimisation before an image is scored. The paper: 10 on CIFAR-10, none on ImageNet."""
 

@@ -56,7 +56,8 @@ class Model:
         Args:
             n: how many.
             seed: of the latents, and of the labels if none are given.
-            trunc: truncation s in [0, 1]: latents are w = s·z (section 5.4 of the paper).
+            trunc: truncation s in [0, 1]: latents are w = s·z (section 5.4 of the paper); of a normal prior, drawn again
+                until they are within ±2s. No truncation for latents on the sphere.
             labels: classes, repeated in turn to n; by default drawn uniformly. Conditional generators only.
             latent_steps: steps of latent optimisation with the run's own settings before generating (appendix E uses ten;
                 section 5.2 found none best for large networks).
@@ -80,7 +81,7 @@ class Model:
         batch: int = 64,
     ) -> Iterator[Tensor]:
         """The images of :meth:`sample`, a batch at a time: for more than fit in memory."""
-        self._check(n, seed, trunc, labels, latent_steps, batch)
+        self.check_sampling(seed, trunc, latent_steps, batch, n, labels)
         source = torch.Generator("cpu").manual_seed(seed)
         z = draw_latents(self.info.config, n, source, trunc)
         y = self._labels(n, labels, source)
@@ -98,9 +99,20 @@ class Model:
         given = torch.as_tensor(labels, dtype=torch.int64)
         return given.repeat(-(-n // len(given)))[:n]
 
-    def _check(
-        self, n: int, seed: int, trunc: float, labels: Sequence[int] | Tensor | None, latent_steps: int, batch: int
+    def check_sampling(
+        self,
+        seed: int = 0,
+        trunc: float = 1.0,
+        latent_steps: int = 0,
+        batch: int = 64,
+        n: int = 1,
+        labels: Sequence[int] | Tensor | None = None,
     ) -> None:
+        """Refuse arguments that :meth:`sample` cannot serve.
+
+        Raises:
+            InputError: for impossible arguments.
+        """
         if not (1 <= n <= 10**8 and 1 <= batch <= 10**6):
             raise InputError(f"--n and --batch must be >= 1 and not absurdly large, not {n} and {batch}")
         if not 0 <= seed <= MAX_SEED:
@@ -109,6 +121,11 @@ class Model:
             raise InputError(f"--trunc must be in [0, 1], not {trunc}")
         if latent_steps < 0:
             raise InputError(f"--latent-steps must be >= 0, not {latent_steps}")
+        if trunc != 1 and self.info.config.on_sphere():
+            raise InputError(
+                "--trunc has no meaning for a generator whose latents are on the unit sphere; leave it out"
+            )
+        evaluation_step(self.info.config, latent_steps)
         if labels is None:
             return
         if self.num_classes == 0:

@@ -12,6 +12,8 @@ from logan.errors import InputError, did_you_mean
 COMMANDS = {
     "train": "train a GAN with latent optimisation, or go on with a run",
     "sample": "draw images from a trained generator",
+    "evaluate": "score a run's snapshots, or a folder of images against another",
+    "curve": "draw truncation curves: FID against IS",
     "compare": "train several methods over several seeds, and put their scores side by side",
     "bench": "measure what a step costs: time, operations, memory",
 }

@@ -35,7 +35,7 @@ class SampleArguments:
     seed: int = 0
     """The same seed gives the same images."""
     trunc: float = 1.0
-    """Truncation s: latents are s times z; smaller is less varied and often better."""
+    """Truncation s: latents are s times z (normal prior: drawn within 2s); smaller is less varied and often better."""
     labels: tuple[int, ...] | None = None
     """Classes to draw, in turn; all at random by default."""
     latent_steps: int = 0

@@ -30,6 +30,7 @@ def load_images(
     skip_broken: bool = False,
     memory_limit: int = MEMORY_LIMIT,
     progress: Progress | None = None,
+    split: str = "train",
 ) -> InMemory | Streamed:
     """Reads a folder or zip file of png, jpg, jpeg, bmp, webp, tif, tiff, gif and ppm images, at any depth.
 
@@ -45,6 +46,7 @@ def load_images(
         skip_broken: leave broken images out, and list them in ``.broken``.
         memory_limit: the most bytes that decoded images may take to be held in memory.
         progress: ``progress(iterable, description, total)``, to show a bar.
+        split: which of the folders "train" and "test" to take, where these are all there is.
 
     Raises:
         InputError: nothing there, no images, broken or too small images, or images of several sizes.
@@ -52,7 +54,7 @@ def load_images(
     path = Path(path)
     Image.init()  # loads Pillow's plug-ins now, not from several threads at once
     source = open_source(path)
-    layout = lay_out(source, str(path))
+    layout = lay_out(source, str(path), split)
     headers, broken = _scan(source, layout, skip_broken, progress)
     channels = channels or (1 if all(h.grey for h in headers) else 3)
     fit = Fit(image_size or _common_size(layout.names, headers, str(path), pad), channels, pad)

@@ -32,23 +32,24 @@ class Layout:
     notices: list[str] = field(default_factory=list)
 
 
-def lay_out(source: Source, title: str) -> Layout:
+def lay_out(source: Source, title: str, split: str = "train") -> Layout:
     """Finds images and classes. In this order:
 
     1. a single folder around everything is looked through, as a zipped folder has it;
-    2. of train, val and test folders that are all there is, train is taken;
+    2. of train, val and test folders that are all there is, the split's is taken;
     3. a StyleGAN ``dataset.json`` at the root gives the labels, or says that there are none;
     4. else, if every image is in one of two or more top-level folders, these are the classes.
 
     Args:
         source: the files.
         title: what to call them in messages.
+        split: "train" or "test".
 
     Raises:
-        InputError: no images, or a ``dataset.json`` that does not fit them.
+        InputError: no images, no test folder where the test split is asked for, or a ``dataset.json`` that does not fit them.
     """
     files = [n for n in source.names() if n.lower().endswith(SUFFIXES) or PurePosixPath(n).name == LABELS_FILE]
-    root, notices = _find_root(files, title)
+    root, notices = _find_root(files, title, split)
     names = [n for n in files if n.startswith(root) and n.lower().endswith(SUFFIXES)]
     if not names:
         raise InputError(f"{title}: no images there ({', '.join(s[1:] for s in SUFFIXES)})")
@@ -59,18 +60,20 @@ def lay_out(source: Source, title: str) -> Layout:
     return Layout(names, labels, class_names, notices)
 
 
-def _find_root(files: list[str], title: str) -> tuple[str, list[str]]:
+def _find_root(files: list[str], title: str, split: str) -> tuple[str, list[str]]:
     root = ""
     notices: list[str] = []
+    found = split == "train"
     while True:
         here = [f[len(root) :] for f in files if f.startswith(root)]
         tops = {f.partition("/")[0] for f in here}
-        if not here or any("/" not in f for f in here):
-            return root, notices
-        if tops in SPLITS:
-            notices.append(f"{title}: taking 'train' of the folders {', '.join(sorted(tops))}")
-            tops = {"train"}
-        if len(tops) > 1:
+        mixed = not here or any("/" not in f for f in here)
+        if not mixed and tops in SPLITS and split in tops:
+            notices.append(f"{title}: taking '{split}' of the folders {', '.join(sorted(tops))}")
+            tops, found = {split}, True
+        if mixed or len(tops) > 1:
+            if not found:
+                raise InputError(f"{title}: no test images: there are no folders train and test")
             return root, notices
         root += f"{tops.pop()}/"
 

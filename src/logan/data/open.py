@@ -29,6 +29,7 @@ def open_data(
     skip_broken: bool = False,
     memory_limit: int = MEMORY_LIMIT,
     progress: Progress | None = None,
+    split: str = "train",
 ) -> InMemory | Streamed | Mixture:
     """Opens ``digits``, ``ring``, ``grid``, or what is at a path; the kind is recognised by what is there.
 
@@ -44,6 +45,7 @@ def open_data(
         skip_broken: leave broken images of a folder or zip file out.
         memory_limit: folders and zip files that would take more bytes decoded are streamed.
         progress: ``progress(iterable, description, total)``, to show a bar while a folder or zip file is read.
+        split: "train", or "test" for CIFAR-10, idx folders, and folders or zip files with folders train and test.
 
     Raises:
         InputError: nothing there, not a known kind, damaged, or images smaller than asked for.
@@ -56,7 +58,7 @@ def open_data(
         return mixture
     if channels not in (None, 1, 3):
         raise InputError(f"--channels must be 1 or 3, not {channels}")
-    fixed = _fixed_size(source)
+    fixed = _fixed_size(source, split)
     if fixed is not None:
         return fit(fixed, image_size, channels, pad)
     return load_images(
@@ -67,21 +69,26 @@ def open_data(
         skip_broken=skip_broken,
         memory_limit=memory_limit,
         progress=progress,
+        split=split,
     )
 
 
-def _fixed_size(source: str) -> InMemory | None:
+def _fixed_size(source: str, split: str) -> InMemory | None:
     """Digits, idx or CIFAR-10; None if it must be a folder or zip file of images."""
     if source == "digits":
+        if split != "train":
+            raise InputError("digits has no test images")
         return load_digits()
     path = Path(source).expanduser()
     _check_there(source, path)
     if path.is_file() and ("idx3-ubyte" in path.name):
+        if split != "train":
+            raise InputError(f"{path}: a single file has no test images; give its folder")
         return load_idx(path)
     if path.is_dir() and find_idx(path) is not None:
-        return load_idx(path)
+        return load_idx(path, split)
     if find_cifar(path) is not None:
-        return load_cifar(path)
+        return load_cifar(path, split)
     if path.is_file() and tarfile.is_tarfile(path):
         raise InputError(f"{path}: a tar archive; unpack it first, and give the folder (or a zip file)")
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.resources import as_file, files
+from pathlib import Path
 
 import torch
 
@@ -38,11 +39,11 @@ def check(name: str, weights: str | None, labelled: bool, data_name: str) -> Non
     if name == "inception":
         InceptionDetector(weights)
     elif weights is not None:
-        raise InputError("--detector-weights belongs to --detector inception; the classifier is trained here")
+        load_classifier(Path(weights).expanduser())
     elif not labelled:
         raise InputError(
-            f"--detector classifier needs class labels, and {data_name} has none; use --detector inception, class "
-            f"folders, or --metrics none"
+            f"--detector classifier needs class labels, and {data_name} has none; use --detector inception, "
+            f"--detector-weights FILE of a classifier that is there, class folders, or --metrics none"
         )
 
 
@@ -58,7 +59,7 @@ def get(
 
     Args:
         name: ``inception`` or ``classifier``.
-        weights: the Inception weights file, or None for torch's cache.
+        weights: the Inception weights file, or None for torch's cache; or a classifier's file from :mod:`.cache`.
         train: the *training* set, whose labels the classifier learns (from the cache if it did before; for the package's
             own digits it comes with the package).
         say: told what takes long.
@@ -68,7 +69,11 @@ def get(
         InputError: see :func:`check`.
     """
     check(name, weights, train.num_classes > 1, train.name)
-    return InceptionDetector(weights) if name == "inception" else _classifier(train, say, progress)
+    if name == "inception":
+        return InceptionDetector(weights)
+    if weights is not None:
+        return load_classifier(Path(weights).expanduser())
+    return _classifier(train, say, progress)
 
 
 def _classifier(train: Dataset, say: Callable[[str], None], progress: Callable[[float], None]) -> ClassifierDetector:

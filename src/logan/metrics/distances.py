@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -63,6 +66,11 @@ def kid(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float, float]:
         seed: of the subsets: 100 of 1,000 images each, or of the smaller set's size.
     """
     size = min(KID_SUBSET, len(real), len(fake))
+    with _no_advice():
+        return _kid(real, fake, size, seed)
+
+
+def _kid(real: Tensor, fake: Tensor, size: int, seed: int) -> tuple[float, float]:
     metric: Any = torchmetrics_images().kid.KernelInceptionDistance(
         feature=_Given(real.shape[1]), subsets=KID_SUBSETS, subset_size=size
     )
@@ -84,9 +92,23 @@ def inception_score(logits: Tensor, *, splits: int = 1, seed: int = 0) -> tuple[
     """
     if not 1 <= splits <= len(logits):
         raise ValueError(f"the Inception Score needs 1 to {len(logits)} splits, not {splits}")
+    with _no_advice():
+        return _inception_score(logits, splits, seed)
+
+
+def _inception_score(logits: Tensor, splits: int, seed: int) -> tuple[float, float]:
     metric: Any = torchmetrics_images().inception.InceptionScore(feature=_Given(logits.shape[1]), splits=splits)
     metric.update(logits.double())
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         mean, std = metric.compute()
     return mean.item(), 0.0 if splits == 1 else std.item()
+
+
+@contextmanager
+def _no_advice() -> Iterator[None]:
+    """torchmetrics warns that it keeps features (they are small here), and torch of the deviation of a single split."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*will save all extracted features.*")
+        warnings.filterwarnings("ignore", message=".*degrees of freedom.*")
+        yield

@@ -52,10 +52,10 @@ def table(results: Sequence[Result]) -> str:
 
 
 def _cell(values: Sequence[float]) -> str:
-    mean, std = mean_std([v for v in values])
+    mean, std = mean_std(values)
     if not math.isfinite(mean):
         good = [v for v in values if math.isfinite(v)]
-        return f"diverged in {len(values) - len(good)} of {len(values)}" if values else "-"
+        return f"none in {len(values) - len(good)} of {len(values)}" if values else "-"
     return f"{_short(mean)}" if math.isnan(std) else f"{_short(mean)} ± {_short(std)}"
 
 

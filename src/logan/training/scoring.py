@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,7 @@ from torch import Tensor, nn
 
 from logan.config import Config
 from logan.data import Dataset, Mixture
-from logan.evaluation import detectors, names, records, reference
-from logan.evaluation.evaluator import Evaluator, check_kind
+from logan.evaluation import names, protocols, records
 from logan.sampling import draw_latents, evaluation_step, generate
 
 BATCH = 250
@@ -33,25 +33,23 @@ class Scorer:
         InputError: metrics that do not fit the data, or a detector that is not there.
     """
 
-    MOST_REALS = 50_000
-
     def __init__(
         self, config: Config, data: Dataset | Mixture, device: torch.device, say: Callable[[str], None], progress: Any
     ) -> None:
         self.config, self.device = config, device
         self.classes = data.num_classes if config.data.conditional else 0
-        metrics = names.parse_all(config.scores.metrics)
-        self.step = evaluation_step(config, config.scores.metric_latent_steps) if metrics else None
-        if isinstance(data, Mixture) or not metrics:
-            self.evaluator = Evaluator(metrics, mixture=data if isinstance(data, Mixture) else None)
-            return
-        for metric in metrics:
-            check_kind(metric, mixture=False)
         s = config.scores
-        detector = detectors.get(s.detector, s.detector_weights, data, say=say, progress=progress)
-        detector.to(device)
-        real = reference.of_real(data, self.MOST_REALS, detector, device)
-        self.evaluator = Evaluator(metrics, detector, real)
+        self.step = evaluation_step(config, s.metric_latent_steps) if names.parse_all(s.metrics) else None
+        self.evaluator = protocols.prepare(
+            replace(protocols.PROTOCOLS["training"], metrics=s.metrics),
+            protocols.Source.of(config),
+            data,
+            detector=s.detector,
+            weights=s.detector_weights,
+            device=device,
+            say=say,
+            progress=progress,
+        )
 
     def __call__(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, float]:
         """Scores by name; the same latents every time."""

@@ -1,0 +1,154 @@
+"""``logan curve``: FID against IS as the latents are truncated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from logan import snapshot
+from logan.cli.parsing import parse
+from logan.errors import InputError
+from logan.evaluation import protocols
+from logan.evaluation.names import count_name
+from logan.evaluation.protocols import Source
+from logan.metrics.truncation import LEVELS, Point, match
+
+DESCRIPTION = """Truncation curves (Figures 3b and 8): FID against IS for latents w = s z with s from 1.0 to 0.02 (for a normal
+prior: drawn again until within 2s), one line per run, as PNG and CSV."""
+
+SAMPLES = 64
+
+
+@dataclass(frozen=True)
+class CurveArguments:
+    """What ``logan curve`` takes."""
+
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """Run folders (their latest snapshots) or network-....safetensors, all of one data set."""
+    levels: tuple[float, ...] = LEVELS
+    """The truncations s."""
+    n: int = 10_000
+    """Generated images per level."""
+    match_is: float | None = None
+    """Mark each run's point nearest to this IS, and draw samples from there side by side (Figures 1 and 6)."""
+    match_fid: float | None = None
+    """The same for the nearest FID (Figures 2 and 7)."""
+    out: str = "curve"
+    """Folder for curve.png, curve.csv and the samples."""
+    detector: Literal["classifier", "inception"] | None = None
+    """Whose features are compared; the first run's own by default."""
+    detector_weights: str | None = None
+    """The detector's weights; see logan evaluate."""
+    seed: int = 0
+    """Of the latents: the same ones at every level."""
+    batch: int = 250
+    """Images per pass."""
+    data: str | None = None
+    """Where the real images are now, if not where the runs were trained."""
+    device: str = "auto"
+    """auto, cpu, cuda ..."""
+
+
+def main(args: Sequence[str]) -> int:
+    """Run the command."""
+    given = parse(CurveArguments, args, prog="logan curve", description=DESCRIPTION)
+    _check(given)
+    from logan.report import truncation
+    from logan.sampling import load
+    from logan.training.setup import choose_device
+    from logan.training.watch import Watch
+
+    models = {name: load(path, given.device) for name, path in _names(given.runs).items()}
+    for model in models.values():
+        model.check_sampling(given.seed, given.levels[-1], 0, given.batch)
+    config = next(iter(models.values())).info.config
+    same = {replace(m.info.config.data, conditional=False) for m in models.values()}
+    if len(same) > 1:
+        raise InputError("these runs are of different data: their scores do not compare; draw one curve for each set")
+    watch = Watch(1)
+    count = count_name(given.n)
+    evaluator = protocols.prepare(
+        replace(protocols.PROTOCOLS["training"], metrics=(f"fid{count}", f"is{count}")),
+        Source.of(config, given.data),
+        detector=given.detector or config.scores.detector,
+        weights=given.detector_weights or (config.scores.detector_weights if given.detector is None else None),
+        device=choose_device(given.device),
+        say=watch.say,
+        progress=watch.share("training a classifier"),
+    )
+    out = _folder(given.out)
+    curves: dict[str, list[Point]] = {}
+    for name, model in models.items():
+        show = watch.share(f"{name}: {len(given.levels)} levels of {given.n:,} images")
+        for i, s in enumerate(given.levels):
+            scores = evaluator(_drawer(model, s, given), seed=given.seed)
+            curves.setdefault(name, []).append(Point(s, scores[f"fid{count}"], scores[f"is{count}"]))
+            show((i + 1) / len(given.levels))
+    marked = _marked(curves, given)
+    record = next(iter(evaluator.last.values()))
+    title = f"{record['detector']} {record['detector_sha256'][:12]}, {record['n_real']:,} real, {given.n:,} generated images"
+    (out / "curve.csv").write_text(truncation.as_csv(curves), encoding="utf-8")
+    truncation.save_plot(out / "curve.png", curves, marked, title)
+    print(truncation.as_csv(curves), end="")
+    if marked:
+        with_images = {
+            name: (p, models[name].sample(SAMPLES, seed=given.seed, trunc=p.trunc, batch=given.batch))
+            for name, p in marked.items()
+        }
+        truncation.save_samples(out / "matched.png", with_images, math.isqrt(SAMPLES))
+    print(f"wrote {', '.join(p.name for p in sorted(out.glob('*.*')))} to {out}")
+    return 0
+
+
+def _drawer(model: Any, s: float, given: CurveArguments) -> Any:
+    def draw(n: int) -> Any:
+        for images in model.batches(n, seed=given.seed, trunc=s, batch=given.batch):
+            yield images.to(model.device)
+
+    return draw
+
+
+def _check(given: CurveArguments) -> None:
+    if not given.runs:
+        raise InputError("pass at least one run folder or network-....safetensors")
+    if not given.levels or not all(0 < s <= 1 for s in given.levels):
+        raise InputError(f"--levels must be in (0, 1], not {' '.join(map(str, given.levels))}")
+    if given.match_is is not None and given.match_fid is not None:
+        raise InputError("--match-is and --match-fid are one or the other")
+    if given.n < 10:
+        raise InputError(f"--n must be >= 10, not {given.n}")
+
+
+def _names(runs: Sequence[str]) -> dict[str, Path]:
+    """Runs by a short name: the folder's."""
+    named: dict[str, Path] = {}
+    for run in runs:
+        path = snapshot.find(run)
+        name = path.absolute().parent.name
+        if name in named:
+            name = f"{name}/{path.stem}"
+        if name in named:
+            raise InputError(f"{run} is given twice")
+        named[name] = path
+    return named
+
+
+def _marked(curves: dict[str, list[Point]], given: CurveArguments) -> dict[str, Point]:
+    if given.match_is is None and given.match_fid is None:
+        return {}
+    good = {name: [p for p in points if math.isfinite(p.fid)] for name, points in curves.items()}
+    return {n: match(p, fid=given.match_fid, inception_score=given.match_is) for n, p in good.items() if p}
+
+
+def _folder(out: str) -> Path:
+    path = Path(out).expanduser()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {path} cannot be made ({error.strerror}); choose another folder") from None
+    return path

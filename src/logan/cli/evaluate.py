@@ -1,0 +1,204 @@
+"""``logan evaluate``: scores of a run's snapshots, or of one folder of images against another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from torch import Tensor
+
+from logan import snapshot
+from logan.cli.parsing import parse
+from logan.errors import InputError
+from logan.evaluation import names, protocols, records
+from logan.evaluation.protocols import Protocol, Source
+
+DESCRIPTION = """Score snapshots of a run (RUN), or the images of a folder or zip against real ones (REAL FAKE).
+
+The results go to metric-*.jsonl in the run folder, with detector, counts, seed, latent steps, truncation and time."""
+
+
+@dataclass(frozen=True)
+class EvaluateArguments:
+    """What ``logan evaluate`` takes."""
+
+    what: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """A run folder or a network-snapshot-....safetensors; or two folders or zips of images, the real ones first."""
+    snapshots: Literal["latest", "best", "all"] = "latest"
+    """Which of a run folder's snapshots."""
+    protocol: Literal["training", "A", "B", "C"] = "training"
+    """training: 50k training images, 10k fakes. A: 50k and 50k, 10 splits. B: first 10k, 10k. C: 10k test images, 5k."""
+    metrics: tuple[str, ...] | None = None
+    """Other metrics than the protocol's: fid10k kid10k is10k pr10k, or modes10k for mixtures."""
+    detector: Literal["classifier", "inception"] | None = None
+    """Whose features are compared; the run's own by default."""
+    detector_weights: str | None = None
+    """The detector's weights: the Inception file (by default looked for in torch's download cache), or a classifier's."""
+    latent_steps: int = 0
+    """Steps of latent optimisation before an image is scored (Table 2: 10)."""
+    trunc: float = 1.0
+    """Truncation s; see logan sample."""
+    seed: int = 0
+    """Of the latents."""
+    batch: int = 250
+    """Images per pass."""
+    data: str | None = None
+    """Where the real images are now, if not where the run was trained."""
+    device: str = "auto"
+    """auto, cpu, cuda ..."""
+
+
+def main(args: Sequence[str]) -> int:
+    """Run the command."""
+    given = parse(EvaluateArguments, args, prog="logan evaluate", description=DESCRIPTION)
+    if len(given.what) == 2 and not any(map(_is_run, given.what)):
+        _folders(given)
+    elif len(given.what) == 1:
+        _run(given)
+    else:
+        raise InputError(f"pass one run, or two folders of images (real ones first), not {len(given.what)} arguments")
+    return 0
+
+
+def _is_run(path: str) -> bool:
+    return path.endswith(".safetensors") or (Path(path) / "training_options.json").exists()
+
+
+def _run(given: EvaluateArguments) -> None:
+    from logan.sampling import load
+    from logan.training.setup import choose_device
+
+    found = _snapshots(Path(given.what[0]), given.snapshots)
+    first = load(found[0], given.device)
+    config = first.info.config
+    points = first.info.architecture["image_size"] == 1
+    protocol = _protocol(given, ("modes10k",) if points else None)
+    first.check_sampling(given.seed, given.trunc, given.latent_steps, given.batch)
+    detector, weights = _detector(given, config.scores.detector, config.scores.detector_weights)
+    source = Source.of(config, given.data)
+    shown = _Progress()
+    evaluator = protocols.prepare(
+        protocol, source, detector=detector, weights=weights, device=choose_device(given.device),
+        say=shown.say, progress=shown.bar("training a classifier"),
+    )  # fmt: skip
+    most = max((m.count for m in evaluator.metrics), default=0)
+    for i, path in enumerate(found):
+        model = first if i == 0 else load(path, given.device)
+        advance = shown.bar(f"{path.name}: {most:,} images")
+
+        def draw(n: int, model: Any = model, advance: Any = advance) -> Iterator[Tensor]:
+            done = 0
+            for images in model.batches(
+                n, seed=given.seed, trunc=given.trunc, latent_steps=given.latent_steps, batch=given.batch
+            ):
+                yield images.to(model.device)
+                done += len(images)
+                advance(done / n)
+
+        scores = evaluator(draw, seed=given.seed)
+        how = {
+            "in_training": False,
+            "snapshot": path.name,
+            "images": model.info.images,
+            "kimg": model.info.images / 1000,
+            "protocol": protocol.name,
+            "split": protocol.split,
+            "seed": given.seed,
+            "latent_steps": given.latent_steps,
+            "trunc": given.trunc,
+        }
+        for record in evaluator.last.values():
+            records.append(path.parent, record | how)
+        shown.result(path.name, scores)
+    shown.footnote(evaluator)
+
+
+def _snapshots(path: Path, which: str) -> list[Path]:
+    if which == "latest" or not path.is_dir():
+        return [snapshot.find(path)]
+    if which == "all":
+        snapshot.find(path)  # says what is wrong if there is none
+        return sorted(path.glob(snapshot.PATTERN))
+    best = path / records.BEST_SNAPSHOT
+    if not best.exists():
+        raise InputError(f"{path} has no {best.name}: nothing was measured in training; use --snapshots all")
+    return [best]
+
+
+def _protocol(given: EvaluateArguments, metrics: tuple[str, ...] | None = None) -> Protocol:
+    protocol = protocols.get(given.protocol)
+    chosen = given.metrics or metrics or protocol.metrics
+    names.parse_all(chosen)
+    return replace(protocol, metrics=tuple(chosen))
+
+
+def _detector(given: EvaluateArguments, name: str, weights: str | None) -> tuple[str, str | None]:
+    if given.detector is None:
+        return name, given.detector_weights or weights
+    return given.detector, given.detector_weights
+
+
+def _folders(given: EvaluateArguments) -> None:
+    from logan.data import Mixture, open_data
+    from logan.training.setup import choose_device
+
+    real, fake = given.what
+    for flag in ("latent_steps", "data", "snapshots"):
+        if getattr(given, flag) != getattr(EvaluateArguments(()), flag):
+            raise InputError(f"--{flag.replace('_', '-')} is for runs; here two sets of images are compared")
+    train = open_data(real)
+    if isinstance(train, Mixture):
+        raise InputError(f"{real} is a mixture, not a set of images")
+    fakes = open_data(fake, image_size=train.image_size, channels=train.channels)
+    if isinstance(fakes, Mixture):
+        raise InputError(f"{fake} is a mixture, not a set of images")
+    default = tuple(f"{kind}{names.count_name(len(fakes))}" for kind in ("fid", "is"))
+    protocol = _protocol(given, default if given.protocol == "training" else None)
+    short = [m for m in protocol.metrics for p in names.parse_all([m]) if p.count > len(fakes)]
+    if short:
+        raise InputError(f"{short[0]} needs more images than {fake} has ({len(fakes):,}); pass --metrics {default[0]}")
+    device = choose_device(given.device)
+    detector, weights = _detector(given, "classifier", None)
+
+    def draw(n: int) -> Iterator[Tensor]:
+        import torch
+
+        for part in torch.arange(n).split(given.batch):
+            yield fakes.batch(part)[0].to(device)
+
+    shown = _Progress()
+    evaluator = protocols.prepare(
+        protocol, Source(real), train, detector=detector, weights=weights, device=device,
+        say=shown.say, progress=shown.bar("training a classifier"),
+    )  # fmt: skip
+    shown.result(fake, evaluator(draw, from_generator=False, seed=given.seed))
+    shown.footnote(evaluator)
+
+
+class _Progress:
+    """Bars and lines on standard error, results on standard output."""
+
+    def __init__(self) -> None:
+        from logan.training.watch import Watch
+
+        self._watch = Watch(1)
+
+    def say(self, message: str) -> None:
+        self._watch.say(message)
+
+    def bar(self, description: str) -> Any:
+        return self._watch.share(description)
+
+    def result(self, name: str, scores: dict[str, float]) -> None:
+        print(f"{name}: " + "  ".join(f"{k} {v:.4g}" for k, v in scores.items()))
+
+    def footnote(self, evaluator: Any) -> None:
+        for record in list(evaluator.last.values())[:1]:
+            if record["detector"]:
+                print(
+                    f"detector {record['detector']} {record['detector_sha256'][:12]}, {record['n_real']:,} real images; "
+                    f"compare only with scores by the same detector, counts and split"
+                )

@@ -1,0 +1,131 @@
+"""Published ways to measure: which real images, how many generated ones, how many splits.
+
+Scores by different protocols do not compare: FID falls as samples grow, and test images lie further away than the training
+images do. LOGAN's Table 2 puts 29.3 (protocol C) beside 23.1 (protocol B).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from logan.config import Config
+from logan.data import Dataset, Mixture, open_data
+from logan.errors import InputError
+from logan.evaluation import detectors, names, reference
+from logan.evaluation.evaluator import Evaluator, check_kind
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to measure.
+
+    Attributes:
+        name: as on the command line.
+        metrics: their names.
+        split: of the real images.
+        reals: how many of them, the first ones; None for all.
+        splits: of the Inception Score.
+    """
+
+    name: str
+    metrics: tuple[str, ...] = ("fid10k", "is10k")
+    split: Literal["train", "test"] = "train"
+    reals: int | None = 50_000
+    splits: int = 1
+
+
+PROTOCOLS = {
+    "training": Protocol("training"),
+    "A": Protocol("A", ("fid50k", "is50k"), "train", 50_000, 10),
+    "B": Protocol("B", ("fid10k", "is10k"), "train", 10_000, 1),
+    "C": Protocol("C", ("fid5k", "is5k"), "test", 10_000, 1),
+}
+"""``training``: what ``--snap`` measures. A: 50k training images, 50k fakes (most work after 2018). B: the first 10k training
+images, 10k fakes, one split (CS-GAN's code: the 23.1 and 17.7 of Table 2). C: 10k test images, 5k fakes (SN-GAN: the 29.3)."""
+
+
+def get(name: str) -> Protocol:
+    """The protocol of that name.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if name not in PROTOCOLS:
+        raise InputError(f"--protocol is one of {', '.join(PROTOCOLS)}, not {name!r}")
+    return PROTOCOLS[name]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the real images of a protocol come from, in terms of :func:`logan.data.open_data`."""
+
+    data: str
+    image_size: int | None = None
+    channels: int | None = None
+    pad: int = 0
+    skip_broken: bool = False
+
+    @classmethod
+    def of(cls, config: Config, data: str | None = None) -> Source:
+        """Those of a run; ``data`` if they have moved since."""
+        d = config.data
+        return cls(data or d.data, d.image_size, d.channels, d.pad, d.skip_broken)
+
+    def open(self, split: str = "train") -> Any:
+        """The data set.
+
+        Raises:
+            InputError: if it is not there, or has no such split.
+        """
+        return open_data(
+            self.data,
+            image_size=self.image_size,
+            channels=self.channels,
+            pad=self.pad,
+            skip_broken=self.skip_broken,
+            split=split,
+        )
+
+
+def prepare(
+    protocol: Protocol,
+    source: Source,
+    train: Dataset | Mixture | None = None,
+    *,
+    detector: str = "classifier",
+    weights: str | None = None,
+    device: torch.device,
+    say: Any = lambda message: None,
+    progress: Any = lambda share: None,
+) -> Evaluator:
+    """An evaluator with its detector and its real features, ready to score; everything that can be missing is found here.
+
+    Args:
+        protocol: which metrics and reals.
+        source: of the real images.
+        train: the training set, if it is open already. The classifier learns from it, whatever the protocol's split.
+        detector, weights: as :func:`logan.evaluation.detectors.get` takes them.
+        device: where features are computed.
+        say, progress: as there.
+
+    Raises:
+        InputError: data, a split, labels, a detector or its weights are missing, or a metric does not fit.
+    """
+    metrics = names.parse_all(protocol.metrics)
+    train = source.open() if train is None else train
+    mixture = isinstance(train, Mixture)
+    for metric in metrics:
+        check_kind(metric, mixture)
+    if mixture:
+        return Evaluator(metrics, mixture=train)  # type: ignore[arg-type]
+    if not metrics:
+        return Evaluator(())
+    detectors.check(detector, weights, train.num_classes > 1, train.name)  # before anything is read or trained
+    reals = train if protocol.split == "train" else source.open(protocol.split)
+    network = detectors.get(detector, weights, train, say=say, progress=progress)  # type: ignore[arg-type]
+    network.to(device)
+    real = reference.of_real(reals, protocol.reals, network, device)  # type: ignore[arg-type]
+    return Evaluator(metrics, network, real, splits=protocol.splits)

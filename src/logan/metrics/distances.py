@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from logan.metrics.torch_fidelity import torchmetrics_images
+from logan.metrics.torch_fidelity import torchmetrics_image
 
 KID_SUBSET = 1000
 """Images per subset of KID, and its number of subsets: Binkowski et al. (2018), section 4; torch-fidelity's defaults."""
@@ -49,7 +49,7 @@ class FrechetStatistics:
 
 def fid(real: FrechetStatistics, fake: FrechetStatistics) -> float:
     """‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½), with unbiased covariances (Heusel et al. 2017, equation 6)."""
-    metric: Any = torchmetrics_images().fid.FrechetInceptionDistance(feature=_Given(len(real.total)))
+    metric: Any = torchmetrics_image("fid").FrechetInceptionDistance(feature=_Given(len(real.total)))
     for kind, statistics in (("real", real), ("fake", fake)):
         getattr(metric, f"{kind}_features_sum").copy_(statistics.total)
         getattr(metric, f"{kind}_features_cov_sum").copy_(statistics.outer)
@@ -71,7 +71,7 @@ def kid(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float, float]:
 
 
 def _kid(real: Tensor, fake: Tensor, size: int, seed: int) -> tuple[float, float]:
-    metric: Any = torchmetrics_images().kid.KernelInceptionDistance(
+    metric: Any = torchmetrics_image("kid").KernelInceptionDistance(
         feature=_Given(real.shape[1]), subsets=KID_SUBSETS, subset_size=size
     )
     metric.update(real.double(), real=True)
@@ -97,7 +97,7 @@ def inception_score(logits: Tensor, *, splits: int = 1, seed: int = 0) -> tuple[
 
 
 def _inception_score(logits: Tensor, splits: int, seed: int) -> tuple[float, float]:
-    metric: Any = torchmetrics_images().inception.InceptionScore(feature=_Given(logits.shape[1]), splits=splits)
+    metric: Any = torchmetrics_image("inception").InceptionScore(feature=_Given(logits.shape[1]), splits=splits)
     metric.update(logits.double())
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)

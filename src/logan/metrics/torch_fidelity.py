@@ -51,7 +51,7 @@ def inception_class() -> Any:
 
 
 @cache
-def torchmetrics_images() -> Any:
-    """The package ``torchmetrics.image``."""
+def torchmetrics_image(name: str) -> Any:
+    """The module ``torchmetrics.image.NAME``, by its own name: without torch-fidelity the package leaves some of them out."""
     _enter_package()
-    return importlib.import_module("torchmetrics.image")
+    return importlib.import_module(f"torchmetrics.image.{name}")

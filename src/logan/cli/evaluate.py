@@ -68,6 +68,7 @@ def _is_run(path: str) -> bool:
 
 
 def _run(given: EvaluateArguments) -> None:
+    from logan.evaluation import snapshots
     from logan.sampling import load
     from logan.training.setup import choose_device
 
@@ -88,30 +89,10 @@ def _run(given: EvaluateArguments) -> None:
     for i, path in enumerate(found):
         model = first if i == 0 else load(path, given.device)
         advance = shown.bar(f"{path.name}: {most:,} images")
-
-        def draw(n: int, model: Any = model, advance: Any = advance) -> Iterator[Tensor]:
-            done = 0
-            for images in model.batches(
-                n, seed=given.seed, trunc=given.trunc, latent_steps=given.latent_steps, batch=given.batch
-            ):
-                yield images.to(model.device)
-                done += len(images)
-                advance(done / n)
-
-        scores = evaluator(draw, seed=given.seed)
-        how = {
-            "in_training": False,
-            "snapshot": path.name,
-            "images": model.info.images,
-            "kimg": model.info.images / 1000,
-            "protocol": protocol.name,
-            "split": protocol.split,
-            "seed": given.seed,
-            "latent_steps": given.latent_steps,
-            "trunc": given.trunc,
-        }
-        for record in evaluator.last.values():
-            records.append(path.parent, record | how)
+        scores = snapshots.score(
+            path, model, evaluator, protocol, seed=given.seed, trunc=given.trunc, latent_steps=given.latent_steps,
+            batch=given.batch, progress=advance,
+        )  # fmt: skip
         shown.result(path.name, scores)
     shown.footnote(evaluator)
 

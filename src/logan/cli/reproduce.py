@@ -1,0 +1,108 @@
+"""``logan reproduce``: the paper's claims, run and put beside its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from logan import presets
+from logan.cli.compare import plan, run_and_report, split_methods
+from logan.cli.parsing import parse_known
+from logan.errors import InputError
+from logan.evaluation.comparison import Entry
+
+DESCRIPTION = """Run what a claim of the paper needs, and report whether it holds.
+
+table2: CIFAR-10 with SN-DCGAN, 200,000 steps, every method under the protocols A, B and C. mixtures: none, CS-GAN, GD, NGD
+and the three stop-gradient ablations on the ring and the grid. Interrupted, the same command goes on where it was. Every
+flag of logan train may follow."""
+
+ABLATIONS = tuple(f"ngd:stop-gradient={player}" for player in ("generator", "discriminator", "both"))
+
+
+@dataclass(frozen=True)
+class ReproduceArguments:
+    """What ``logan reproduce`` takes, besides the flags of ``logan train``."""
+
+    what: Annotated[Literal["table2", "mixtures"], tyro.conf.Positional]
+    """Which claim."""
+    methods: tuple[str, ...] = ()
+    """As logan compare takes them; by default none cs ngd for table2, and all with the ablations for mixtures."""
+    seeds: int | None = None
+    """How many; by default 3 for table2, and 5 for mixtures."""
+    protocols: tuple[Literal["A", "B", "C"], ...] = ("A", "B", "C")
+    """Of table2; see logan evaluate."""
+    evaluation_steps: int = 10
+    """Latent steps before an image is scored, for table2 (appendix E: 10); none is measured beside it. cs takes three."""
+    outdir: str | None = None
+    """Where the runs and the results go; reproduce-WHAT by default."""
+    plan_only: bool = False
+    """Say which runs it would make, and stop."""
+
+
+def main(args: Sequence[str]) -> int:
+    """Run the command."""
+    given, flags = parse_known(ReproduceArguments, args, prog="logan reproduce", description=DESCRIPTION)
+    outdir = Path(given.outdir or f"reproduce-{given.what}").expanduser()
+    (_table2 if given.what == "table2" else _mixtures)(given, flags, outdir)
+    return 0
+
+
+def _table2(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
+    from logan.evaluation import table2
+    from logan.files import write_atomically
+    from logan.training.setup import choose_device
+    from logan.training.watch import Watch
+
+    if given.evaluation_steps < 0 or not given.protocols:
+        raise InputError("--evaluation-steps must be >= 0, and --protocols at least one of A, B, C")
+    for name, values in (("metrics", ["fid10k", "is10k"]), ("detector", ["inception"])):
+        if not any(f == f"--{name}" or f.startswith(f"--{name}=") for f in flags):
+            flags = [*flags, f"--{name}", *values]
+    entries = plan("cifar10", split_methods(given.methods or ("none", "cs", "ngd")), given.seeds or 3, flags)
+    config = entries[0].config
+    if not any(m.startswith("fid") for m in config.scores.metrics):
+        raise InputError("table2 needs a fid among --metrics: the best snapshot is chosen by it")
+    if given.plan_only:
+        return _say_plan(entries, outdir)
+    device, scores = choose_device(config.run.device), config.scores
+    table2.check(config, given.protocols, scores.detector, scores.detector_weights, device)
+    results = run_and_report(entries, outdir)
+    watch = Watch(1)
+    rows = table2.score(
+        results, given.protocols, steps=given.evaluation_steps, detector=scores.detector,
+        weights=scores.detector_weights, device=device, say=watch.say, progress=watch.share,
+    )  # fmt: skip
+    text = table2.table(rows, table2.notes(config, presets.get("cifar10", config.latent.latent), scores.detector))
+    write_atomically(outdir / "table2.md", lambda partial: partial.write_text(text, encoding="utf-8"))
+    print(f"\n{text}\nwrote table2.md to {outdir}")
+
+
+def _mixtures(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
+    from logan.evaluation import mixture_claims
+    from logan.files import write_atomically
+
+    methods = split_methods(given.methods or ("none", "cs", "gd", "ngd", *ABLATIONS))
+    planned = {preset: plan(preset, methods, given.seeds or 5, flags) for preset in ("ring", "grid")}
+    if given.plan_only:
+        for preset, entries in planned.items():
+            _say_plan(entries, outdir / preset)
+        return
+    parts = []
+    for preset, entries in planned.items():
+        results = run_and_report(entries, outdir / preset)
+        parts.append(f"## {preset}\n\n{mixture_claims.verdict(results)}")
+    text = "\n".join(parts)
+    write_atomically(outdir / "claims.md", lambda partial: partial.write_text(text, encoding="utf-8"))
+    print(f"\n{text}\nwrote claims.md to {outdir}")
+
+
+def _say_plan(entries: Sequence[Entry], outdir: Path) -> None:
+    for entry in entries:
+        c = entry.config
+        steps = c.run.kimg * 1000 // c.game.batch
+        print(f"{outdir}: {entry.label}, seed {c.run.seed}, {c.run.kimg:,} kimg ({steps:,} steps of {c.game.batch})")

@@ -1,0 +1,55 @@
+"""What runs on a mixture say about three claims of the paper, in sentences with numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from logan.evaluation.comparison import Result, mean_std
+
+ABLATIONS = {
+    "ngd:stop-gradient=generator": "without G's second-order term",
+    "ngd:stop-gradient=discriminator": "without D's",
+    "ngd:stop-gradient=both": "without either",
+}
+
+
+def verdict(results: Sequence[Result]) -> str:
+    """Markdown: a line per claim, only for the methods that were run.
+
+    Claims: latent optimisation helps (section 5); NGD more than GD (5.2); neither second-order term can be missed
+    (Figure 5b). A difference counts if the two groups of final values do not overlap.
+    """
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(result.entry.label, []).append(result)
+    pairs = [("ngd", "none", "latent optimisation helps"), ("gd", "none", "latent optimisation helps, by plain descent"),
+             ("ngd", "gd", "natural gradient descent does better than gradient descent")]  # fmt: skip
+    pairs += [("ngd", name, f"the second-order terms matter: {what} it is worse") for name, what in ABLATIONS.items()]
+    lines = [
+        f"- {claim}: {_compare(groups[better], groups[worse], better, worse)}"
+        for better, worse, claim in pairs
+        if better in groups and worse in groups
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _compare(better: Sequence[Result], worse: Sequence[Result], name: str, other: str) -> str:
+    a, b = [_good(r) for r in better], [_good(r) for r in worse]
+    if min(a) > max(b):
+        said = "holds in every seed"
+    elif max(a) < min(b):
+        said = "is contradicted in every seed"
+    else:
+        said = "is not decided by these seeds"
+    return f"**{said}** (good modes at the end: {name} {_pm(a)}, {other} {_pm(b)})"
+
+
+def _good(result: Result) -> float:
+    """Modes covered times the share of points on a mode: what is both there and good."""
+    scores = {k.rstrip("0123456789k"): v or 0.0 for k, v in result.points[-1]["scores"].items()}
+    return scores["modes"] * scores["quality"]
+
+
+def _pm(values: Sequence[float]) -> str:
+    mean, std = mean_std(values)
+    return f"{mean:.2f} ± {std:.2f}, {min(values):.2f} to {max(values):.2f}"

@@ -1,0 +1,78 @@
+"""Scoring a snapshot that is on disk, and remembering what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from logan.evaluation import records
+from logan.evaluation.evaluator import Evaluator
+from logan.evaluation.protocols import Protocol
+from logan.sampling import Model
+
+
+def score(
+    path: Path,
+    model: Model,
+    evaluator: Evaluator,
+    protocol: Protocol,
+    *,
+    seed: int = 0,
+    trunc: float = 1.0,
+    latent_steps: int = 0,
+    batch: int = 250,
+    progress: Callable[[float], None] = lambda share: None,
+) -> dict[str, float]:
+    """Scores by name; the records are added to the ``metric-….jsonl`` of the snapshot's folder.
+
+    Args:
+        path, model: the snapshot, and what was loaded from it.
+        evaluator, protocol: as :func:`logan.evaluation.protocols.prepare` made it, and from what.
+        seed, trunc, latent_steps, batch: as :meth:`logan.sampling.Model.sample` takes them.
+        progress: called with the share of the images that is drawn.
+    """
+
+    def draw(n: int) -> Iterator[Tensor]:
+        done = 0
+        for images in model.batches(n, seed=seed, trunc=trunc, latent_steps=latent_steps, batch=batch):
+            yield images.to(model.device)
+            done += len(images)
+            progress(done / n)
+
+    scores = evaluator(draw, seed=seed)
+    for record in evaluator.last.values():
+        records.append(path.parent, record | _how(path, model, protocol, seed, trunc, latent_steps))
+    return scores
+
+
+def known(
+    path: Path, model: Model, evaluator: Evaluator, protocol: Protocol, *, seed: int = 0, latent_steps: int = 0
+) -> dict[str, float | None] | None:
+    """What :func:`score` would find without truncation, if it was found before; None if any of it is missing."""
+    how = _how(path, model, protocol, seed, 1.0, latent_steps)
+    if evaluator.detector is not None:
+        how["detector_sha256"] = evaluator.detector.sha256
+    scores: dict[str, float | None] = {}
+    for metric in evaluator.metrics:
+        same = [r for r in records.read(path.parent, metric.name) if how.items() <= r.items()]
+        if not same:
+            return None
+        scores |= same[-1]["results"]
+    return scores
+
+
+def _how(path: Path, model: Model, protocol: Protocol, seed: int, trunc: float, latent_steps: int) -> dict[str, Any]:
+    return {
+        "in_training": False,
+        "snapshot": path.name,
+        "images": model.info.images,
+        "kimg": model.info.images / 1000,
+        "protocol": protocol.name,
+        "split": protocol.split,
+        "seed": seed,
+        "latent_steps": latent_steps,
+        "trunc": trunc,
+    }

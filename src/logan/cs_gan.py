@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +57,9 @@ class CSStep:
             raise ValueError(f"steps must be a whole number >= 1, not {self.steps!r}")
         if not (self.penalty >= 0 and math.isfinite(self.penalty)):
             raise ValueError(f"penalty must be >= 0, not {self.penalty}")
+        for name, known in (("stop_gradient", get_args(StopGradient)), ("penalty_in", ("generator", "both"))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
 
     def of(self, generator: nn.Module) -> Callable[[Callable[[Tensor], Tensor], Tensor], Moved]:
         """The step with a generator's learned size, to be called like a :class:`~logan.latent.LatentStep`.

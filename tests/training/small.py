@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from logan import presets
-from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig
+from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
 
 
 def config(**changes) -> Config:
@@ -22,9 +22,12 @@ def config(**changes) -> Config:
         latent=LatentConfig(beta=0.5, portion=0.5, subset="random"),
         game=GameConfig(batch=50, ema_kimg=1),
         run=RunConfig(kimg=4, tick=1, snap=2),
+        scores=ScoreConfig(),
     )
     for name, value in changes.items():
-        group = next(g for g in ("data", "networks", "latent", "game", "run") if hasattr(getattr(base, g), name))
+        group = next(
+            g for g in ("data", "networks", "latent", "game", "run", "scores") if hasattr(getattr(base, g), name)
+        )
         base = replace(base, **{group: replace(getattr(base, group), **{name: value})})
     return base
 

@@ -63,7 +63,7 @@ def _table2(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
     for name, values in (("metrics", ["fid10k", "is10k"]), ("detector", ["inception"])):
         if not any(f == f"--{name}" or f.startswith(f"--{name}=") for f in flags):
             flags = [*flags, f"--{name}", *values]
-    entries = plan("cifar10", split_methods(given.methods or ("none", "cs", "ngd")), given.seeds or 3, flags)
+    entries = plan("cifar10", split_methods(given.methods or ("none", "cs", "ngd")), _seeds(given, 3), flags)
     config = entries[0].config
     if not any(m.startswith("fid") for m in config.scores.metrics):
         raise InputError("table2 needs a fid among --metrics: the best snapshot is chosen by it")
@@ -87,7 +87,7 @@ def _mixtures(given: ReproduceArguments, flags: list[str], outdir: Path) -> None
     from logan.files import write_atomically
 
     methods = split_methods(given.methods or ("none", "cs", "gd", "ngd", *ABLATIONS))
-    planned = {preset: plan(preset, methods, given.seeds or 5, flags) for preset in ("ring", "grid")}
+    planned = {preset: plan(preset, methods, _seeds(given, 5), flags) for preset in ("ring", "grid")}
     if given.plan_only:
         for preset, entries in planned.items():
             _say_plan(entries, outdir / preset)
@@ -99,6 +99,10 @@ def _mixtures(given: ReproduceArguments, flags: list[str], outdir: Path) -> None
     text = "\n".join(parts)
     write_atomically(outdir / "claims.md", lambda partial: partial.write_text(text, encoding="utf-8"))
     print(f"\n{text}\nwrote claims.md to {outdir}")
+
+
+def _seeds(given: ReproduceArguments, default: int) -> int:
+    return default if given.seeds is None else given.seeds
 
 
 def _say_plan(entries: Sequence[Entry], outdir: Path) -> None:

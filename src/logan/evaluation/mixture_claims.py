@@ -52,4 +52,4 @@ def _good(result: Result) -> float:
 
 def _pm(values: Sequence[float]) -> str:
     mean, std = mean_std(values)
-    return f"{mean:.2f} ± {std:.2f}, {min(values):.2f} to {max(values):.2f}"
+    return f"{mean:.2f}" if len(values) == 1 else f"{mean:.2f} ± {std:.2f}, {min(values):.2f} to {max(values):.2f}"

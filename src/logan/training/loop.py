@@ -208,7 +208,8 @@ def _tick(run: Run, snap: bool) -> None:
         save_fakes(run.path / f"fakes{p.images // 1000:06d}.png", run.parts, run.average)
         save_snapshot(run.path, run.parts, run.average, p.images)
         if run.measure is not None:
-            record["metrics"] = _scores(run)
+            scores = _scores(run)
+            record |= {"metrics": scores} if scores else {}
     run.log.append(record)
     run.watch.tick(record)
     if snap:

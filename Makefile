@@ -37,6 +37,8 @@ check: .venv/installed-dev
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/python -m pip install --quiet "$(TORCH)" --editable ".[dev]"
+	# Without its torchvision, which would bring another torch. Tests that need it skip where it cannot be had.
+	-$(BIN)/python -m pip install --quiet --no-deps torch-fidelity
 	touch $@
 
 clean:

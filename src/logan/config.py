@@ -221,6 +221,11 @@ class Config:
             )
         if self.latent.latent == "cs" and self.latent.bounds not in ("auto", "sphere"):
             raise InputError(f"--bounds {self.latent.bounds} is not for --latent cs, which is on the unit sphere")
+        if self.on_sphere() and (self.latent.latent_every > 1 or self.latent.latent_share < 1):
+            raise InputError(
+                "--latent-every and --latent-share are not for latents on the unit sphere (--latent cs, --bounds sphere): "
+                "those that rest would not be on it"
+            )
         if self.networks.prior == "normal" and self.latent.bounds == "clip":
             raise InputError(
                 "--bounds clip needs --prior uniform: clipping a normal z to [-1, 1] would change its prior"
@@ -357,6 +362,8 @@ def _idle_settings(config: Config) -> list[str]:
         changed = [name for name in unused if getattr(latent, name) != getattr(default, name)]
         if changed:
             idle.append(f"without effect, because of --latent cs: {', '.join('--' + n for n in changed)}")
+        if latent.stop_gradient in ("generator", "both"):
+            idle.append(f"--stop-gradient {latent.stop_gradient}: the step size of --latent cs stays as it begins")
     elif latent.latent == "gd" and latent.beta != default.beta:
         idle.append("without effect, because of --latent gd: --beta")
     if latent.subset == "random" and latent.portion == 1:

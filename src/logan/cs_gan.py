@@ -43,6 +43,8 @@ class CSStep:
         steps: K; 3 in training and at evaluation (main.py:54).
         penalty: 3.0 (main.py:52); enters G's loss alone (gan.py:145-150).
         loss: the game's; its generator part is L.
+        batch: B of the mean; None is the number of latents at hand. At evaluation it is that of the training, for which
+            s was learned, however many images a pass has.
     """
 
     steps: int = 3
@@ -50,6 +52,7 @@ class CSStep:
     loss: Loss = non_saturating
     stop_gradient: StopGradient = "none"
     penalty_in: Literal["generator", "both"] = "generator"
+    batch: int | None = None
     subset: ClassVar[str] = "all"
 
     def __post_init__(self) -> None:
@@ -90,7 +93,7 @@ class CSStep:
         return moved if differentiable else moved.detach()
 
     def _move(self, f: Callable[[Tensor], Tensor], raw: Tensor, log_step: Tensor, differentiable: bool) -> Moved:
-        size = log_step.exp() / len(raw)
+        size = log_step.exp() / (self.batch or len(raw))
         at = to_sphere(working_copy(raw))
         first: tuple[Tensor, Tensor] | None = None
         for _ in range(self.steps):

@@ -154,6 +154,8 @@ def evaluation_step(config: Config, steps: int) -> LatentStep | CSStep | None:
         raise InputError(
             "--latent-steps needs a run that was trained with --latent gd, ngd or cs: this one has no step size"
         )
+    if isinstance(step, CSStep):
+        return replace(step, steps=steps, batch=config.game.batch)
     return replace(step, steps=steps)
 
 

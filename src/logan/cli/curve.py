@@ -65,7 +65,7 @@ def main(args: Sequence[str]) -> int:
 
     models = {name: load(path, given.device) for name, path in _names(given.runs).items()}
     for model in models.values():
-        model.check_sampling(given.seed, given.levels[-1], 0, given.batch)
+        model.check_sampling(given.seed, min(given.levels), 0, given.batch)
     config = next(iter(models.values())).info.config
     same = {replace(m.info.config.data, conditional=False) for m in models.values()}
     if len(same) > 1:

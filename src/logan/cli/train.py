@@ -81,6 +81,11 @@ def _resumed_config(path: Path, args: Sequence[str]) -> Config:
     config, latent = snapshot.read(path)[0].config, value_of("--latent", args)
     if latent in (None, config.latent.latent):
         return config
+    if "cs" in (latent, config.latent.latent):
+        raise InputError(
+            f"--latent {latent} cannot start from {path}, of --latent {config.latent.latent}: the learned step size and the "
+            f"sphere belong to cs alone; leave --latent out, or train from the start"
+        )
     return replace(config, latent=presets.get(config.preset, latent).latent)
 
 

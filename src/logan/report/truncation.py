@@ -57,7 +57,7 @@ def save_samples(path: Path, samples: Mapping[str, tuple[Point, Tensor]], column
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5 * len(samples), 5.3), dpi=110, layout="constrained")
+    figure = Figure(figsize=(5 * len(samples), 5.8), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     for axis, (name, (p, images)) in zip(
         figure.subplots(1, len(samples), squeeze=False)[0], samples.items(), strict=True

@@ -198,11 +198,11 @@ def test_a_run_that_was_stopped_goes_on_exactly(tmp_path):
 
 
 def test_latent_steps_of_a_loaded_run_are_its_own(run):
-    """The configured loss, the learned size, and as many steps as are asked for."""
+    """The configured loss, the learned size, the batch of its training, and as many steps as are asked for."""
     model = logan.load(run)
     model.generator.log_step.fill_(math.log(20.0))  # so that a step can be seen
     z = sampling.draw_latents(model.info.config, 6, torch.Generator().manual_seed(5))
-    step = CSStep(steps=2, loss=losses.hinge).of(model.generator)
+    step = CSStep(steps=2, loss=losses.hinge, batch=50).of(model.generator)
     moved = step(lambda z: model.discriminator(model.generator(z)), z)
     images = model.sample(6, seed=5, latent_steps=2)
     torch.testing.assert_close(images, model.generator(moved.z))

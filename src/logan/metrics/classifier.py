@@ -159,6 +159,8 @@ def load_classifier(path: Path) -> ClassifierDetector:
     Raises:
         InputError: if the file is missing, damaged or of another format.
     """
+    if not path.is_file():
+        raise InputError(f"there is no classifier at {path}")
     try:
         with safe_open(path, framework="pt") as f:
             header = f.metadata() or {}
@@ -170,7 +172,7 @@ def load_classifier(path: Path) -> ClassifierDetector:
             network = Classifier(channels, size, classes)
         network.load_state_dict(state)
         return ClassifierDetector(network, (channels, size), float(header["accuracy"]))
-    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

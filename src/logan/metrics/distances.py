@@ -17,6 +17,10 @@ KID_SUBSET = 1000
 KID_SUBSETS = 100
 
 
+LEAST_LOGIT = -600.0
+"""Below the largest; e^-600 is still a float64, and 0 ln 0 would be NaN."""
+
+
 class _Given(nn.Module):
     """Stands where torchmetrics expects a feature extractor: the features are there already."""
 
@@ -48,7 +52,13 @@ class FrechetStatistics:
 
 
 def fid(real: FrechetStatistics, fake: FrechetStatistics) -> float:
-    """‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½), with unbiased covariances (Heusel et al. 2017, equation 6)."""
+    """‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½), with unbiased covariances (Heusel et al. 2017, equation 6).
+
+    Raises:
+        ValueError: the features are of different length.
+    """
+    if len(real.total) != len(fake.total):
+        raise ValueError(f"features of {len(real.total)} and of {len(fake.total)} numbers: of two detectors?")
     metric: Any = torchmetrics_image("fid").FrechetInceptionDistance(feature=_Given(len(real.total)))
     for kind, statistics in (("real", real), ("fake", fake)):
         getattr(metric, f"{kind}_features_sum").copy_(statistics.total)
@@ -64,7 +74,12 @@ def kid(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float, float]:
     Args:
         real, fake: features (n, F).
         seed: of the subsets: 100 of 1,000 images each, or of the smaller set's size.
+
+    Raises:
+        ValueError: fewer than two images in a set.
     """
+    if min(len(real), len(fake)) < 2:
+        raise ValueError(f"KID needs at least two images in each set, not {len(real)} and {len(fake)}")
     size = min(KID_SUBSET, len(real), len(fake))
     with _no_advice():
         return _kid(real, fake, size, seed)
@@ -92,17 +107,18 @@ def inception_score(logits: Tensor, *, splits: int = 1, seed: int = 0) -> tuple[
     """
     if not 1 <= splits <= len(logits):
         raise ValueError(f"the Inception Score needs 1 to {len(logits)} splits, not {splits}")
-    with _no_advice():
-        return _inception_score(logits, splits, seed)
+    order = torch.randperm(len(logits), generator=torch.Generator().manual_seed(seed))
+    wide = logits.double()[order]
+    certain = (wide - wide.amax(1, keepdim=True)).clamp(min=LEAST_LOGIT)
+    scores = torch.stack([_inception_score(part) for part in certain.tensor_split(splits)])
+    return scores.mean().item(), 0.0 if splits == 1 else scores.std().item()
 
 
-def _inception_score(logits: Tensor, splits: int, seed: int) -> tuple[float, float]:
-    metric: Any = torchmetrics_image("inception").InceptionScore(feature=_Given(logits.shape[1]), splits=splits)
-    metric.update(logits.double())
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        mean, std = metric.compute()
-    return mean.item(), 0.0 if splits == 1 else std.item()
+def _inception_score(logits: Tensor) -> Tensor:
+    with _no_advice(), torch.random.fork_rng([]):  # it shuffles by the global generator
+        metric: Any = torchmetrics_image("inception").InceptionScore(feature=_Given(logits.shape[1]), splits=1)
+        metric.update(logits)
+        return metric.compute()[0]
 
 
 @contextmanager

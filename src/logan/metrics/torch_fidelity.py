@@ -9,9 +9,12 @@ module, which needs torch alone, is imported by itself.
 from __future__ import annotations
 
 import importlib
+import importlib.abc
 import importlib.util
 import sys
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -29,13 +32,47 @@ def _enter_package() -> bool:
     try:
         importlib.import_module(NAME)
     except Exception:  # ImportError without torchvision, RuntimeError with one that is of another build of torch
-        for name in [n for n in sys.modules if n.partition(".")[0] in (NAME, "torchvision")]:
-            del sys.modules[name]
+        _forget(NAME, "torchvision")
         shell = types.ModuleType(NAME)
         shell.__path__ = list(spec.submodule_search_locations or [])
         shell.__spec__ = spec
         sys.modules[NAME] = shell
     return True
+
+
+def _forget(*packages: str) -> None:
+    for name in [n for n in sys.modules if n.partition(".")[0] in packages]:
+        del sys.modules[name]
+
+
+class _Hollow(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Makes every module of torchvision, each with any name one asks for, and nothing behind it."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
+        ours = fullname.partition(".")[0] == "torchvision"
+        return importlib.util.spec_from_loader(fullname, self, is_package=True) if ours else None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        module.__dict__["__getattr__"] = lambda name: None
+
+
+@contextmanager
+def _hollow_torchvision() -> Iterator[None]:
+    """Where torchvision is installed and cannot be imported, an empty one that torchmetrics can import and never uses."""
+    try:
+        importlib.import_module("torchvision")
+    except ModuleNotFoundError:
+        yield  # torchmetrics knows how to do without
+    except Exception:
+        _forget("torchvision")
+        sys.meta_path.insert(0, finder := _Hollow())
+        try:
+            yield
+        finally:
+            sys.meta_path.remove(finder)
+            _forget("torchvision")
+    else:
+        yield
 
 
 def inception_class() -> Any:
@@ -54,4 +91,5 @@ def inception_class() -> Any:
 def torchmetrics_image(name: str) -> Any:
     """The module ``torchmetrics.image.NAME``, by its own name: without torch-fidelity the package leaves some of them out."""
     _enter_package()
-    return importlib.import_module(f"torchmetrics.image.{name}")
+    with _hollow_torchvision():
+        return importlib.import_module(f"torchmetrics.image.{name}")

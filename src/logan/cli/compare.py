@@ -13,11 +13,17 @@ from logan.cli.train import read_arguments
 from logan.config import Config
 from logan.errors import InputError, did_you_mean
 from logan.evaluation.comparison import Entry, Result
+from logan.evaluation.names import parse_all
 
 DESCRIPTION = """Train several methods over several seeds, or reuse runs that are there, and put them side by side.
 
 Every other flag of logan train may follow, and holds for all methods. A method may have flags of its own:
 ngd:beta=5:stop-gradient=both. Interrupted, the same command goes on where it was."""
+
+
+NOT_FOR_ALL = ("--latent", "--resume", "--dry-run", "--desc")
+NOT_FOR_ONE = (*NOT_FOR_ALL, "--preset", "--seed", "--outdir", "--metrics", "--detector", "--detector-weights")
+"""What --methods cannot give one method: it would name another method, or score it by another measure."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,9 @@ def plan(preset: str, methods: Sequence[str], seeds: int, flags: Sequence[str]) 
     """
     if not 1 <= seeds <= 1000:
         raise InputError(f"--seeds must be 1 to 1,000, not {seeds}")
-    for forbidden in ("--latent", "--resume", "--dry-run", "--desc"):
-        if any(a == forbidden or a.startswith(forbidden + "=") for a in flags):
-            raise InputError(f"{forbidden} has no place in logan compare; --methods says what is compared")
+    for name in (a.partition("=")[0].replace("_", "-") for a in flags):
+        if name in NOT_FOR_ALL:
+            raise InputError(f"{name} has no place in logan compare; --methods says what is compared")
     bases = [(label, _config(preset, label, flags)) for label in methods]
     first = bases[0][1].run.seed
     return [
@@ -81,11 +87,15 @@ def _config(preset: str, label: str, flags: Sequence[str]) -> Config:
         name, equals, value = change.partition("=")
         if not equals:
             raise InputError(f"--methods {label}: {change!r} should be FLAG=VALUE, as in ngd:beta=5")
+        if f"--{name.replace('_', '-')}" in NOT_FOR_ONE:
+            raise InputError(
+                f"--methods {label}: {name} has no place here; it is one for all methods, or has no meaning"
+            )
         own += [f"--{name}", *value.split("/")]
     config = read_arguments(["--preset", preset, "--latent", method, *flags, *own]).config()
     presets.check_data(config)
     config.check()
-    if not config.scores.metrics:
+    if not parse_all(config.scores.metrics):
         raise InputError(
             f"preset {preset} measures nothing by itself: add --metrics fid10k is10k (modes10k for mixtures)"
         )

@@ -67,7 +67,7 @@ def main(args: Sequence[str]) -> int:
     for model in models.values():
         model.check_sampling(given.seed, min(given.levels), 0, given.batch)
     config = next(iter(models.values())).info.config
-    same = {replace(m.info.config.data, conditional=False) for m in models.values()}
+    same = {Source.of(m.info.config) for m in models.values()}
     if len(same) > 1:
         raise InputError("these runs are of different data: their scores do not compare; draw one curve for each set")
     watch = Watch(1)

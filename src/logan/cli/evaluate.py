@@ -12,6 +12,7 @@ from torch import Tensor
 
 from logan import snapshot
 from logan.cli.parsing import parse
+from logan.config import MAX_SEED
 from logan.errors import InputError
 from logan.evaluation import names, protocols, records
 from logan.evaluation.protocols import Protocol, Source
@@ -68,6 +69,7 @@ def _is_run(path: str) -> bool:
 
 
 def _run(given: EvaluateArguments) -> None:
+    from logan.data import Mixture
     from logan.evaluation import snapshots
     from logan.sampling import load
     from logan.training.setup import choose_device
@@ -80,9 +82,12 @@ def _run(given: EvaluateArguments) -> None:
     first.check_sampling(given.seed, given.trunc, given.latent_steps, given.batch)
     detector, weights = _detector(given, config.scores.detector, config.scores.detector_weights)
     source = Source.of(config, given.data)
+    train = source.open()
+    if points != isinstance(train, Mixture):
+        raise InputError(f"{source.data} does not fit a run that makes {'points' if points else 'images'}")
     shown = _Progress()
     evaluator = protocols.prepare(
-        protocol, source, detector=detector, weights=weights, device=choose_device(given.device),
+        protocol, source, train, detector=detector, weights=weights, device=choose_device(given.device),
         say=shown.say, progress=shown.bar("training a classifier"),
     )  # fmt: skip
     most = max((m.count for m in evaluator.metrics), default=0)
@@ -112,7 +117,8 @@ def _snapshots(path: Path, which: str) -> list[Path]:
 def _protocol(given: EvaluateArguments, metrics: tuple[str, ...] | None = None) -> Protocol:
     protocol = protocols.get(given.protocol)
     chosen = given.metrics or metrics or protocol.metrics
-    names.parse_all(chosen)
+    if not names.parse_all(chosen):
+        raise InputError("--metrics none leaves nothing to measure")
     return replace(protocol, metrics=tuple(chosen))
 
 
@@ -127,7 +133,11 @@ def _folders(given: EvaluateArguments) -> None:
     from logan.training.setup import choose_device
 
     real, fake = given.what
-    for flag in ("latent_steps", "data", "snapshots"):
+    if not 1 <= given.batch <= 10**6:
+        raise InputError(f"--batch must be >= 1 and not absurdly large, not {given.batch}")
+    if not 0 <= given.seed <= MAX_SEED:
+        raise InputError(f"--seed must be >= 0 and <= {MAX_SEED}, not {given.seed}")
+    for flag in ("latent_steps", "data", "snapshots", "trunc"):
         if getattr(given, flag) != getattr(EvaluateArguments(()), flag):
             raise InputError(f"--{flag.replace('_', '-')} is for runs; here two sets of images are compared")
     train = open_data(real)

@@ -76,7 +76,7 @@ class Result:
 
 def _much_worse(value: float, before: Sequence[float], by: str) -> bool:
     if lower_is_better(by):
-        return value > COLLAPSE * min(before)
+        return value > max(COLLAPSE * min(before), 0)  # KID's estimate may be below zero
     return value < max(before) / COLLAPSE
 
 

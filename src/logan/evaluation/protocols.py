@@ -16,6 +16,7 @@ from logan.data import Dataset, Mixture, open_data
 from logan.errors import InputError
 from logan.evaluation import detectors, names, reference
 from logan.evaluation.evaluator import Evaluator, check_kind
+from logan.metrics import manifold
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,13 @@ def prepare(
         return Evaluator(())
     detectors.check(detector, weights, train.num_classes > 1, train.name)  # before anything is read or trained
     reals = train if protocol.split == "train" else source.open(protocol.split)
+    least = 1 + max(manifold.NEIGHBOURS if m.kind == "pr" else 1 for m in metrics)
+    assert not isinstance(reals, Mixture)
+    if len(reals) < least:
+        raise InputError(
+            f"{reals.name} has {len(reals)} images; {', '.join(m.name for m in metrics)} needs {least} or more"
+        )
     network = detectors.get(detector, weights, train, say=say, progress=progress)  # type: ignore[arg-type]
     network.to(device)
-    real = reference.of_real(reals, protocol.reals, network, device)  # type: ignore[arg-type]
+    real = reference.of_real(reals, protocol.reals, network, device)
     return Evaluator(metrics, network, real, splits=protocol.splits)

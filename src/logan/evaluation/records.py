@@ -46,6 +46,22 @@ def drop_after(run: Path, images: int) -> None:
         kept = [r for r in records if not r.get("in_training") or r.get("images", 0) <= images]
         text = "".join(json.dumps(r) + "\n" for r in kept)
         _write(path, text)
+    if (run / BEST).exists() and read_json(run / BEST, "remove it")["images"] > images:
+        (run / BEST).unlink()
+        for seen, scores in measured(run).items():
+            if (run / snapshot.file_name(seen)).exists():
+                keep_best(run, seen, scores)
+
+
+def measured(run: Path) -> dict[int, dict[str, float]]:
+    """What training measured, all metrics together, by the images seen, in order; NaN where there was no number."""
+    found: dict[int, dict[str, float]] = {}
+    for path in sorted(run.glob("metric-*.jsonl")):
+        for r in read(run, path.stem.removeprefix("metric-")):
+            if r.get("in_training"):
+                scores = {k: math.nan if v is None else v for k, v in r["results"].items()}
+                found.setdefault(r["images"], {}).update(scores)
+    return dict(sorted(found.items()))
 
 
 def _write(path: Path, text: str) -> None:

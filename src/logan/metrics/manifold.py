@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+NEIGHBOURS = 5
+"""The larger of the two k below: so many other real images there must be."""
 ROWS = 2048
 """Rows of a distance matrix that are in memory at a time."""
 
@@ -25,7 +27,7 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, flo
     return _share_inside(fake, real, _radii(real, k)), _share_inside(real, fake, _radii(fake, k))
 
 
-def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, float]:
+def density_coverage(real: Tensor, fake: Tensor, k: int = NEIGHBOURS) -> tuple[float, float]:
     """Density: mean over fakes of (real balls that contain it)/k; coverage: share of real balls that hold a fake.
 
     Naeem et al. (2020), equations 3 and 4, k = 5. Density can be above 1.

@@ -102,7 +102,7 @@ def save_curves(path: Path, results: Sequence[Result], score: str, against: str)
         y[~np.isfinite(y)] = np.nan
         (line,) = axes.plot(x, _mean(y), label=f"{label} ({len(group)})", marker="." if length < 40 else None)
         if len(group) > 1:
-            axes.fill_between(x, np.nanmin(y, 0), np.nanmax(y, 0), alpha=0.15, color=line.get_color(), linewidth=0)
+            axes.fill_between(x, np.fmin.reduce(y), np.fmax.reduce(y), alpha=0.15, color=line.get_color(), linewidth=0)
     axes.set(xlabel={"steps": "steps of G", "seconds": "seconds of training"}[against], ylabel=score)
     if score.startswith("fid"):
         axes.set_yscale("log")
@@ -126,7 +126,7 @@ def save_pictures(path: Path, results: Sequence[Result]) -> None:
     rows = math.ceil(len(groups) / columns)
     figure = Figure(figsize=(4 * columns, 4.25 * rows), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False).flat
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
         axis.axis("off")
     for axis, (label, group) in zip(axes, groups.items(), strict=False):

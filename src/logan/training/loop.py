@@ -214,8 +214,9 @@ def _tick(run: Run, snap: bool) -> None:
     run.watch.tick(record)
     if snap:
         save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
+        run.since_tick = (time.monotonic(), p.images)
         _save_state(run)
-    run.since_tick = (time.monotonic(), p.images)  # the rate is that of training, without the pictures
+    run.since_tick = (time.monotonic(), p.images)  # seconds and rate are of training, without pictures and scores
 
 
 def _scores(run: Run) -> dict[str, float | None]:

@@ -1,0 +1,124 @@
+"""Which detector a name means, and that classifiers are trained once."""
+
+import pytest
+import torch
+
+from logan.data import InMemory, Streamed, open_data
+from logan.errors import InputError
+from logan.evaluation import detectors
+
+from .small import classifier, classifier_file, dataset, never
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A cache that is empty."""
+    monkeypatch.setenv("LOGAN_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """What classifiers would be trained on; they have random weights instead."""
+    calls = []
+
+    def train(images, labels, classes, *, progress):
+        calls.append((images, labels, classes))
+        progress(1.0)
+        return classifier(images.shape[1], images.shape[2], classes)
+
+    monkeypatch.setattr(detectors, "train_classifier", train)
+    return calls
+
+
+def test_that_of_the_digits_comes_with_the_package(kept, monkeypatch):
+    monkeypatch.setattr(detectors, "train_classifier", never)
+    detector = detectors.get("classifier", None, open_data("digits"))
+    assert detector.accuracy > 0.95
+    assert list(kept.iterdir()) == []
+
+
+def test_a_classifier_is_trained_once_per_set(kept, trained):
+    said = []
+    first = detectors.get("classifier", None, dataset(), say=said.append)
+    assert "training a classifier on noise" in said[0]
+    second = detectors.get("classifier", None, dataset(), say=said.append)
+    assert len(trained) == 1
+    assert len(said) == 2
+    assert first.sha256 == second.sha256
+    detectors.get("classifier", None, dataset(seed=1))
+    assert len(trained) == 2
+
+
+def test_it_learns_all_images_and_labels(kept, trained):
+    data = dataset(classes=3)
+    detectors.get("classifier", None, data)
+    ((images, labels, classes),) = trained
+    assert torch.equal(images, data.images)
+    assert torch.equal(labels, data.labels)
+    assert classes == 3
+
+
+@pytest.mark.parametrize(("most", "expected"), [(100, range(40)), (20, range(0, 40, 2)), (30, range(0, 40, 2))])
+def test_of_a_streamed_set_it_learns_images_spread_over_it(kept, trained, monkeypatch, most, expected):
+    data = dataset(classes=4)
+    streamed = Streamed(lambda i: data.images[i], len(data), (1, 8), data.labels)
+    monkeypatch.setattr(detectors, "MOST_IMAGES", most)
+    detectors.get("classifier", None, streamed)
+    ((images, labels, _),) = trained
+    assert torch.equal(images, data.images[list(expected)])
+    assert torch.equal(labels, data.labels[list(expected)])
+
+
+def test_a_damaged_classifier_in_the_cache_is_trained_again(kept, trained):
+    said = []
+    first = detectors.get("classifier", None, dataset())
+    (path,) = kept.iterdir()
+    path.write_bytes(path.read_bytes()[:-100])
+    again = detectors.get("classifier", None, dataset(), say=said.append)
+    assert len(trained) == 2
+    assert f"{path} is damaged" in said[0]
+    assert detectors.load_classifier(path).sha256 == again.sha256 == first.sha256
+
+
+def test_weights_that_are_given_are_taken(kept, tmp_path, monkeypatch):
+    monkeypatch.setattr(detectors, "train_classifier", never)
+    path = classifier_file(tmp_path / "mine.safetensors")
+    for data in (dataset(), dataset(classes=0), open_data("digits")):
+        assert detectors.get("classifier", str(path), data).sha256 == classifier().sha256
+
+
+def test_the_tilde_in_the_path_of_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    classifier_file(tmp_path / "mine.safetensors")
+    detectors.check("classifier", "~/mine.safetensors", False, "noise")
+
+
+def test_weights_that_are_not_there(tmp_path):
+    with pytest.raises(InputError, match="no classifier at .*mine.safetensors"):
+        detectors.check("classifier", str(tmp_path / "mine.safetensors"), True, "noise")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "text"])
+def test_weights_that_are_damaged(tmp_path, damage):
+    path = classifier_file(tmp_path / "mine.safetensors")
+    path.write_bytes(path.read_bytes()[:-100] if damage == "truncated" else b"hello" * 100)
+    with pytest.raises(InputError, match="mine.safetensors is damaged or no classifier"):
+        detectors.check("classifier", str(path), True, "noise")
+
+
+@pytest.mark.parametrize("classes", [0, 1])
+def test_a_classifier_needs_labels(classes):
+    data = dataset(classes=classes)
+    with pytest.raises(InputError, match="needs class labels, and noise has none; use --detector inception"):
+        detectors.get("classifier", None, InMemory(data.images, data.labels, "noise"))
+
+
+def test_inception_without_its_weights():
+    with pytest.raises(InputError, match="no Inception weights at .*download http.*--detector-weights"):
+        detectors.check("inception", None, True, "noise")
+
+
+def test_unknown_detectors():
+    with pytest.raises(InputError, match="classifier or inception, not 'vgg'"):
+        detectors.check("vgg", None, True, "noise")

@@ -1,0 +1,139 @@
+"""The table, the CSV and the pictures of a comparison, of hand-made results."""
+
+import csv
+import io
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from logan.report import comparison
+
+from .small import result
+
+GOOD = [{"is10": 1.0, "fid10": 90.0}, {"is10": 3.0, "fid10": 40.0}, {"is10": 4.0, "fid10": 44.0}]
+BETTER = [{"is10": 1.0, "fid10": 80.0}, {"is10": 6.0, "fid10": 30.0}, {"is10": 2.0, "fid10": 90.0}]
+DIVERGED = [{"is10": 1.0, "fid10": 90.0}, {"is10": None, "fid10": None}, {"is10": None, "fid10": None}]
+TWO_METHODS = [result("none", GOOD), result("ngd", GOOD, 0), result("ngd", BETTER, 1)]
+
+
+def rows(results):
+    """The table by method and column."""
+    lines = [[cell.strip() for cell in x.strip("|").split("|")] for x in comparison.table(results).splitlines()]
+    return {x[0]: dict(zip(lines[0], x, strict=True)) for x in lines[2:]}
+
+
+def test_fid_leads_and_only_scores_that_all_runs_have_are_compared():
+    assert comparison.score_names(TWO_METHODS) == ["fid10", "is10"]
+    other = result("none", [{"is10": 1.0, "fid20": 3.0}])
+    assert comparison.score_names([*TWO_METHODS, other]) == ["is10"]
+
+
+def test_results_are_grouped_in_their_order():
+    grouped = comparison.by_label([result("b", GOOD), result("a", GOOD), result("b", BETTER, 1)])
+    assert {label: [r.entry.config.run.seed for r in group] for label, group in grouped.items()} == {
+        "b": [0, 1],
+        "a": [0],
+    }
+    assert list(grouped) == ["b", "a"]
+
+
+def test_a_row_per_method():
+    table = rows(TWO_METHODS)
+    assert list(table) == ["none", "ngd"]
+    assert [table[m]["seeds"] for m in table] == ["1", "2"]
+
+
+def test_mean_and_deviation_over_seeds_at_the_best_snapshot():
+    row = rows(TWO_METHODS)["ngd"]
+    assert row["fid10, best"] == "35 ± 7.07"  # 40 and 30
+    assert row["is10, best"] == "4.5 ± 2.12"  # 3 and 6: where FID is lowest
+
+
+def test_mean_and_deviation_at_the_last_snapshot():
+    row = rows(TWO_METHODS)["ngd"]
+    assert row["fid10, final"] == "67 ± 32.5"  # 44 and 90
+    assert row["is10, final"] == "3 ± 1.41"  # 4 and 2
+
+
+def test_one_seed_has_no_deviation():
+    assert rows(TWO_METHODS)["none"]["fid10, best"] == "40"
+
+
+def test_steps_and_times():
+    row = rows(TWO_METHODS)["ngd"]
+    assert row["best at step"] == "20, 20"
+    assert row["seconds"] == "1.5 ± 0"
+    assert row["ms per step"] == "50 ± 0"  # 1.5 s for 30 steps
+
+
+def test_collapses_are_said_by_seed():
+    table = rows(TWO_METHODS)
+    assert table["none"]["collapsed at step"] == "-"
+    assert table["ngd"]["collapsed at step"] == "-, 30"
+
+
+def test_a_seed_that_diverged_leaves_no_mean():
+    row = rows([result("ngd", GOOD), result("ngd", DIVERGED, 1)])["ngd"]
+    assert row["fid10, final"] == "none in 1 of 2"
+    assert row["is10, final"] == "none in 1 of 2"
+    assert row["fid10, best"] == "65 ± 35.4"  # 40 and 90
+    assert row["collapsed at step"] == "-, 20"
+
+
+def test_large_numbers_have_no_exponent():
+    assert rows([result("ngd", [{"fid10": 12345.6}])])["ngd"]["fid10, best"] == "12346"
+
+
+def test_all_scores_are_in_the_csv():
+    lines = list(csv.DictReader(io.StringIO(comparison.all_scores([result("ngd", GOOD), result("cs", DIVERGED, 4)]))))
+    assert len(lines) == 12
+    assert lines[3] == {
+        "method": "ngd",
+        "seed": "0",
+        "images": "2000",
+        "steps": "20",
+        "seconds": "1.00",
+        "score": "fid10",
+        "value": "40",
+    }
+    assert [(x["method"], x["seed"], x["value"]) for x in lines[-2:]] == [("cs", "4", "")] * 2
+
+
+@pytest.mark.parametrize("against", ["steps", "seconds"])
+def test_curves_are_drawn_even_of_runs_that_diverge(tmp_path, against):
+    results = [*TWO_METHODS, result("cs", DIVERGED), result("cs", GOOD, 1)]
+    comparison.save_curves(tmp_path / "a.png", results, "fid10", against)
+    assert Image.open(tmp_path / "a.png").size[0] > 500
+
+
+def test_curves_of_runs_that_all_diverge_are_drawn_without_a_warning(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        comparison.save_curves(tmp_path / "a.png", [result("cs", DIVERGED, s) for s in (0, 1)], "fid10", "steps")
+
+
+@pytest.mark.parametrize(("against", "matters"), [("seconds", True), ("steps", False)])
+def test_what_curves_are_drawn_against(tmp_path, against, matters):
+    fast, slow = result("ngd", GOOD), result("ngd", GOOD)
+    for point in slow.points:
+        point["seconds"] = point["steps"] ** 2
+    for name, run in (("fast", fast), ("slow", slow)):
+        comparison.save_curves(tmp_path / f"{name}.png", [run], "fid10", against)
+    one, two = (np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB")) for name in ("fast", "slow"))
+    assert (one != two).any() == matters
+
+
+def test_the_last_picture_of_each_method(tmp_path):
+    for name, colour in (("fakes000001.png", "red"), ("fakes000010.png", "lime"), ("fakes_init.png", "blue")):
+        Image.new("RGB", (50, 50), colour).save(tmp_path / name)
+    comparison.save_pictures(tmp_path / "a.png", [result("ngd", GOOD, run=tmp_path), result("cs", GOOD, run=tmp_path)])
+    colours = {c for _, c in Image.open(tmp_path / "a.png").convert("RGB").getcolors(10**6)}
+    assert (0, 255, 0) in colours
+    assert not {(255, 0, 0), (0, 0, 255)} & colours
+
+
+def test_runs_without_pictures_leave_their_place_empty(tmp_path):
+    comparison.save_pictures(tmp_path / "a.png", [result(str(i), GOOD, run=tmp_path) for i in range(5)])
+    assert Image.open(tmp_path / "a.png").size[1] > 500  # two rows

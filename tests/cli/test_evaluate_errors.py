@@ -111,7 +111,6 @@ def test_image_metrics_for_a_mixture(capsys, mixture):
 def test_images_for_a_run_of_a_mixture(capsys, mixture, folders):
     flags = ["--data", folders[0], "--detector-weights", folders[2]]
     assert "does not fit a run that makes points" in fails(capsys, "evaluate", mixture, *flags, "--metrics", "modes50")
-    assert "2 x 1 x 1" in fails(capsys, "evaluate", mixture, *flags, "--metrics", "fid50")
 
 
 def test_a_mixture_for_a_run_of_images(capsys, run):

@@ -9,7 +9,7 @@ import pytest
 
 from logan import presets
 from logan.evaluation import comparison, records
-from logan.evaluation.comparison import Entry, mean_std
+from logan.evaluation.comparison import Entry, Result, mean_std
 from logan.training import folder
 
 from .small import result
@@ -179,3 +179,13 @@ def test_how_far_a_run_has_come(tmp_path):
     assert comparison.images_seen(tmp_path) == 0
     (tmp_path / folder.STATS).write_text("".join(json.dumps({"tick": i, "kimg": i + 1.0}) + "\n" for i in range(3)))
     assert comparison.images_seen(tmp_path) == 3000
+
+
+def test_among_equal_modes_the_best_quality_is_the_best():
+    points = [
+        {"images": i, "steps": i, "seconds": 1.0, "scores": {"modes10k": 8.0, "quality10k": q, "reverse_kl10k": kl}}
+        for i, (q, kl) in enumerate([(0.2, None), (0.9, 0.1), (0.5, 0.2)])
+    ]
+    r = Result(Entry("ngd", presets.get("ring")), Path("."), points)
+    assert r.best_point("modes10k")["steps"] == 1
+    assert r.best("quality10k", "modes10k") == 0.9

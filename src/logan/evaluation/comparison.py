@@ -61,9 +61,14 @@ class Result:
         return math.nan if value is None else value
 
     def best_point(self, by: str) -> dict[str, Any]:
-        """The snapshot at which ``by`` is best, the first of equals."""
-        choose = min if lower_is_better(by) else max
-        return choose(self.curve(by), key=lambda pair: pair[1])[0]
+        """The snapshot at which ``by`` is best (mixtures: then the quality), the first of equals."""
+
+        def rank(pair: tuple[dict[str, Any], float]) -> tuple[float, float]:
+            point, value = pair
+            finite = {k: v for k, v in point["scores"].items() if v is not None}
+            return records.rank(by, finite | {by: value})
+
+        return max(self.curve(by), key=rank)[0]
 
     def collapse(self, by: str) -> int | None:
         """The step of the first snapshot of the run's collapsed end, or None if it did not collapse."""

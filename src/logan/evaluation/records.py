@@ -78,11 +78,11 @@ def keep_best(run: Path, images: int, scores: dict[str, float]) -> bool:
     name = leading(scores)
     if name is None or not math.isfinite(scores[name]):
         return False
-    rank = _rank(name, scores)
+    found = rank(name, scores)
     if (run / BEST).exists():
         old = read_json(run / BEST, "remove it")
         known = {k: v for k, v in old["scores"].items() if v is not None}
-        if old["by"] == name and _rank(name, known) >= rank and old["images"] <= images:
+        if old["by"] == name and rank(name, known) >= found and old["images"] <= images:
             return False
     source = run / snapshot.file_name(images)
     write_atomically(run / BEST_SNAPSHOT, lambda partial: shutil.copyfile(source, partial))
@@ -97,7 +97,8 @@ def leading(scores: dict[str, float]) -> str | None:
     return order[0] if order else None
 
 
-def _rank(name: str, scores: dict[str, float]) -> tuple[float, float]:
+def rank(name: str, scores: dict[str, float]) -> tuple[float, float]:
+    """The better, the larger: the leading score, and for mixtures the quality among equals."""
     sign = -1.0 if lower_is_better(name) else 1.0
     quality = next((v for k, v in scores.items() if k.startswith("quality")), 0.0)
     return sign * scores[name], quality

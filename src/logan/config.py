@@ -6,7 +6,6 @@ Presets (:mod:`logan.presets`) are functions that return a :class:`Config`; ever
 from __future__ import annotations
 
 import dataclasses
-import os
 import types
 import typing
 from dataclasses import dataclass, field
@@ -213,7 +212,9 @@ class Config:
         Raises:
             InputError: naming the flag and what it may be.
         """
-        _check_ranges(self)
+        from logan import config_checks
+
+        config_checks.check_ranges(self)
         self.latent_step()
         if self.latent.latent in ("gd", "ngd") and self.latent.portion * self.networks.latent_dim < 0.5:
             raise InputError(
@@ -230,7 +231,7 @@ class Config:
             raise InputError(
                 "--bounds clip needs --prior uniform: clipping a normal z to [-1, 1] would change its prior"
             )
-        return _idle_settings(self)
+        return config_checks.idle_settings(self)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -302,76 +303,3 @@ def _flag(message: str) -> str:
     """'latent_steps must …' to 'latent-steps must …': the first word of a LatentStep message is its field."""
     word, _, rest = message.partition(" ")
     return f"{ {'steps': 'latent-steps', 'method': 'latent'}.get(word, word).replace('_', '-') } {rest}"
-
-
-def _check_ranges(config: Config) -> None:
-    d, n, g, r = config.data, config.networks, config.game, config.run
-    # The upper bounds are far above any use; they catch slips before memory runs out.
-    ranges: list[tuple[str, float | None, float, float]] = [
-        ("image-size", d.image_size, 1, 8192),
-        ("pad", d.pad, 0, 4096),
-        ("workers", d.workers, 0, 1024),
-        ("latent-dim", n.latent_dim, 1, 10**6),
-        ("width", n.width, 1, 10**5),
-        ("depth", n.depth, 1, 1000),
-        ("latent-steps", config.latent.latent_steps, 1, 10**6),
-        ("metric-latent-steps", config.scores.metric_latent_steps, 0, 10**6),
-        ("latent-every", config.latent.latent_every, 1, 10**9),
-        ("d-steps", g.d_steps, 1, 10**6),
-        ("g-lr", g.g_lr, 0, 1e6),
-        ("d-lr", g.d_lr, 0, 1e6),
-        ("batch", g.batch, 1, 10**6),
-        ("ema-kimg", g.ema_kimg, 0, 1e9),
-        ("kimg", r.kimg, 1, 10**9),
-        ("tick", r.tick, 1, 10**9),
-        ("snap", r.snap, 1, 10**9),
-        ("seed", r.seed, 0, MAX_SEED),
-        ("threads", r.threads, 0, max(256, os.cpu_count() or 1)),
-    ]
-    for flag, value, low, high in ranges:
-        if value is not None and not low <= value <= high:
-            raise InputError(f"--{flag} must be >= {low} and <= {high:,}, not {value}")
-    if not d.data:
-        raise InputError("--data must not be empty; give digits, ring, grid, or a path")
-    if not all(0 <= b < 1 for b in g.adam_betas):
-        raise InputError(f"--adam-betas must both be in [0, 1), not {g.adam_betas[0]} {g.adam_betas[1]}")
-    if not 0 < config.latent.latent_share <= 1:
-        raise InputError(f"--latent-share must be in (0, 1], not {config.latent.latent_share}")
-    if r.engine == "cuda-graph" and r.device not in ("auto", "cuda") and not r.device.startswith("cuda:"):
-        raise InputError(f"--engine cuda-graph needs a CUDA device, not --device {r.device}; leave it out")
-    if config.scores.metric_latent_steps and config.latent.latent == "none":
-        raise InputError("--metric-latent-steps needs --latent gd, ngd or cs: without one there is no step size")
-    if g.update == "simultaneous" and g.d_steps != 1:
-        raise InputError(f"--d-steps {g.d_steps} needs --update alternating: simultaneous updates are one to one")
-
-
-def _idle_settings(config: Config) -> list[str]:
-    """Settings that were changed but do nothing in this combination."""
-    latent, default, idle = config.latent, LatentConfig(), []
-    if latent.latent == "none":
-        changed = [
-            f.name
-            for f in dataclasses.fields(latent)
-            if f.name != "latent" and getattr(latent, f.name) != getattr(default, f.name)
-        ]
-        if changed:
-            flags = ", ".join("--" + name.replace("_", "-") for name in changed)
-            idle.append(f"without effect, because of --latent none: {flags}")
-    elif latent.latent == "cs":
-        unused = ("alpha", "beta", "portion", "subset")
-        changed = [name for name in unused if getattr(latent, name) != getattr(default, name)]
-        if changed:
-            idle.append(f"without effect, because of --latent cs: {', '.join('--' + n for n in changed)}")
-        if latent.stop_gradient in ("generator", "both"):
-            idle.append(f"--stop-gradient {latent.stop_gradient}: the step size of --latent cs stays as it begins")
-    elif latent.latent == "gd" and latent.beta != default.beta:
-        idle.append("without effect, because of --latent gd: --beta")
-    if latent.subset == "random" and latent.portion == 1:
-        idle.append("without effect, because of --portion 1: --subset")
-    if latent.penalty == 0 and latent.penalty_in != default.penalty_in:
-        idle.append("without effect, because of --penalty 0: --penalty-in")
-    built_in = {"mirror": ("ring", "grid"), "skip_broken": ("digits", "ring", "grid")}
-    for name, sources in built_in.items():
-        if getattr(config.data, name) and config.data.data in sources:
-            idle.append(f"without effect, because of --data {config.data.data}: --{name.replace('_', '-')}")
-    return idle

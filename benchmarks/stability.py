@@ -62,8 +62,8 @@ def broken(scores: dict[Cell, list[float]], score: str) -> set[Cell]:
     """The cells that this file's head calls broken."""
     means = {cell: statistics.fmean(values) for cell, values in scores.items()}
     if lower_is_better(score):
-        limit = 2 * min(means.values())
-        return {cell for cell, mean in means.items() if mean > limit}
+        limit = max(2 * min(means.values()), 0)  # KID's estimate may be below zero
+        return {cell for cell, mean in means.items() if not mean <= limit or math.isinf(mean)}
     limit = max(means.values()) / 2
     return {cell for cell, mean in means.items() if mean < limit}
 
@@ -95,7 +95,7 @@ def draw(path: Path, scores: dict[Cell, list[float]], score: str, given: argpars
     """One map per method on a common scale; broken cells are crossed out."""
     bad, low = broken(scores, score), lower_is_better(score)
     means = {cell: statistics.fmean(values) for cell, values in scores.items()}
-    finite = [m for m in means.values() if math.isfinite(m)]
+    finite = [m for m in means.values() if math.isfinite(m)] or [1.0]
     figure, axes = plt.subplots(1, len(given.methods), figsize=(1.5 + 4.2 * len(given.methods), 3.4), dpi=110,
                                 squeeze=False, layout="constrained")  # fmt: skip
     norm = matplotlib.colors.LogNorm(min(finite), max(finite)) if low else matplotlib.colors.Normalize(0, max(finite))
@@ -130,7 +130,9 @@ def save_scores(path: Path, cells: Sequence[Cell], results: Sequence[Result]) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("--preset", default="ring")
     parser.add_argument("--methods", nargs="+", default=["none", "gd", "ngd"])
     parser.add_argument("--factors", nargs="+", type=float, default=[1, 2, 4, 8, 16])
@@ -139,6 +141,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--runs", type=Path, help="runs/stability-NAME-OF-OUT by default")
     given, flags = parser.parse_known_args()
+    if any(f.startswith(("--d-lr", "--d_lr")) for f in flags):
+        parser.error("D's rate is G's times --ratios")
     planned = entries(given, flags)
     runs = given.runs or Path("runs") / f"stability-{given.out.name}"
     cells = [cell for cell, _ in planned]

@@ -15,7 +15,7 @@ PARTIAL = ".partial"
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` make a file beside ``path``, flush it to disk, and put it in ``path``'s place in one move."""
-    partial = path.with_name(path.name + PARTIAL)
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")  # two commands may write the same cache
     try:
         write(partial)
         with open(partial, "rb+") as f:

@@ -79,9 +79,10 @@ def test_the_settings_of_the_runs(made):
 
 def test_the_table(made):
     lines = (made / "table.md").read_text().splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 6
     assert lines[2].startswith("| none | 2 | ")
     assert lines[3].startswith("| ngd:beta=5 | 2 | ")
+    assert lines[5] == "100 points of the averaged generator at every snapshot."
 
 
 def test_the_csv_has_what_training_measured(made):

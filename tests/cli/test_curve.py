@@ -47,7 +47,9 @@ def curve(one, two, tmp_path_factory):
 
 
 def lines(out):
-    return list(csv.DictReader((out / "curve.csv").read_text().splitlines()))
+    """Of curve.csv, as dictionaries, with ``fid30`` and ``is30`` called ``fid`` and ``is``."""
+    found = csv.DictReader((out / "curve.csv").read_text().splitlines())
+    return [{k.removesuffix("30"): v for k, v in line.items()} for line in found]
 
 
 def test_a_line_per_run_and_level(curve, one, two):
@@ -75,7 +77,11 @@ def test_without_a_match_there_are_no_samples(curve):
 def test_the_csv_is_printed_too(one, tmp_path, capsys):
     runs("curve", one, "--n", "30", "--levels", "1.0", "--out", tmp_path)
     text = capsys.readouterr().out
-    assert text.startswith((tmp_path / "curve.csv").read_text())
+    assert text.startswith("run,truncation,fid30,is30\n")
+    written = (tmp_path / "curve.csv").read_text().splitlines()
+    assert written[0] == "run,truncation,fid30,is30,detector,detector_sha256,n_real,seed"
+    assert written[1].startswith(text.splitlines()[1] + ",classifier,")
+    assert written[1].endswith(",1797,0")
     assert text.splitlines()[-1] == f"wrote curve.csv, curve.png to {tmp_path}"
 
 

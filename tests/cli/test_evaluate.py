@@ -64,6 +64,7 @@ def test_the_same_for_class_conditional_networks(tmp_path):
 def test_the_record(run):
     runs("evaluate", run, "--metrics", "fid30", "--seed", "4", "--trunc", "0.5", "--latent-steps", "1")
     (record,) = evaluated(run, "fid30")
+    assert record.pop("real_key") == in_training(run, "fid50")[0]["real_key"]
     for name in ("results", "total_time", "timestamp"):
         record.pop(name)
     assert record == {

@@ -115,6 +115,7 @@ def test_the_record_of_a_metric():
     assert list(scores.last) == ["fid10", "is20"]
     record = scores.last["fid10"]
     assert 0 <= record.pop("total_time") < 60
+    assert record.pop("real_key").endswith("-30")
     assert record == {
         "metric": "fid10",
         "results": {"fid10": found["fid10"]},

@@ -149,7 +149,7 @@ def test_no_metric_needs_no_detector(kept):
 def test_a_set_that_is_open_is_not_opened_again(monkeypatch, weights):
     data = open_data("digits")
     monkeypatch.setattr(protocols, "open_data", never)
-    assert prepare(Protocol("mine"), "digits", train=data, weights=weights).reference.statistics.n == 1797
+    assert len(prepare(Protocol("mine"), "digits", train=data, weights=weights).reference.features) == 1797
 
 
 def test_the_source_of_a_run_is_as_its_networks_see_it():

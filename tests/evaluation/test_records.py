@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from logan import snapshot
+from logan.errors import InputError
 from logan.evaluation import records
 
 
@@ -72,7 +73,9 @@ def test_what_evaluate_measured_is_kept(tmp_path):
 def test_the_lowest_fid_is_the_best(run):
     told = [records.keep_best(run, 1000 * k, {"is10": k, "fid10": fid}) for k, fid in ((1, 9.0), (2, 5.0), (3, 7.0))]
     assert told == [True, True, False]
-    assert best(run) == {"by": "fid10", "images": 2000, "kimg": 2.0, "scores": {"is10": 2, "fid10": 5.0}}
+    found = best(run)
+    assert found.pop("measure") == [None, None, None]
+    assert found == {"by": "fid10", "images": 2000, "kimg": 2.0, "scores": {"is10": 2, "fid10": 5.0}}
     assert kept_weights(run) == 2
 
 
@@ -150,3 +153,32 @@ def test_when_later_measurements_are_dropped_the_best_of_the_rest_is_kept(run):
     records.keep_best(run, 3000, {"fid10": 25.0})
     assert best(run)["images"] == 2000
     assert kept_weights(run) == 2
+
+
+def test_by_another_measure_the_best_starts_anew(run):
+    """A classifier's FID of 5 does not keep Inception's 30 from being the best."""
+    assert records.keep_best(run, 1000, {"fid10": 5.0}, ("classifier", "data", 0))
+    assert records.keep_best(run, 2000, {"fid10": 30.0}, ("inception", "data", 0))
+    assert not records.keep_best(run, 3000, {"fid10": 31.0}, ("inception", "data", 0))
+    assert best(run)["images"] == 2000
+
+
+def test_only_what_the_last_measure_found_is_read(tmp_path):
+    for images, sha, value in ((1000, "a", 5.0), (2000, "b", 30.0), (3000, "b", 20.0)):
+        line = {"metric": "fid10", "results": {"fid10": value}, "images": images, "in_training": True}
+        records.append(tmp_path, line | {"detector_sha256": sha, "real_key": "r", "latent_steps": 0})
+    assert {k: v for k, (v, _) in records.measured(tmp_path).items()} == {2000: {"fid10": 30.0}, 3000: {"fid10": 20.0}}
+
+
+@pytest.mark.parametrize("damaged", ["{}", '{"images": "x", "by": "fid10", "scores": {}}', "[1]", "x"])
+def test_a_damaged_best_is_one_line(run, damaged):
+    (run / records.BEST).write_text(damaged)
+    with pytest.raises(InputError, match="remove it"):
+        records.keep_best(run, 1000, {"fid10": 5.0})
+
+
+def test_bytes_that_are_no_text_spoil_one_line_only(tmp_path):
+    records.append(tmp_path, {"metric": "fid10", "results": {"fid10": 1.0}, "images": 1, "in_training": True})
+    with open(tmp_path / "metric-fid10.jsonl", "ab") as f:
+        f.write(b'\xff\xfe\n{"no": "results"}\n')
+    assert len(records.read(tmp_path, "fid10")) == 1

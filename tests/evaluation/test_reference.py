@@ -36,8 +36,8 @@ def test_features_are_of_the_first_images_in_order(kept, count, n):
 
 def test_statistics_are_of_those_features(kept):
     found = reference.of_real(dataset(), 30, PixelDetector(), CPU)
-    assert found.statistics.n == 30
-    torch.testing.assert_close(found.statistics.total, found.features.features.double().sum(0))
+    assert len(found.features) == 30
+    torch.testing.assert_close(found.statistics.mean, found.features.features.double().mean(0))
 
 
 def test_the_second_time_nothing_is_computed(kept):

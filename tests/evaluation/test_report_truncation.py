@@ -21,8 +21,8 @@ def pixels(path):
 
 def test_csv():
     assert (
-        truncation.as_csv(CURVES)
-        == "run,truncation,fid,is\none,1,20,5\none,0.5,35.25,7\ntwo,1,15,6\ntwo,0.02,nan,nan\n"
+        truncation.as_csv(CURVES, "9", {"seed": 4})
+        == "run,truncation,fid9,is9,seed\none,1,20,5,4\none,0.5,35.25,7,4\ntwo,1,15,6,4\ntwo,0.02,nan,nan,4\n"
     )
 
 

@@ -13,7 +13,7 @@ import logan
 from logan import presets, snapshot
 from logan.config import ScoreConfig
 from logan.errors import InputError
-from logan.evaluation import detectors, records
+from logan.evaluation import cache, detectors, records
 from logan.training import folder
 from logan.training.loop import train
 from logan.training.scoring import Scorer
@@ -72,6 +72,9 @@ def test_the_fields_of_a_line(run):
         "images": 2000,
         "kimg": 2.0,
         "steps": 40,
+        "protocol": "training",
+        "split": "train",
+        "real_key": cache.key_of(logan.data.open_data("digits"))[:32] + "-1797",
     }
 
 

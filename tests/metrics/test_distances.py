@@ -280,3 +280,9 @@ def test_scores_do_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         kid(real, fake), inception_score(real), fid_of(real, fake)
+
+
+def test_fid_of_a_set_with_itself_with_fewer_images_than_features():
+    """Both covariances are singular; square roots of eigenvalues of their product would be off by 6e-4."""
+    features = 5 * torch.randn(200, 512, generator=torch.Generator().manual_seed(0))
+    assert abs(fid_of(features, features)) < 1e-6

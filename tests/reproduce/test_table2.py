@@ -125,6 +125,8 @@ def test_without_inception_weights_it_stops_before_training(reproduced, tmp_path
         (["table2", "--methods", "sga"], "unknown method"),
         (["mixtures", "--seeds", "0"], "--seeds"),
         (["mixtures", "--latent", "ngd"], "--latent"),
+        (["mixtures", "--preset", "digits"], "--preset has no place"),
+        (["table2", "--preset=digits"], "--preset has no place"),
     ],
 )
 def test_bad_flags_are_one_line(args, said, capsys):
@@ -140,8 +142,20 @@ def test_plan_only_starts_nothing(tmp_path, capsys):
 
 
 def test_the_recipe_itself_needs_no_notes():
+    configs = {method: presets.get("cifar10", method) for method in ("none", "gd", "ngd")}
+    configs = {k: replace(c, scores=replace(c.scores, detector="inception")) for k, c in configs.items()}
+    assert table2.notes(configs) == []
+
+
+def test_every_departure_from_the_recipe_is_named_with_its_method():
     config = presets.get("cifar10", "ngd")
-    assert table2.notes(config, config, "inception") == []
+    other = replace(config, latent=replace(config.latent, beta=5.0), game=replace(config.game, batch=32))
+    (note,) = [n for n in table2.notes({"none": presets.get("cifar10", "none"), "ngd": other}) if "recipe" in n]
+    assert note == "Not the recipe of Table 2 (ngd): beta 5.0 for 0.1, batch 32 for 64."
+
+
+def test_cs_in_the_game_of_the_others_is_said():
+    assert any("non-saturating" in n for n in table2.notes({"cs": presets.get("cifar10", "cs")}))
 
 
 def test_the_recipe_is_that_of_appendix_e():

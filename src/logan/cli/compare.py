@@ -22,8 +22,9 @@ ngd:beta=5:stop-gradient=both. Interrupted, the same command goes on where it wa
 
 
 NOT_FOR_ALL = ("--latent", "--resume", "--dry-run", "--desc")
-NOT_FOR_ONE = (*NOT_FOR_ALL, "--preset", "--seed", "--outdir", "--metrics", "--detector", "--detector-weights")
-"""What --methods cannot give one method: it would name another method, or score it by another measure."""
+NOT_FOR_ONE = (*NOT_FOR_ALL, "--preset", "--seed", "--outdir", "--metrics", "--detector", "--detector-weights",
+               "--data", "--image-size", "--channels", "--pad", "--kimg")  # fmt: skip
+"""What --methods cannot give one method: it would name another method, or score it on other data or by another measure."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def run_and_report(entries: Sequence[Entry], outdir: Path) -> list[Result]:
     console = Console(stderr=True, highlight=False)
     results = run_all(entries, outdir, lambda message: console.print(message, markup=False))
     names = comparison.score_names(results)
-    text = comparison.table(results)
+    text = comparison.table(results) + comparison.footnote(results)
     for name, content in (("table.md", text), ("scores.csv", comparison.all_scores(results))):
         _write(outdir / name, content)
     runs = [{"method": r.entry.label, "run": r.run.name, "settings": r.entry.config.to_dict()} for r in results]

@@ -16,6 +16,7 @@ from logan.errors import InputError
 from logan.evaluation import protocols
 from logan.evaluation.names import count_name
 from logan.evaluation.protocols import Source
+from logan.files import write_atomically
 from logan.metrics.truncation import LEVELS, Point, match
 
 DESCRIPTION = """Truncation curves (Figures 3b and 8): FID against IS for latents w = s z with s from 1.0 to 0.02 (for a normal
@@ -64,8 +65,7 @@ def main(args: Sequence[str]) -> int:
     from logan.training.watch import Watch
 
     models = {name: load(path, given.device) for name, path in _names(given.runs).items()}
-    for model in models.values():
-        model.check_sampling(given.seed, min(given.levels), 0, given.batch)
+    levels = {name: _levels(model, given) for name, model in models.items()}
     config = next(iter(models.values())).info.config
     same = {Source.of(m.info.config) for m in models.values()}
     if len(same) > 1:
@@ -84,25 +84,34 @@ def main(args: Sequence[str]) -> int:
     out = _folder(given.out)
     curves: dict[str, list[Point]] = {}
     for name, model in models.items():
-        show = watch.share(f"{name}: {len(given.levels)} levels of {given.n:,} images")
-        for i, s in enumerate(given.levels):
+        show = watch.share(f"{name}: {len(levels[name])} levels of {given.n:,} images")
+        for i, s in enumerate(levels[name]):
             scores = evaluator(_drawer(model, s, given), seed=given.seed)
             curves.setdefault(name, []).append(Point(s, scores[f"fid{count}"], scores[f"is{count}"]))
-            show((i + 1) / len(given.levels))
+            show((i + 1) / len(levels[name]))
     marked = _marked(curves, given)
     record = next(iter(evaluator.last.values()))
     title = f"{record['detector']} {record['detector_sha256'][:12]}, {record['n_real']:,} real, {given.n:,} generated images"
-    (out / "curve.csv").write_text(truncation.as_csv(curves), encoding="utf-8")
+    how = {k: record[k] for k in ("detector", "detector_sha256", "n_real")} | {"seed": given.seed}
+    text = truncation.as_csv(curves, count, how)
+    write_atomically(out / "curve.csv", lambda partial: partial.write_text(text, encoding="utf-8"))
     truncation.save_plot(out / "curve.png", curves, marked, title)
-    print(truncation.as_csv(curves), end="")
+    print(truncation.as_csv(curves, count, {}), end="")
     if marked:
         with_images = {
             name: (p, models[name].sample(SAMPLES, seed=given.seed, trunc=p.trunc, batch=given.batch))
             for name, p in marked.items()
         }
         truncation.save_samples(out / "matched.png", with_images, math.isqrt(SAMPLES))
-    print(f"wrote {', '.join(p.name for p in sorted(out.glob('*.*')))} to {out}")
+    print(f"wrote curve.csv, curve.png{', matched.png' if marked else ''} to {out}")
     return 0
+
+
+def _levels(model: Any, given: CurveArguments) -> tuple[float, ...]:
+    """Those asked for; of a generator on the unit sphere, which has no truncation, one point unless others were asked for."""
+    levels = (1.0,) if model.info.config.on_sphere() and given.levels == LEVELS else given.levels
+    model.check_sampling(given.seed, min(levels), 0, given.batch)
+    return levels
 
 
 def _drawer(model: Any, s: float, given: CurveArguments) -> Any:

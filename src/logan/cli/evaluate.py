@@ -60,7 +60,10 @@ def main(args: Sequence[str]) -> int:
     elif len(given.what) == 1:
         _run(given)
     else:
-        raise InputError(f"pass one run, or two folders of images (real ones first), not {len(given.what)} arguments")
+        many = "; runs go one at a time" if any(map(_is_run, given.what)) else ""
+        raise InputError(
+            f"pass one run, or two folders of images (real ones first), not {len(given.what)} arguments{many}"
+        )
     return 0
 
 
@@ -86,6 +89,9 @@ def _run(given: EvaluateArguments) -> None:
     if points != isinstance(train, Mixture):
         raise InputError(f"{source.data} does not fit a run that makes {'points' if points else 'images'}")
     shown = _Progress()
+    own = config.scores.metric_latent_steps
+    if own and given.latent_steps == 0:
+        shown.say(f"without latent steps; training scored this run with {own}: --latent-steps {own}")
     evaluator = protocols.prepare(
         protocol, source, train, detector=detector, weights=weights, device=choose_device(given.device),
         say=shown.say, progress=shown.bar("training a classifier"),
@@ -103,7 +109,9 @@ def _run(given: EvaluateArguments) -> None:
 
 
 def _snapshots(path: Path, which: str) -> list[Path]:
-    if which == "latest" or not path.is_dir():
+    if which != "latest" and not path.is_dir():
+        raise InputError(f"--snapshots {which} is for run folders, and {path} is one snapshot; leave it out")
+    if which == "latest":
         return [snapshot.find(path)]
     if which == "all":
         snapshot.find(path)  # says what is wrong if there is none
@@ -143,9 +151,13 @@ def _folders(given: EvaluateArguments) -> None:
     train = open_data(real)
     if isinstance(train, Mixture):
         raise InputError(f"{real} is a mixture, not a set of images")
-    fakes = open_data(fake, image_size=train.image_size, channels=train.channels)
+    shown, fakes = _Progress(), open_data(fake, channels=train.channels)
     if isinstance(fakes, Mixture):
         raise InputError(f"{fake} is a mixture, not a set of images")
+    if fakes.image_size != train.image_size:
+        fakes = open_data(fake, image_size=train.image_size, channels=train.channels)
+        assert not isinstance(fakes, Mixture)
+        shown.say(f"the images of {fake} are resized to {train.image_size} pixels, the size of those of {real}")
     default = tuple(f"{kind}{names.count_name(len(fakes))}" for kind in ("fid", "is"))
     protocol = _protocol(given, default if given.protocol == "training" else None)
     short = [m for m in protocol.metrics for p in names.parse_all([m]) if p.count > len(fakes)]
@@ -160,7 +172,6 @@ def _folders(given: EvaluateArguments) -> None:
         for part in torch.arange(n).split(given.batch):
             yield fakes.batch(part)[0].to(device)
 
-    shown = _Progress()
     evaluator = protocols.prepare(
         protocol, Source(real), train, detector=detector, weights=weights, device=device,
         say=shown.say, progress=shown.bar("training a classifier"),

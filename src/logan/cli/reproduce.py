@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 
 import tyro
 
-from logan import presets
 from logan.cli.compare import plan, run_and_report, split_methods
 from logan.cli.parsing import parse_known
 from logan.errors import InputError
@@ -47,6 +46,8 @@ class ReproduceArguments:
 def main(args: Sequence[str]) -> int:
     """Run the command."""
     given, flags = parse_known(ReproduceArguments, args, prog="logan reproduce", description=DESCRIPTION)
+    if any(f == "--preset" or f.startswith("--preset=") for f in flags):
+        raise InputError(f"--preset has no place in logan reproduce {given.what}, which has its own; see logan compare")
     outdir = Path(given.outdir or f"reproduce-{given.what}").expanduser()
     (_table2 if given.what == "table2" else _mixtures)(given, flags, outdir)
     return 0
@@ -77,7 +78,7 @@ def _table2(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
         results, given.protocols, steps=given.evaluation_steps, detector=scores.detector,
         weights=scores.detector_weights, device=device, say=watch.say, progress=watch.share,
     )  # fmt: skip
-    text = table2.table(rows, table2.notes(config, presets.get("cifar10", config.latent.latent), scores.detector))
+    text = table2.table(rows, table2.notes({entry.label: entry.config for entry in entries}))
     write_atomically(outdir / "table2.md", lambda partial: partial.write_text(text, encoding="utf-8"))
     print(f"\n{text}\nwrote table2.md to {outdir}")
 

@@ -32,13 +32,16 @@ def folder() -> Path:
 def key_of(data: Dataset) -> str:
     """A hash of a set as the networks see it: after padding, resizing and change of channels; labels included.
 
-    Of a set in memory every pixel counts; of a streamed one, 256 images spread over it.
+    Of a set in memory every pixel counts; of a streamed one, the names of all files, and 256 images spread over it.
     """
     from logan.training.setup import fingerprint
 
     digest = hashlib.sha256(fingerprint(data).encode())
     if isinstance(data, InMemory):
         digest.update(data.images.cpu().contiguous().numpy().tobytes())
-        if data.labels is not None:
-            digest.update(data.labels.cpu().numpy().tobytes())
+    else:
+        digest.update("\n".join(getattr(getattr(data, "read", None), "names", [])).encode("utf-8", "surrogateescape"))
+    labels = getattr(data, "labels", None)
+    if labels is not None:
+        digest.update(labels.cpu().numpy().tobytes())
     return digest.hexdigest()

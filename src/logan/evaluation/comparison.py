@@ -104,11 +104,11 @@ def _run(
 ) -> tuple[Path, list[dict[str, Any]]]:
     run = next((path for path, config in known if _same(config, entry.config)), None)
     if run is not None and images_seen(run) >= entry.config.run.kimg * 1000:
-        points = read_points(run)
+        points = read_points(run, entry.config.run.kimg)
         if points:
             return run, points
     run = train(entry.config, outdir=outdir, desc=entry.description if run is None else None, resume=run, quiet=quiet)
-    points = read_points(run)
+    points = read_points(run, entry.config.run.kimg)
     if not points:
         raise InputError(
             f"{run} has no scores: was it trained with --metrics none? Remove the folder, or add --metrics"
@@ -138,17 +138,29 @@ def images_seen(run: Path) -> float:
     return lines[-1]["kimg"] * 1000 if lines else 0
 
 
-def read_points(run: Path) -> list[dict[str, Any]]:
-    """What training measured at each snapshot, all metrics together, in order."""
+def read_points(run: Path, kimg: float = math.inf) -> list[dict[str, Any]]:
+    """What training measured at each snapshot up to ``kimg``, all metrics together, in order.
+
+    Raises:
+        InputError: if the run is longer, and has nothing measured at ``kimg``.
+    """
     points: dict[int, dict[str, Any]] = {}
+    known = records.measured(run)
     for path in sorted(run.glob("metric-*.jsonl")):
         for r in records.read(run, path.stem.removeprefix("metric-")):
-            if r.get("in_training"):
+            if r.get("in_training") and r["images"] in known and records.measure_of(r) == known[r["images"]][1]:
                 point = points.setdefault(
                     r["images"], {k: r[k] for k in ("images", "steps", "seconds")} | {"scores": {}}
                 )
                 point["scores"] |= r["results"]
-    return [points[images] for images in sorted(points)]
+    found = [points[images] for images in sorted(points)]
+    end = next((i for i, p in enumerate(found) if p["images"] >= kimg * 1000), None)
+    if end is None:
+        return found
+    per_step = found[end]["images"] / max(found[end]["steps"], 1)
+    if found[end]["images"] >= kimg * 1000 + per_step:
+        raise InputError(f"{run} is longer than {kimg:g} kimg, and was not measured there; choose another --outdir")
+    return found[: end + 1]
 
 
 def mean_std(values: Sequence[float]) -> tuple[float, float]:

@@ -84,13 +84,17 @@ class Evaluator:
         return score_features(metric, self.reference, fake, self.splits, seed)
 
     def _record(self, metric: Metric, found: dict[str, float], seconds: float) -> dict[str, Any]:
+        real, fake = None if self.reference is None else len(self.reference.features), metric.count
+        if self.reference is not None and metric.kind == "pr":
+            real = fake = manifold_size(metric, self.reference)
         return {
             "metric": metric.name,
             "results": {k: v if math.isfinite(v) else None for k, v in found.items()},
             "detector": None if self.detector is None else self.detector.name,
             "detector_sha256": None if self.detector is None else self.detector.sha256,
-            "n_real": None if self.reference is None else len(self.reference.features),
-            "n_fake": metric.count,
+            "n_real": real,
+            "n_fake": fake,
+            "real_key": None if self.reference is None else self.reference.key,
             "splits": self.splits if metric.kind == "is" else None,
             "total_time": round(seconds, 3),
         }
@@ -116,10 +120,16 @@ def score_features(metric: Metric, real: Reference, fake: Features, splits: int,
     if metric.kind == "is":
         mean, std = distances.inception_score(fake.logits, splits=splits, seed=seed)
         return {f"is{n}": mean} if splits == 1 else {f"is{n}": mean, f"is{n}_std": std}
-    reals = real.features.features[: metric.count]  # the two manifolds must be equally dense (Kynkäänniemi, section 2)
-    precision, recall = manifold.precision_recall(reals, fake.features)
-    density, coverage = manifold.density_coverage(reals, fake.features)
+    size = manifold_size(metric, real)
+    reals, fakes = real.features.features[:size], fake.features[:size]
+    precision, recall = manifold.precision_recall(reals, fakes)
+    density, coverage = manifold.density_coverage(reals, fakes)
     return {f"precision{n}": precision, f"recall{n}": recall, f"density{n}": density, f"coverage{n}": coverage}
+
+
+def manifold_size(metric: Metric, real: Reference) -> int:
+    """Images on each side of ``pr…``: the two manifolds must be equally dense (Kynkäänniemi et al. 2019, section 2)."""
+    return min(metric.count, len(real.features))
 
 
 def score_names(metric: Metric, splits: int = 1) -> list[str]:

@@ -27,7 +27,7 @@ class Protocol:
         name: as on the command line.
         metrics: their names.
         split: of the real images.
-        reals: how many of them, the first ones; None for all.
+        reals: how many of them (:func:`logan.evaluation.reference.chosen`); None for all.
         splits: of the Inception Score.
     """
 

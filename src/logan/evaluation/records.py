@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from logan import snapshot
+from logan.errors import InputError
 from logan.evaluation.names import lower_is_better
 from logan.files import read_json, write_atomically, write_json
 
 BEST = "best.json"
 BEST_SNAPSHOT = "network-best.safetensors"
+
+
+Measure = tuple[str | None, str | None, int | None]
+"""The detector's sha256, the real images' key, the latent steps: scores compare only where all are equal."""
 
 
 def append(run: Path, record: dict[str, Any]) -> None:
@@ -25,9 +30,9 @@ def append(run: Path, record: dict[str, Any]) -> None:
 
 
 def read(run: Path, metric: str) -> list[dict[str, Any]]:
-    """The lines of ``metric-NAME.jsonl``; a line that was cut short is left out."""
+    """The lines of ``metric-NAME.jsonl``; a line that was cut short or damaged is left out."""
     try:
-        lines = (run / f"metric-{metric}.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = (run / f"metric-{metric}.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
     records = []
@@ -36,7 +41,7 @@ def read(run: Path, metric: str) -> list[dict[str, Any]]:
             records.append(json.loads(line))
         except json.JSONDecodeError:
             continue
-    return [r for r in records if isinstance(r, dict)]
+    return [r for r in records if isinstance(r, dict) and isinstance(r.get("results"), dict) and "images" in r]
 
 
 def drop_after(run: Path, images: int) -> None:
@@ -46,29 +51,41 @@ def drop_after(run: Path, images: int) -> None:
         kept = [r for r in records if not r.get("in_training") or r.get("images", 0) <= images]
         text = "".join(json.dumps(r) + "\n" for r in kept)
         _write(path, text)
-    if (run / BEST).exists() and read_json(run / BEST, "remove it")["images"] > images:
+    if (run / BEST).exists() and _best(run)["images"] > images:
         (run / BEST).unlink()
-        for seen, scores in measured(run).items():
+        for seen, (scores, measure) in measured(run).items():
             if (run / snapshot.file_name(seen)).exists():
-                keep_best(run, seen, scores)
+                keep_best(run, seen, scores, measure)
 
 
-def measured(run: Path) -> dict[int, dict[str, float]]:
-    """What training measured, all metrics together, by the images seen, in order; NaN where there was no number."""
-    found: dict[int, dict[str, float]] = {}
-    for path in sorted(run.glob("metric-*.jsonl")):
-        for r in read(run, path.stem.removeprefix("metric-")):
-            if r.get("in_training"):
-                scores = {k: math.nan if v is None else v for k, v in r["results"].items()}
-                found.setdefault(r["images"], {}).update(scores)
+def measured(run: Path) -> dict[int, tuple[dict[str, float], Measure]]:
+    """What training measured, all metrics together, by the images seen, in order; NaN where there was no number.
+
+    Of several measures (a run may be resumed with another detector) only the last one's: the others do not compare.
+    """
+    lines = [r for path in sorted(run.glob("metric-*.jsonl")) for r in read(run, path.stem.removeprefix("metric-"))]
+    lines = [r for r in lines if r.get("in_training")]
+    if not lines:
+        return {}
+    last = measure_of(max(lines, key=lambda r: r["images"]))
+    found: dict[int, tuple[dict[str, float], Measure]] = {}
+    for r in lines:
+        if measure_of(r) == last:
+            scores = {k: math.nan if v is None else v for k, v in r["results"].items()}
+            found.setdefault(r["images"], ({}, last))[0].update(scores)
     return dict(sorted(found.items()))
+
+
+def measure_of(record: dict[str, Any]) -> Measure:
+    """By what a record was measured."""
+    return record.get("detector_sha256"), record.get("real_key"), record.get("latent_steps")
 
 
 def _write(path: Path, text: str) -> None:
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
-def keep_best(run: Path, images: int, scores: dict[str, float]) -> bool:
+def keep_best(run: Path, images: int, scores: dict[str, float], measure: Measure = (None, None, None)) -> bool:
     """Keep a copy of the snapshot at ``images`` if its leading score is the best so far.
 
     The leading score is the first of ``scores`` that decides: FID if there is one, as the paper selects (section 5.2:
@@ -80,15 +97,25 @@ def keep_best(run: Path, images: int, scores: dict[str, float]) -> bool:
         return False
     found = rank(name, scores)
     if (run / BEST).exists():
-        old = read_json(run / BEST, "remove it")
+        old = _best(run)
         known = {k: v for k, v in old["scores"].items() if v is not None}
-        if old["by"] == name and rank(name, known) >= found and old["images"] <= images:
+        same = old["by"] == name and old.get("measure", [None, None, None]) == list(measure)
+        if same and rank(name, known) >= found and old["images"] <= images:
             return False
     source = run / snapshot.file_name(images)
     write_atomically(run / BEST_SNAPSHOT, lambda partial: shutil.copyfile(source, partial))
     shown = {k: v if math.isfinite(v) else None for k, v in scores.items()}
-    write_json(run / BEST, {"by": name, "images": images, "kimg": images / 1000, "scores": shown})
+    write_json(run / BEST, {"by": name, "images": images, "kimg": images / 1000, "scores": shown, "measure": measure})
     return True
+
+
+def _best(run: Path) -> dict[str, Any]:
+    advice = "remove it: it is made again at the next snapshot"
+    old = read_json(run / BEST, advice)
+    by, scores = old.get("by"), old.get("scores")
+    if not isinstance(old.get("images"), int) or not isinstance(scores, dict) or scores.get(by) is None:
+        raise InputError(f"{run / BEST} is damaged (no score that was best); {advice}")
+    return old
 
 
 def leading(scores: dict[str, float]) -> str | None:

@@ -53,8 +53,8 @@ def known(
 ) -> dict[str, float | None] | None:
     """What :func:`score` would find without truncation, if it was found before; None if any of it is missing."""
     how = _how(path, model, protocol, seed, 1.0, latent_steps)
-    if evaluator.detector is not None:
-        how["detector_sha256"] = evaluator.detector.sha256
+    if evaluator.detector is not None and evaluator.reference is not None:
+        how |= {"detector_sha256": evaluator.detector.sha256, "real_key": evaluator.reference.key}
     scores: dict[str, float | None] = {}
     for metric in evaluator.metrics:
         same = [r for r in records.read(path.parent, metric.name) if how.items() <= r.items()]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from logan import presets
 from logan.config import Config
 from logan.data.sources import open_source
 from logan.errors import InputError
@@ -148,28 +149,35 @@ def _change(fid: Sequence[float], base: Sequence[float]) -> str:
     return f"{100 * (ours / theirs - 1):+.1f} %" if math.isfinite(ours) and math.isfinite(theirs) else ""
 
 
-def notes(config: Config, recipe: Config, detector: str) -> list[str]:
-    """What keeps the numbers from being those of the paper: the settings, the data, the detector."""
+def notes(configs: Mapping[str, Config]) -> list[str]:
+    """What keeps the numbers from being those of the paper: each method's settings, the data, the detector."""
     found = []
-    changed = _changes(config, recipe)
-    if changed:
-        found.append(f"Not the recipe of Table 2: {', '.join(changed)}.")
+    changed = {label: _changes(config) for label, config in configs.items()}
+    for text in dict.fromkeys(", ".join(c) for c in changed.values() if c):
+        whom = ", ".join(label for label, c in changed.items() if ", ".join(c) == text)
+        found.append(f"Not the recipe of Table 2 ({whom}): {text}.")
+    if "cs" in configs:
+        found.append(
+            "cs plays the game of the other rows (hinge, simultaneous); CS-GAN's own is "
+            "cs:loss=non-saturating:update=alternating."
+        )
+    config = next(iter(configs.values()))
     if is_jpeg(config.data.data):
         found.append(
             "The images were JPEG files, so somewhat degraded: these scores compare with each other, not with published ones."
         )
-    if detector != "inception":
+    if config.scores.detector != "inception":
         found.append(
-            f"Detector {detector}, not Inception: these scores compare with each other, not with published ones."
+            f"Detector {config.scores.detector}, not Inception: these scores compare with each other, not with published ones."
         )
     return found
 
 
-def _changes(config: Config, recipe: Config) -> list[str]:
-    old, new = recipe.to_dict(), config.to_dict()
+def _changes(config: Config) -> list[str]:
+    old, new = presets.get("cifar10", config.latent.latent).to_dict(), config.to_dict()
     return [
         f"{name.replace('_', '-')} {new[group][name]} for {value}"
-        for group in ("data", "networks", "game", "run")
+        for group in ("data", "networks", "latent", "game", "run")
         for name, value in old[group].items()
         if new[group][name] != value and name not in ("data", "seed", "device", "threads", "tick", "snap", "workers")
     ]

@@ -7,7 +7,8 @@ weights. Its scores compare with scores by the same weights only: their sha256 s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -97,7 +98,7 @@ class ClassifierDetector:
 def train_classifier(
     images: Tensor, labels: Tensor, classes: int, *, progress: Callable[[float], None] = lambda share: None
 ) -> ClassifierDetector:
-    """Train one, the same every time on one machine (seeded, and one CPU thread would not change it).
+    """Train one, the same every time on one machine: seeded, and on one CPU thread, since sums depend on their number.
 
     Every tenth image is held out for ``accuracy``. Adam with one cycle of learning rates, shifts by one pixel, no flips.
 
@@ -107,12 +108,22 @@ def train_classifier(
         classes: K ≥ 2.
         progress: called with the share that is done.
     """
-    with torch.random.fork_rng([]):
+    with torch.random.fork_rng([]), _one_thread():
         torch.manual_seed(SEED)
         network = Classifier(images.shape[1], images.shape[2], classes)
         held = torch.arange(len(images)) % 10 == 9
         accuracy = _fit(network, images[~held], labels[~held], images[held], labels[held], progress)
     return ClassifierDetector(network, (images.shape[1], images.shape[2]), accuracy)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _fit(

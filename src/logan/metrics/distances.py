@@ -1,10 +1,11 @@
-"""FID, KID and Inception Score of features, computed by torchmetrics in float64."""
+"""FID, KID and Inception Score of features in float64; KID and IS by torchmetrics."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -32,11 +33,17 @@ class _Given(nn.Module):
         return features
 
 
+@dataclass(frozen=True)
 class FrechetStatistics:
-    """Sum and second moment of n features (float64): all that FID needs of a set, in the form torchmetrics keeps it."""
+    """All that FID needs of a set of n features, in float64.
 
-    def __init__(self, total: Tensor, outer: Tensor, n: int) -> None:
-        self.total, self.outer, self.n = total, outer, n
+    Attributes:
+        mean: μ, (F,).
+        covariance: Σ, (F, F), with n − 1.
+    """
+
+    mean: Tensor
+    covariance: Tensor
 
     @classmethod
     def of(cls, features: Tensor) -> FrechetStatistics:
@@ -48,24 +55,30 @@ class FrechetStatistics:
         if len(features) < 2:
             raise ValueError(f"FID needs at least two images, not {len(features)}")
         wide = features.double()
-        return cls(wide.sum(0), wide.T @ wide, len(wide))
+        centred = wide - wide.mean(0)
+        return cls(wide.mean(0), centred.T @ centred / (len(wide) - 1))
 
 
 def fid(real: FrechetStatistics, fake: FrechetStatistics) -> float:
     """‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½), with unbiased covariances (Heusel et al. 2017, equation 6).
 
+    The last trace is the sum of the singular values of Σ₁^½ Σ₂^½. torchmetrics and others take square roots of eigenvalues
+    of Σ₁Σ₂, whose rounding errors do not stay small: with 200 images of 512 features, a set is 6e-4 away from itself.
+
     Raises:
         ValueError: the features are of different length.
     """
-    if len(real.total) != len(fake.total):
-        raise ValueError(f"features of {len(real.total)} and of {len(fake.total)} numbers: of two detectors?")
-    metric: Any = torchmetrics_image("fid").FrechetInceptionDistance(feature=_Given(len(real.total)))
-    for kind, statistics in (("real", real), ("fake", fake)):
-        getattr(metric, f"{kind}_features_sum").copy_(statistics.total)
-        getattr(metric, f"{kind}_features_cov_sum").copy_(statistics.outer)
-        getattr(metric, f"{kind}_features_num_samples").copy_(torch.tensor(statistics.n))
-    metric.orig_dtype, metric._update_count = torch.float64, 1
-    return metric.compute().item()
+    if len(real.mean) != len(fake.mean):
+        raise ValueError(f"features of {len(real.mean)} and of {len(fake.mean)} numbers: of two detectors?")
+    cross = torch.linalg.svdvals(_root(real.covariance) @ _root(fake.covariance)).sum()
+    traces = real.covariance.trace() + fake.covariance.trace()
+    return ((real.mean - fake.mean).square().sum() + traces - 2 * cross).item()
+
+
+def _root(covariance: Tensor) -> Tensor:
+    """The symmetric square root."""
+    values, vectors = torch.linalg.eigh(covariance)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 
 
 def kid(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from logan.evaluation import records
 from logan.evaluation.comparison import Result, mean_std
 from logan.evaluation.records import leading
 from logan.files import write_atomically
@@ -49,6 +50,19 @@ def table(results: Sequence[Result]) -> str:
         cells.append(", ".join("-" if (c := r.collapse(by)) is None else f"{c:,}" for r in group))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def footnote(results: Sequence[Result]) -> str:
+    """By what the leading score was measured: it compares with others of the same detector and counts only."""
+    run, score = results[0].run, score_names(results)[0]
+    files = [path.stem.removeprefix("metric-") for path in run.glob("metric-*.jsonl")]
+    last = [r for name in files for r in records.read(run, name) if r.get("in_training") and score in r["results"]][-1]
+    if last["detector"] is None:
+        return f"\n{last['n_fake']:,} points of the averaged generator at every snapshot.\n"
+    return (
+        f"\nDetector {last['detector']} {last['detector_sha256'][:12]}, {last['n_real']:,} real images and "
+        f"{last['n_fake']:,} of the averaged generator at every snapshot.\n"
+    )
 
 
 def _cell(values: Sequence[float]) -> str:
@@ -95,10 +109,11 @@ def save_curves(path: Path, results: Sequence[Result], score: str, against: str)
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for label, group in by_label(results).items():
-        curves = [r.curve(score) for r in group]
-        length = min(map(len, curves))
-        x = np.array([[p[against] for p, _ in c[:length]] for c in curves], dtype=float).mean(0)
-        y = np.array([[v for _, v in c[:length]] for c in curves], dtype=float)
+        curves = [{p["steps"]: (p[against], v) for p, v in r.curve(score)} for r in group]
+        common = sorted(set.intersection(*(set(c) for c in curves)))
+        length = len(common)
+        x = np.array([[c[step][0] for step in common] for c in curves], dtype=float).mean(0)
+        y = np.array([[c[step][1] for step in common] for c in curves], dtype=float)
         y[~np.isfinite(y)] = np.nan
         (line,) = axes.plot(x, _mean(y), label=f"{label} ({len(group)})", marker="." if length < 40 else None)
         if len(group) > 1:

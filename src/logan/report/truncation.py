@@ -17,13 +17,19 @@ from logan.report.pictures import grid
 Curves = Mapping[str, Sequence[Point]]
 
 
-def as_csv(curves: Curves) -> str:
-    """A line per run and level."""
+def as_csv(curves: Curves, count: str, how: Mapping[str, object]) -> str:
+    """A line per run and level.
+
+    Args:
+        curves: by run.
+        count: of generated images, as in metric names: ``10k``.
+        how: columns that are the same in every line: detector, its sha256, n_real, seed.
+    """
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
-    out.writerow(["run", "truncation", "fid", "is"])
+    out.writerow(["run", "truncation", f"fid{count}", f"is{count}", *how])
     for name, points in curves.items():
-        out.writerows([name, f"{p.trunc:g}", f"{p.fid:.6g}", f"{p.inception_score:.6g}"] for p in points)
+        out.writerows([name, f"{p.trunc:g}", f"{p.fid:.6g}", f"{p.inception_score:.6g}", *how.values()] for p in points)
     return text.getvalue()
 
 

@@ -223,9 +223,10 @@ def _scores(run: Run) -> dict[str, float | None]:
     """Measure, keep the records and the best snapshot; a score that is not finite becomes None."""
     assert run.measure is not None
     scores = take_scores(run.measure, run.parts, run.average)
+    measure: records.Measure = (None, None, None)
     if isinstance(run.measure, Scorer):
-        run.measure.write(run.path, run.progress.images, run.progress.steps, run.progress.seconds)
-    records.keep_best(run.path, run.progress.images, scores)
+        measure = run.measure.write(run.path, run.progress.images, run.progress.steps, run.progress.seconds)
+    records.keep_best(run.path, run.progress.images, scores, measure)
     return {k: v if math.isfinite(v) else None for k, v in scores.items()}
 
 

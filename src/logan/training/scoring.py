@@ -62,13 +62,18 @@ class Scorer:
         labels = torch.randint(self.classes, (n,), generator=source) if self.classes else None
         yield from generate(generator, discriminator, z, labels, self.step, batch=BATCH, seed=seed, device=self.device)
 
-    def write(self, run: Path, images: int, steps: int, seconds: float) -> None:
-        """Append what the last call found to the run's ``metric-….jsonl``."""
+    def write(self, run: Path, images: int, steps: int, seconds: float) -> records.Measure:
+        """Append what the last call found to the run's ``metric-….jsonl``; returns by what it was measured."""
+        measure: records.Measure = (None, None, None)
         for record in self.evaluator.last.values():
             where = {"in_training": True, "images": images, "kimg": images / 1000, "steps": steps, "seconds": seconds}
             how = {
                 "seed": self.config.run.seed + 2,
                 "latent_steps": self.config.scores.metric_latent_steps,
                 "trunc": 1.0,
+                "protocol": "training",
+                "split": "train",
             }
             records.append(run, record | how | where)
+            measure = records.measure_of(record | how)
+        return measure

@@ -1,7 +1,7 @@
 """Where training breaks: the final score over learning rates and over the ratio of D's rate to G's, per latent method.
 
-    python benchmarks/stability.py --preset ring --seeds 3 --kimg 768 --out docs/results/stability/ring
-    python benchmarks/stability.py --preset ring --no-spectral-norm --seeds 3 --kimg 768 --out docs/results/stability/ring-plain
+    python benchmarks/stability.py --preset ring --seeds 2 --kimg 512 --out docs/results/stability/ring
+    python benchmarks/stability.py --preset ring --spectral-norm False --seeds 2 --kimg 512 --out docs/results/stability/ring-plain
 
 The paper argues that latent optimisation steadies the game and so allows larger steps; these maps test it. G's rate is
 FACTOR times the preset's, D's is RATIO times G's. Every other flag of logan train holds for all runs. Interrupted, the same

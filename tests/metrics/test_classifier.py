@@ -52,6 +52,19 @@ def test_training_is_deterministic(brief):
     assert train_classifier(images, labels, 3).sha256 == first.sha256
 
 
+def test_training_takes_one_thread_and_gives_the_others_back(brief):
+    """Sums depend on their number, and so would the weights."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    seen = []
+    try:
+        train_classifier(*halves(), 3, progress=lambda share: seen.append(torch.get_num_threads()))
+        assert set(seen) == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_training_leaves_the_global_random_state_as_it_was(brief):
     torch.manual_seed(123)
     before = torch.get_rng_state()

@@ -130,7 +130,8 @@ PRESETS: dict[str, Callable[[Latent], Config]] = {
 
 WHERE_DATA_ARE = {
     "fashion": "install Debian's package dataset-fashion-mnist, or pass --data FOLDER with the four idx files of (Fashion-)MNIST",
-    "cifar10": "pass --data with cifar-10-python.tar.gz, cifar-10-binary.tar.gz, their unpacked folder, or a folder of images",
+    "cifar10": "pass --data with cifar-10-python.tar.gz or cifar-10-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html), "
+    "their unpacked folder, or a folder of images",
     "dcgan64": "pass --data with a folder or a zip of your images",
 }
 """How to get what a preset's default ``data`` names, for those that do not come with the package."""

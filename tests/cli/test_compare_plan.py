@@ -75,7 +75,7 @@ def test_another_network_than_the_presets_has_its_own_width():
         ("--dry_run", "has no place"),
         ("--desc mine", "--desc has no place"),
         ("--preset cifar10 --data /nowhere/at-all", "no data at /nowhere/at-all"),
-        ("--preset dcgan64 --data .", "measures nothing by itself: add --metrics"),
+        ("--preset dcgan64 --data .", "measures nothing with these flags: add --metrics"),
     ],
 )
 def test_bad_input(capsys, tmp_path, flags, message):

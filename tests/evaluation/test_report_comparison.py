@@ -76,8 +76,8 @@ def test_collapses_are_said_by_seed():
 
 def test_a_seed_that_diverged_leaves_no_mean():
     row = rows([result("ngd", GOOD), result("ngd", DIVERGED, 1)])["ngd"]
-    assert row["fid10, final"] == "none in 1 of 2"
-    assert row["is10, final"] == "none in 1 of 2"
+    assert row["fid10, final"] == "undefined in 1 of 2"
+    assert row["is10, final"] == "undefined in 1 of 2"
     assert row["fid10, best"] == "65 ± 35.4"  # 40 and 90
     assert row["collapsed at step"] == "-, 20"
 

@@ -87,7 +87,7 @@ def test_scores_without_torch_fidelity(score, here, without):
 
 
 def test_inception_without_torch_fidelity_names_the_extra(without):
-    assert "pip install 'logan-gan[inception]'" in without["error"]
+    assert "the extra 'inception': pip install --no-deps torch-fidelity" in without["error"]
     assert "\n" not in without["error"]
 
 

@@ -22,17 +22,18 @@ def result(label: str, seed: int, modes: float, quality: float | None) -> Result
 @pytest.mark.parametrize(
     ("none", "said"),
     [
-        ([(2, 0.5), (3, 0.9)], "holds in every seed"),
-        ([(8, 0.9), (8, 0.95)], "is contradicted in every seed"),
-        ([(2, 0.5), (8, 0.9)], "is not decided"),
+        ([(2, 0.5), (3, 0.9), (1, 0.5)], "holds in every seed"),
+        ([(8, 0.9), (8, 0.95), (8, 0.99)], "is contradicted in every seed"),
+        ([(2, 0.5), (8, 0.9), (2, 0.5)], "is not decided by these seeds"),
+        ([(2, 0.5), (3, 0.9)], "is not decided: fewer than 3 seeds"),
     ],
 )
 def test_a_claim_holds_only_if_the_groups_do_not_overlap(none, said):
     runs = [result("none", i, *scores) for i, scores in enumerate(none)]
-    runs += [result("ngd", i, *scores) for i, scores in enumerate([(8, 0.5), (7, 0.8)])]
+    runs += [result("ngd", i, *scores) for i, scores in enumerate([(8, 0.5), (7, 0.8), (8, 0.6)])]
     text = verdict(runs)
     assert said in text
-    assert text.count("\n- ") == 0  # methods that were not run have no line
+    assert text.count("\n- ") == 1  # methods that were not run have no line
 
 
 def test_equal_groups_decide_nothing():
@@ -54,3 +55,15 @@ def test_a_diverged_run_counts_as_nothing():
 def test_every_ablation_has_its_line():
     labels = ["ngd", *(f"ngd:stop-gradient={p}" for p in ("generator", "discriminator", "both"))]
     assert verdict([result(label, 0, 8, 0.5) for label in labels]).count("the second-order terms matter") == 3
+
+
+def test_a_shortened_run_says_so():
+    short = result("ngd", 0, 8, 0.5)
+    config = replace(short.entry.config, run=replace(short.entry.config.run, kimg=16))
+    text = verdict([replace(short, entry=replace(short.entry, config=config))])
+    assert "16 kimg. **Shortened** from 1,536: this says nothing" in text
+    assert "Shortened" not in verdict([short])
+
+
+def test_one_method_alone_makes_no_claim():
+    assert "No two methods" in verdict([result("none", 0, 8, 0.5)])

@@ -98,7 +98,7 @@ def _config(preset: str, label: str, flags: Sequence[str]) -> Config:
     config.check()
     if not parse_all(config.scores.metrics):
         raise InputError(
-            f"preset {preset} measures nothing by itself: add --metrics fid10k is10k (modes10k for mixtures)"
+            f"preset {preset} measures nothing with these flags: add --metrics fid10k is10k (modes10k for mixtures)"
         )
     return config
 

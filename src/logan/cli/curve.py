@@ -67,6 +67,8 @@ def main(args: Sequence[str]) -> int:
     models = {name: load(path, given.device) for name, path in _names(given.runs).items()}
     levels = {name: _levels(model, given) for name, model in models.items()}
     config = next(iter(models.values())).info.config
+    if any(m.info.architecture["image_size"] == 1 for m in models.values()):
+        raise InputError("truncation curves are of images; these runs make points")
     same = {Source.of(m.info.config) for m in models.values()}
     if len(same) > 1:
         raise InputError("these runs are of different data: their scores do not compare; draw one curve for each set")
@@ -82,8 +84,11 @@ def main(args: Sequence[str]) -> int:
         progress=watch.share("training a classifier"),
     )
     out = _folder(given.out)
+    (out / "matched.png").unlink(missing_ok=True)  # of another call
     curves: dict[str, list[Point]] = {}
     for name, model in models.items():
+        if len(levels[name]) < len(given.levels):
+            watch.say(f"{name}: one point, at s = 1, since latents on the unit sphere have no truncation")
         show = watch.share(f"{name}: {len(levels[name])} levels of {given.n:,} images")
         for i, s in enumerate(levels[name]):
             scores = evaluator(_drawer(model, s, given), seed=given.seed)
@@ -134,12 +139,12 @@ def _check(given: CurveArguments) -> None:
 
 
 def _names(runs: Sequence[str]) -> dict[str, Path]:
-    """Runs by a short name: the folder's."""
+    """Runs by a short name: the folder's; of a snapshot that was asked for by itself, or of several of one run, its own too."""
+    paths = [snapshot.find(run) for run in runs]
+    folders = [path.absolute().parent.name for path in paths]
     named: dict[str, Path] = {}
-    for run in runs:
-        path = snapshot.find(run)
-        name = path.absolute().parent.name
-        if name in named:
+    for run, path, name in zip(runs, paths, folders, strict=True):
+        if folders.count(name) > 1 or run.endswith(".safetensors"):
             name = f"{name}/{path.stem}"
         if name in named:
             raise InputError(f"{run} is given twice")

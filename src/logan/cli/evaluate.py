@@ -118,7 +118,7 @@ def _snapshots(path: Path, which: str) -> list[Path]:
         return sorted(path.glob(snapshot.PATTERN))
     best = path / records.BEST_SNAPSHOT
     if not best.exists():
-        raise InputError(f"{path} has no {best.name}: nothing was measured in training; use --snapshots all")
+        raise InputError(f"{path} has no {best.name}: nothing was measured in training; name one of its snapshots")
     return [best]
 
 
@@ -162,7 +162,8 @@ def _folders(given: EvaluateArguments) -> None:
     protocol = _protocol(given, default if given.protocol == "training" else None)
     short = [m for m in protocol.metrics for p in names.parse_all([m]) if p.count > len(fakes)]
     if short:
-        raise InputError(f"{short[0]} needs more images than {fake} has ({len(fakes):,}); pass --metrics {default[0]}")
+        instead = short[0].rstrip("0123456789k") + names.count_name(len(fakes))
+        raise InputError(f"{short[0]} needs more images than {fake} has ({len(fakes):,}); use {instead}")
     device = choose_device(given.device)
     detector, weights = _detector(given, "classifier", None)
 

@@ -43,7 +43,7 @@ def check(name: str, weights: str | None, labelled: bool, data_name: str) -> Non
     elif not labelled:
         raise InputError(
             f"--detector classifier needs class labels, and {data_name} has none; use --detector inception, "
-            f"--detector-weights FILE of a classifier that is there, class folders, or --metrics none"
+            f"--detector-weights FILE of a classifier that is there, or class folders"
         )
 
 

@@ -84,16 +84,16 @@ class Evaluator:
         return score_features(metric, self.reference, fake, self.splits, seed)
 
     def _record(self, metric: Metric, found: dict[str, float], seconds: float) -> dict[str, Any]:
-        real, fake = None if self.reference is None else len(self.reference.features), metric.count
+        real = None if self.reference is None else len(self.reference.features)
         if self.reference is not None and metric.kind == "pr":
-            real = fake = manifold_size(metric, self.reference)
+            real = metric.count
         return {
             "metric": metric.name,
             "results": {k: v if math.isfinite(v) else None for k, v in found.items()},
             "detector": None if self.detector is None else self.detector.name,
             "detector_sha256": None if self.detector is None else self.detector.sha256,
             "n_real": real,
-            "n_fake": fake,
+            "n_fake": metric.count,
             "real_key": None if self.reference is None else self.reference.key,
             "splits": self.splits if metric.kind == "is" else None,
             "total_time": round(seconds, 3),
@@ -104,7 +104,7 @@ def check_kind(metric: Metric, mixture: bool) -> None:
     """Refuse image metrics for mixtures and the other way round."""
     if (metric.kind == "modes") != mixture:
         fitting = "modes10k" if mixture else "fid10k, kid10k, is10k, pr10k"
-        raise InputError(f"metric {metric.name} does not fit these data; use {fitting}, or --metrics none")
+        raise InputError(f"metric {metric.name} does not fit these data; use {fitting}")
 
 
 def score_features(metric: Metric, real: Reference, fake: Features, splits: int, seed: int) -> dict[str, float]:
@@ -120,16 +120,10 @@ def score_features(metric: Metric, real: Reference, fake: Features, splits: int,
     if metric.kind == "is":
         mean, std = distances.inception_score(fake.logits, splits=splits, seed=seed)
         return {f"is{n}": mean} if splits == 1 else {f"is{n}": mean, f"is{n}_std": std}
-    size = manifold_size(metric, real)
-    reals, fakes = real.features.features[:size], fake.features[:size]
+    reals, fakes = real.features.features[: metric.count], fake.features  # equally dense: Kynkäänniemi, section 2
     precision, recall = manifold.precision_recall(reals, fakes)
     density, coverage = manifold.density_coverage(reals, fakes)
     return {f"precision{n}": precision, f"recall{n}": recall, f"density{n}": density, f"coverage{n}": coverage}
-
-
-def manifold_size(metric: Metric, real: Reference) -> int:
-    """Images on each side of ``pr…``: the two manifolds must be equally dense (Kynkäänniemi et al. 2019, section 2)."""
-    return min(metric.count, len(real.features))
 
 
 def score_names(metric: Metric, splits: int = 1) -> list[str]:

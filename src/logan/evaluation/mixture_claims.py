@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from logan import presets
 from logan.evaluation.comparison import Result, mean_std
 
 ABLATIONS = {
@@ -13,11 +14,15 @@ ABLATIONS = {
 }
 
 
+SEEDS = 3
+"""Of each method, before anything is said."""
+
+
 def verdict(results: Sequence[Result]) -> str:
     """Markdown: a line per claim, only for the methods that were run.
 
     Claims: latent optimisation helps (section 5); NGD more than GD (5.2); neither second-order term can be missed
-    (Figure 5b). A difference counts if the two groups of final values do not overlap.
+    (Figure 5b). A difference counts if the two groups of final values do not overlap, from three seeds each on.
     """
     groups: dict[str, list[Result]] = {}
     for result in results:
@@ -30,12 +35,24 @@ def verdict(results: Sequence[Result]) -> str:
         for better, worse, claim in pairs
         if better in groups and worse in groups
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([_head(results), *(lines or ["No two methods of these make a claim to check."])]) + "\n"
+
+
+def _head(results: Sequence[Result]) -> str:
+    config = results[0].entry.config
+    full = presets.get(config.preset, config.latent.latent).run.kimg
+    short = f" **Shortened** from {full:,}: this says nothing about the claims." if config.run.kimg < full else ""
+    return (
+        f"{len({r.entry.config.run.seed for r in results})} seeds, {config.run.kimg:,} kimg.{short} Good modes: modes covered "
+        f"times the share of points on a mode.\n"
+    )
 
 
 def _compare(better: Sequence[Result], worse: Sequence[Result], name: str, other: str) -> str:
     a, b = [_good(r) for r in better], [_good(r) for r in worse]
-    if min(a) > max(b):
+    if min(len(a), len(b)) < SEEDS:
+        said = f"is not decided: fewer than {SEEDS} seeds"
+    elif min(a) > max(b):
         said = "holds in every seed"
     elif max(a) < min(b):
         said = "is contradicted in every seed"

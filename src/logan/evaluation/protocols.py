@@ -48,6 +48,9 @@ PROTOCOLS = {
 images, 10k fakes, one split (CS-GAN's code: the 23.1 and 17.7 of Table 2). C: 10k test images, 5k fakes (SN-GAN: the 29.3)."""
 
 
+PUBLISHED = ("A", "B", "C")
+
+
 def get(name: str) -> Protocol:
     """The protocol of that name.
 
@@ -120,6 +123,8 @@ def prepare(
     mixture = isinstance(train, Mixture)
     for metric in metrics:
         check_kind(metric, mixture)
+    if mixture and protocol.name in PUBLISHED:
+        raise InputError(f"protocol {protocol.name} is for images, and {train.name} is points; leave it out")
     if mixture:
         return Evaluator(metrics, mixture=train)  # type: ignore[arg-type]
     if not metrics:
@@ -132,6 +137,14 @@ def prepare(
         raise InputError(
             f"{reals.name} has {len(reals)} images; {', '.join(m.name for m in metrics)} needs {least} or more"
         )
+    available = min(len(reals), protocol.reals or len(reals))
+    for metric in metrics:
+        if metric.kind == "pr" and metric.count > available:
+            raise InputError(
+                f"{metric.name} takes as many real as generated images, and {reals.name} has {available:,}: pr{available}"
+            )
+    if protocol.name in PUBLISHED and available < (protocol.reals or 0):
+        say(f"protocol {protocol.name} asks for {protocol.reals:,} real images, and {reals.name} has {available:,}")
     network = detectors.get(detector, weights, train, say=say, progress=progress)  # type: ignore[arg-type]
     network.to(device)
     real = reference.of_real(reals, protocol.reals, network, device)

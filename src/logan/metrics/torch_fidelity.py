@@ -82,7 +82,10 @@ def inception_class() -> Any:
         InputError: if torch-fidelity is not installed.
     """
     if not _enter_package():
-        raise InputError("--detector inception needs torch-fidelity: pip install 'logan-gan[inception]'")
+        raise InputError(
+            "--detector inception needs torch-fidelity, the extra 'inception': pip install --no-deps torch-fidelity "
+            "(its torchvision is not needed, and might bring another torch)"
+        )
     module = importlib.import_module(f"{NAME}.feature_extractor_inceptionv3")
     return module.FeatureExtractorInceptionV3
 

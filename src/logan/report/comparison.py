@@ -69,7 +69,7 @@ def _cell(values: Sequence[float]) -> str:
     mean, std = mean_std(values)
     if not math.isfinite(mean):
         good = [v for v in values if math.isfinite(v)]
-        return f"none in {len(values) - len(good)} of {len(values)}" if values else "-"
+        return f"undefined in {len(values) - len(good)} of {len(values)}" if values else "-"
     return f"{_short(mean)}" if math.isnan(std) else f"{_short(mean)} ± {_short(std)}"
 
 
@@ -123,7 +123,7 @@ def save_curves(path: Path, results: Sequence[Result], score: str, against: str)
         axes.set_yscale("log")
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, title="method (seeds)", title_fontsize=8)
-    write_atomically(path, lambda partial: figure.savefig(partial, format="png"))
+    write_atomically(path, lambda partial: figure.savefig(partial, format="png", bbox_inches="tight", pad_inches=0.1))
 
 
 def _mean(y: np.ndarray) -> np.ndarray:
@@ -150,4 +150,4 @@ def save_pictures(path: Path, results: Sequence[Result]) -> None:
             with Image.open(grids[-1]) as picture:
                 axis.imshow(np.asarray(picture.convert("RGB")))
         axis.set_title(f"{label}, seed {group[0].entry.config.run.seed}", fontsize=10)
-    write_atomically(path, lambda partial: figure.savefig(partial, format="png"))
+    write_atomically(path, lambda partial: figure.savefig(partial, format="png", bbox_inches="tight", pad_inches=0.1))

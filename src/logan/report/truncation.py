@@ -37,6 +37,7 @@ def save_plot(path: Path, curves: Curves, marked: Mapping[str, Point], title: st
     """IS to the right, FID upwards (logarithmic), one line per run; a ring around the points in ``marked``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatterSciNotation
 
     figure = Figure(figsize=(7, 5), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
@@ -52,6 +53,8 @@ def save_plot(path: Path, curves: Curves, marked: Mapping[str, Point], title: st
             p = marked[name]
             axes.plot(p.inception_score, p.fid, "o", markersize=12, markerfacecolor="none", color=line.get_color())
     axes.set(xlabel="IS", ylabel="FID", yscale="log")
+    axes.margins(x=0.12)
+    axes.yaxis.set_minor_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
     axes.set_title(title, fontsize=9, loc="left")
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8)

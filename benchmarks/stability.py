@@ -80,14 +80,15 @@ def table(scores: dict[Cell, list[float]], score: str, given: argparse.Namespace
     for method in given.methods:
         whole = [c for c in scores if c[0] == method]
         lines.append(f"\n{method}: {sum(c in bad for c in whole)} of {len(whole)} cells broken.")
-    return f"{score}, final, {given.seeds} seeds\n\n" + "\n".join(lines) + "\n"
+    return f"{score}, final, seeds: {given.seeds}\n\n" + "\n".join(lines) + "\n"
 
 
 def _cell(values: Sequence[float], is_broken: bool) -> str:
     if not all(map(math.isfinite, values)):
         text = f"diverged in {sum(not math.isfinite(v) for v in values)} of {len(values)}"
     else:
-        text = f"{statistics.fmean(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+        spread = f" ({min(values):.3g} to {max(values):.3g})" if len(values) > 1 else ""
+        text = f"{statistics.fmean(values):.3g}{spread}"
     return f"~~{text}~~" if is_broken else text
 
 
@@ -112,7 +113,7 @@ def draw(path: Path, scores: dict[Cell, list[float]], score: str, given: argpars
         axis.set_xticks(range(len(given.factors)), [f"x{f:g}" for f in given.factors])
         axis.set_yticks(range(len(given.ratios)), [f"{r:g}" for r in given.ratios])
         axis.set(title=method, xlabel="G's learning rate", ylabel="D's rate / G's")
-    figure.colorbar(image, ax=axes, label=f"{score}, mean of {given.seeds} seeds (red: broken)")
+    figure.colorbar(image, ax=axes, label=f"{score} at the end, seeds: {given.seeds}\n(red: broken)")
     figure.savefig(path)
     plt.close(figure)
 

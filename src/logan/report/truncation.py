@@ -74,4 +74,4 @@ def save_samples(path: Path, samples: Mapping[str, tuple[Point, Tensor]], column
         axis.imshow(np.asarray(grid(images, columns).convert("RGB")))
         axis.set_title(f"{name}\ns = {p.trunc:g}   FID {p.fid:.4g}   IS {p.inception_score:.4g}", fontsize=9)
         axis.axis("off")
-    write_atomically(path, lambda partial: figure.savefig(partial, format="png"))
+    write_atomically(path, lambda partial: figure.savefig(partial, format="png", bbox_inches="tight", pad_inches=0.1))

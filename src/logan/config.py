@@ -9,12 +9,15 @@ import dataclasses
 import types
 import typing
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from logan import losses
 from logan.cs_gan import CSStep
 from logan.errors import InputError, did_you_mean
 from logan.latent import LatentStep
+
+if TYPE_CHECKING:
+    from logan.dynamics import Dynamics
 
 MAX_SEED = 2**62
 """Seeds up to here leave room for the seeds that are derived from them."""
@@ -103,6 +106,27 @@ class GameConfig:
     """Both players from one z (Algorithm 1), or D and G in turns with draws of their own."""
     d_steps: int = 1
     """Updates of D per update of G, when alternating."""
+    dynamics: Literal[
+        "plain",
+        "sga",
+        "sga-aligned",
+        "three-player",
+        "consensus",
+        "unrolled",
+        "extragradient",
+        "optimistic",
+        "gradient-penalty",
+    ] = "plain"
+    """How both gradients are adjusted, or the steps taken: symplectic gradient adjustment (eq. 5-6; with sign alignment; of
+    the three players of eq. 17-18), consensus optimisation, unrolled GANs (eq. 22-25), extragradient, optimistic updates,
+    ODE-GAN's gradient penalty."""
+    dynamics_strength: float | None = None
+    """Lambda of sga and three-player, gamma of consensus, alpha of unrolled, weight of gradient-penalty; None takes the
+    method's own."""
+    unroll: int = 5
+    """Steps of D that G looks ahead, for unrolled."""
+    unroll_g: int = 0
+    """Steps of G that D looks ahead, for unrolled."""
     g_lr: float = 2e-4
     """Adam's learning rate for G."""
     d_lr: float = 2e-4
@@ -199,6 +223,21 @@ class Config:
         except ValueError as error:
             raise InputError(f"--{_flag(str(error))}") from None
 
+    def game_dynamics(self) -> Dynamics | None:
+        """The method of :mod:`logan.dynamics` that these settings name; None for the plain step.
+
+        Raises:
+            InputError: for values that it cannot have.
+        """
+        from logan import dynamics
+
+        g = self.game
+        if g.dynamics == "plain":
+            return None
+        steps = {"d_steps": g.unroll, "g_steps": g.unroll_g} if g.dynamics == "unrolled" else {}
+        strength = g.dynamics_strength if g.dynamics in dynamics.STRENGTHS else None
+        return dynamics.create(g.dynamics, strength=strength, **steps)
+
     def _cs_step(self) -> CSStep:
         c = self.latent
         try:
@@ -216,6 +255,7 @@ class Config:
 
         config_checks.check_ranges(self)
         self.latent_step()
+        self.game_dynamics()
         if self.latent.latent in ("gd", "ngd") and self.latent.portion * self.networks.latent_dim < 0.5:
             raise InputError(
                 f"--portion {self.latent.portion} of --latent-dim {self.networks.latent_dim} leaves no dimension to optimise"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 
-from logan.config import MAX_SEED, Config, LatentConfig
+from logan.config import MAX_SEED, Config, GameConfig, LatentConfig
 from logan.errors import InputError
 
 
@@ -27,6 +27,9 @@ def check_ranges(config: Config) -> None:
         ("g-lr", g.g_lr, 0, 1e6),
         ("d-lr", g.d_lr, 0, 1e6),
         ("batch", g.batch, 1, 10**6),
+        ("dynamics-strength", g.dynamics_strength, 0, 1e9),
+        ("unroll", g.unroll, 0, 1000),
+        ("unroll-g", g.unroll_g, 0, 1000),
         ("ema-kimg", g.ema_kimg, 0, 1e9),
         ("kimg", r.kimg, 1, 10**9),
         ("tick", r.tick, 1, 10**9),
@@ -49,6 +52,8 @@ def check_ranges(config: Config) -> None:
         raise InputError("--metric-latent-steps needs --latent gd, ngd or cs: without one there is no step size")
     if g.update == "simultaneous" and g.d_steps != 1:
         raise InputError(f"--d-steps {g.d_steps} needs --update alternating: simultaneous updates are one to one")
+    if g.update == "alternating" and g.dynamics != "plain":
+        raise InputError(f"--dynamics {g.dynamics} needs --update simultaneous: it adjusts both gradients at one point")
 
 
 def idle_settings(config: Config) -> list[str]:
@@ -76,8 +81,24 @@ def idle_settings(config: Config) -> list[str]:
         idle.append("without effect, because of --portion 1: --subset")
     if latent.penalty == 0 and latent.penalty_in != default.penalty_in:
         idle.append("without effect, because of --penalty 0: --penalty-in")
+    idle += _idle_dynamics(config)
     built_in = {"mirror": ("ring", "grid"), "skip_broken": ("digits", "ring", "grid")}
     for name, sources in built_in.items():
         if getattr(config.data, name) and config.data.data in sources:
             idle.append(f"without effect, because of --data {config.data.data}: --{name.replace('_', '-')}")
+    return idle
+
+
+def _idle_dynamics(config: Config) -> list[str]:
+    from logan.dynamics import STRENGTHS
+
+    game, default = config.game, GameConfig()
+    names = []
+    if game.dynamics not in STRENGTHS and game.dynamics_strength is not None:
+        names.append("--dynamics-strength")
+    if game.dynamics != "unrolled":
+        names += [f"--{n.replace('_', '-')}" for n in ("unroll", "unroll_g") if getattr(game, n) != getattr(default, n)]
+    idle = [f"without effect, because of --dynamics {game.dynamics}: {', '.join(names)}"] if names else []
+    if game.dynamics == "three-player" and config.latent.latent != "none":
+        idle.append("--dynamics three-player: the move of z is a constant, so --penalty and --stop-gradient do nothing")
     return idle

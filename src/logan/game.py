@@ -28,6 +28,7 @@ from logan.losses import Loss, hinge
 from logan.side_effects import held, no_side_effects, same_random_numbers_next
 
 if TYPE_CHECKING:
+    from logan.dynamics import Dynamics
     from logan.fast.engine import Engine
 
 Gradients = list[Tensor | None]
@@ -76,23 +77,45 @@ def simultaneous(
         share: the share of the batch whose latents are moved; the others stay at z, with Δz = 0.
     """
     with held(generator, discriminator):
-        with in_precision(z, autocast):
-            moved = move(generator, discriminator, z, labels, latent, share)
-            for_d, for_g = moved.seen_by("discriminator"), moved.seen_by("generator")
-            same_graph = for_g.z is for_d.z
-            if not same_graph:  # one player's Δz is a constant: the same values, another graph
-                with no_side_effects(), same_random_numbers_next(z.device):
-                    fool_scores = call(discriminator, call(generator, for_g.z, labels), labels)
-            fake_scores = call(discriminator, call(generator, for_d.z, labels), labels)
-            if same_graph:
-                fool_scores = fake_scores
-            with no_side_effects():
-                real_scores = call(discriminator, real, labels)
-        d_loss = loss.discriminator(real_scores, fake_scores) + penalty_of(for_d, latent, "discriminator")
-        g_loss = loss.generator(fool_scores) + penalty_of(for_g, latent, "generator")
+        d_loss, g_loss, report = both_losses(
+            generator, discriminator, real, z, labels, loss=loss, latent=latent, autocast=autocast, share=share
+        )
         d_gradients = _gradients(d_loss, discriminator, retain_graph=True)
         g_gradients = _gradients(g_loss, generator)
-    return Turn(d_loss, g_loss, d_gradients, g_gradients, report_on(moved, latent, fake_scores, real_scores))
+    return Turn(d_loss, g_loss, d_gradients, g_gradients, report)
+
+
+def both_losses(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    real: Tensor,
+    z: Tensor,
+    labels: Tensor | None = None,
+    *,
+    loss: Loss = hinge,
+    latent: LatentStep | CSStep | None = None,
+    autocast: torch.dtype | None = None,
+    share: float = 1.0,
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """L_D and L_G at one z′, with their graphs, and the report (arguments as in :func:`simultaneous`).
+
+    To be called where both networks are held (:func:`logan.side_effects.held`) or frozen.
+    """
+    with in_precision(z, autocast):
+        moved = move(generator, discriminator, z, labels, latent, share)
+        for_d, for_g = moved.seen_by("discriminator"), moved.seen_by("generator")
+        same_graph = for_g.z is for_d.z
+        if not same_graph:  # one player's Δz is a constant: the same values, another graph
+            with no_side_effects(), same_random_numbers_next(z.device):
+                fool_scores = call(discriminator, call(generator, for_g.z, labels), labels)
+        fake_scores = call(discriminator, call(generator, for_d.z, labels), labels)
+        if same_graph:
+            fool_scores = fake_scores
+        with no_side_effects():
+            real_scores = call(discriminator, real, labels)
+    d_loss = loss.discriminator(real_scores, fake_scores) + penalty_of(for_d, latent, "discriminator")
+    g_loss = loss.generator(fool_scores) + penalty_of(for_g, latent, "generator")
+    return d_loss, g_loss, report_on(moved, latent, fake_scores, real_scores)
 
 
 def discriminator_turn(
@@ -169,6 +192,8 @@ class Game:
         update: ``simultaneous`` (Algorithm 1), or ``alternating``: ``d_steps`` updates of D, each with real images and
             latents of its own, then one of G (CS-GAN, SN-GAN).
         d_steps: updates of D per update of G; alternating only.
+        dynamics: how the gradients are adjusted, or the steps taken (:mod:`logan.dynamics`); simultaneous only.
+        memory: what ``dynamics`` keeps between steps; part of a run's state.
     """
 
     generator: nn.Module
@@ -179,12 +204,14 @@ class Game:
     latent: LatentStep | CSStep | None = None
     update: Literal["simultaneous", "alternating"] = "simultaneous"
     d_steps: int = 1
+    dynamics: Dynamics | None = None
     autocast: torch.dtype | None = None
     engine: EngineName = "plain"
     latent_every: int = 1
     latent_share: float = 1.0
     steps_played: int = 0
     announce: Callable[[str], None] = warnings.warn
+    memory: dict[str, list[Tensor]] = field(default_factory=dict)
     _engine: Engine | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -200,6 +227,8 @@ class Game:
             raise ValueError(f"d_steps must be >= 1, not {self.d_steps}")
         if self.update == "simultaneous" and self.d_steps != 1:
             raise ValueError(f"d_steps={self.d_steps} needs update='alternating': simultaneous updates are one to one")
+        if self.update == "alternating" and self.dynamics is not None:
+            raise ValueError("dynamics needs update='simultaneous': it adjusts both players' gradients at one point")
 
     @property
     def real_batches_per_step(self) -> int:
@@ -220,10 +249,7 @@ class Game:
         self.steps_played += 1
         if self.update == "simultaneous":
             real, labels = reals()
-            turn = self._play(simultaneous, latent, real, latents(len(real)), labels)
-            _apply(self.d_optimiser, self.discriminator, turn.d_gradients)
-            _apply(self.g_optimiser, self.generator, turn.g_gradients)
-            return turn
+            return self._simultaneous(latent, real, latents(len(real)), labels)
         for _ in range(self.d_steps):
             real, labels = reals()
             d_turn = self._play(discriminator_turn, latent, real, latents(len(real)), labels)
@@ -231,6 +257,32 @@ class Game:
         g_turn = self._play(generator_turn, latent, latents(len(real)), labels)
         _apply(self.g_optimiser, self.generator, g_turn.g_gradients)
         return Turn(d_turn.d_loss, g_turn.g_loss, d_turn.d_gradients, g_turn.g_gradients, d_turn.report | g_turn.report)
+
+    def _simultaneous(self, latent: LatentStep | CSStep | None, *inputs: Tensor | None) -> Turn:
+        turn, rule = simultaneous, None
+        if self.dynamics is not None:
+            from logan.dynamics import UpdateRule
+
+            if isinstance(self.dynamics, UpdateRule):
+                rule = self.dynamics
+            else:
+                turn = self.dynamics
+        if rule is None:
+            played = self._play(turn, latent, *inputs)
+            self._apply_both(played)
+            return played
+        players = (self.discriminator, self.generator)
+        return rule.step(
+            lambda: self._play(turn, latent, *inputs),
+            self._apply_both,
+            [p for player in players for p in trainable(player)],
+            [b for player in players for b in player.buffers()],
+            self.memory,
+        )
+
+    def _apply_both(self, turn: Turn) -> None:
+        _apply(self.d_optimiser, self.discriminator, turn.d_gradients)
+        _apply(self.g_optimiser, self.generator, turn.g_gradients)
 
     def _play(self, turn: Callable[..., Turn], latent: LatentStep | CSStep | None, *inputs: Tensor | None) -> Turn:
         """The one place where a fast path is chosen."""

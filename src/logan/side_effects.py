@@ -6,7 +6,8 @@ if both are values of *one* function f = D∘G. The context managers here see to
 
 * :func:`no_side_effects`: whatever runs inside leaves no trace in the state of any module that is called;
 * :func:`same_random_numbers_next`: what runs after it draws the random numbers that were drawn inside;
-* :func:`held`: spectral-norm vectors move once, on entry; inside, D and G have one fixed set of weights.
+* :func:`held`: spectral-norm vectors move once, on entry; inside, D and G have one fixed set of weights;
+* :func:`frozen`: likewise, but inside the parameters may be others: D and G are one fixed function of them.
 """
 
 from __future__ import annotations
@@ -94,9 +95,35 @@ def held(*modules: nn.Module, move: bool = True) -> Iterator[None]:
                 continue
             if move:
                 hook(part, None)  # one power iteration
-            part.training = False  # the hook iterates only in training mode; convolutions ignore the flag
-            stack.callback(setattr, part, "training", True)
+            _switch_off(part, stack)  # the hook iterates only in training mode; convolutions ignore the flag
         yield
+
+
+@contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Advance spectral-norm vectors once, on entry, and hold them: inside, ``modules`` are pure functions of their parameters.
+
+    Unlike :func:`held` nothing is kept between passes, so that parameters may be replaced inside. Only what normalises
+    weights is put into evaluation mode; batch norm and dropout stay as they are.
+    """
+    _compute_parametrised_weights(modules)
+    with ExitStack() as stack:
+        for part, hook in _hook_spectral_norms(modules):
+            if part.training:
+                hook(part, None)
+                _switch_off(part, stack)
+        for module in modules:
+            for part in module.modules():
+                for rule in part.parametrizations.modules() if parametrize.is_parametrized(part) else ():  # type: ignore[union-attr]
+                    if rule.training:
+                        _switch_off(rule, stack)
+        yield
+
+
+def _switch_off(part: nn.Module, stack: ExitStack) -> None:
+    """Put one module, and none of its children, into evaluation mode until ``stack`` closes."""
+    part.training = False
+    stack.callback(setattr, part, "training", True)
 
 
 def _compute_parametrised_weights(modules: tuple[nn.Module, ...]) -> None:

@@ -188,6 +188,7 @@ def build(config: Config, data: Dataset | Mixture) -> Parts:
         latent=config.latent_step(),
         update=g.update,
         d_steps=g.d_steps,
+        dynamics=config.game_dynamics(),
         autocast=None if g.precision == "float32" else torch.bfloat16,
         engine=choose_engine(config.run.engine, device),
         latent_every=config.latent.latent_every,

@@ -1,7 +1,8 @@
 """The state of a training run, for exact resume: ``training-state-latest.pt``.
 
-Everything that a step reads or changes is in it: both networks, both optimisers, the average of G, every random
-generator, the number of images seen (which alone determines the order of the data), and the sums of the current tick.
+Everything that a step reads or changes is in it: both networks, both optimisers, what the dynamics remember, the average of
+G, every random generator, the number of images seen (which alone determines the order of the data), and the sums of the
+current tick.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def save(path: Path, parts: Parts, average: AveragedGenerator, progress: Progres
         "average": average.module.state_dict(),
         "g_optimiser": parts.game.g_optimiser.state_dict(),
         "d_optimiser": parts.game.d_optimiser.state_dict(),
+        "memory": parts.game.memory,
         "random": _random_states(parts),
     }
     write_atomically(path, lambda partial: torch.save(state, partial))
@@ -81,6 +83,7 @@ def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress
         parts.game.d_optimiser.load_state_dict(state["d_optimiser"])
     except (RuntimeError, ValueError, KeyError) as error:
         raise InputError(f"{path} belongs to other networks than this run's: {first_line(error)}") from None
+    parts.game.memory = {k: [t.to(parts.device) for t in v] for k, v in state.get("memory", {}).items()}
     _restore_random_states(state["random"], parts)
     warnings = []
     if parts.device.type == "cpu" and state["threads"] != torch.get_num_threads():

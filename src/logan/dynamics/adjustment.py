@@ -1,0 +1,63 @@
+"""What the methods that adjust the gradient have in common: each is a drop-in for :func:`logan.game.simultaneous`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from logan.dynamics.field import Blocks, Field
+from logan.dynamics.gan import gan_field
+from logan.game import Turn
+
+
+class Adjustment:
+    """A rule ξ ↦ g* for the gradients that both players follow; subclasses are frozen dataclasses that write :meth:`of`.
+
+    Called like :func:`logan.game.simultaneous`, it returns a :class:`~logan.game.Turn` with the adjusted gradients. Give it
+    to ``logan.game.Game(dynamics=…)``, or call it in a loop of your own.
+    """
+
+    def of(self, field: Field) -> Blocks:
+        """The adjusted gradients of any differentiable game, one tuple of tensors per player."""
+        raise TypeError(f"{type(self).__name__} adjusts nothing: write its method of(field)")
+
+    def __call__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        real: Tensor,
+        z: Tensor,
+        labels: Tensor | None = None,
+        **rules: Any,
+    ) -> Turn:
+        """One step's gradients of a GAN on one batch; arguments as in :func:`logan.game.simultaneous`."""
+        with gan_field(generator, discriminator, real, z, labels, **rules) as (field, report):
+            adjusted = self.of(field)
+        return turn_of(adjusted, field.values, report)
+
+
+def turn_of(adjusted: Blocks, values: Sequence[Tensor], report: dict[str, Tensor]) -> Turn:
+    """The result of a step, without graphs: gradients and losses of D and G."""
+    d, g = ([x.detach() for x in player] for player in adjusted)
+    d_loss, g_loss = (value.detach() for value in values)
+    return Turn(d_loss, g_loss, [*d], [*g], report)
+
+
+def require_strength(name: str, value: float) -> None:
+    """Refuse what no step size or weight can be."""
+    if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be a finite number >= 0, not {value!r}")
+
+
+def constant(blocks: Blocks) -> Blocks:
+    """The same values without their graph."""
+    return tuple(tuple(x.detach() for x in player) for player in blocks)
+
+
+def zeros(player: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Nothing, of the shape of one player's parameters."""
+    return tuple(torch.zeros_like(x) for x in player)

@@ -1,0 +1,203 @@
+"""Latent optimisation as a game of three players (appendix B.1 of Wu et al. 2019, equations 13–21).
+
+The third player owns Δz, of each sample its own, and has the loss η L_G. SGA on this game couples θ_D and θ_G to Δz, and θ_D to
+θ_G; latent optimisation keeps the former only, in an approximation. The stages from the one to the other are the forms of
+:class:`ThreePlayer`, so that what each changes can be computed. With f(z) = D(G(z)):
+
+| form | equations | the adjustments of θ ∈ {θ_D, θ_G} |
+|---|---|---|
+| ``game`` | 5, 13–16 | λ Aᵀξ of the three players, exactly |
+| ``printed`` | 17, 18 | λγ (∂²f(z′)/∂z′∂θ)ᵀ ∂L/∂z′ + λ Aᵀξ of θ_D and θ_G alone |
+| ``no-cross`` | 19, 20 | λγ (∂²f(z′)/∂z′∂θ)ᵀ ∂L/∂z′ |
+| ``local`` | 21, and so 8 | λγ (∂²f(z)/∂z∂θ)ᵀ ∂L/∂z′: what gradient descent on z with α = λγ brings |
+
+``printed`` is not what ``game`` computes: from equations 5, 14 and 16 follows λγη where 17 and 18 print λγ, since the third
+player's entry of ξ has the factor η too (`docs/theory.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from logan.cs_gan import CSStep
+from logan.dynamics.adjustment import Adjustment, constant, require_strength, turn_of
+from logan.dynamics.field import Blocks, Field, Theta, add, pull
+from logan.dynamics.gan import At, one_function
+from logan.dynamics.sga import SGA
+from logan.game import Turn, call, in_precision, move, report_on, trainable
+from logan.latent import LatentStep
+from logan.losses import Loss, hinge, mean
+from logan.side_effects import no_side_effects
+
+Form = Literal["game", "printed", "no-cross", "local"]
+
+
+@dataclass(frozen=True)
+class ThreePlayer(Adjustment):
+    """SGA on the game of Δz, θ_D and θ_G, or one of the approximations on the way to LOGAN; see the module's table.
+
+    The third player's Δz is the latent step's, as a constant (zero without a latent step); of z only the dimensions that
+    the step optimises are Δz's. The gradients ξ are taken at z′. R_z, a function of the constant Δz, has no part in them.
+
+    Attributes:
+        strength: λ >= 0.
+        eta: η, the weight of the third player's loss; None is 1/N for a batch of N, as in the paper.
+        form: ``game``, ``printed``, ``no-cross`` or ``local``.
+    """
+
+    strength: float = 1.0
+    eta: float | None = None
+    form: Form = "printed"
+
+    def __post_init__(self) -> None:
+        require_strength("strength", self.strength)
+        if self.eta is not None:
+            require_strength("eta", self.eta)
+        if self.form not in get_args(Form):
+            raise ValueError(f"form is one of {', '.join(get_args(Form))}, not {self.form!r}")
+
+    def of(self, field: Field) -> Blocks:
+        """SGA's gradients of a field of any players: the form ``game``. The others need to know f."""
+        return SGA(self.strength).of(field)
+
+    def __call__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        real: Tensor,
+        z: Tensor,
+        labels: Tensor | None = None,
+        **rules: Any,
+    ) -> Turn:
+        """One step's gradients of a GAN on one batch; arguments as in :func:`logan.game.simultaneous`."""
+        with third_player(generator, discriminator, real, z, labels, **rules) as table:
+            adjusted = self._adjust(table)
+        return turn_of(adjusted, table.losses, table.report)
+
+    def _adjust(self, table: ThirdPlayer) -> Blocks:
+        eta = 1 / len(table.z_moved) if self.eta is None else self.eta
+        if self.form == "game":
+            return self.of(table.game(eta))[1:]
+        two = table.two_players()
+        adjusted = constant(two.xi)
+        if self.form == "printed":
+            adjusted = SGA(self.strength).of(two)
+        at = table.z if self.form == "local" else table.z_moved
+        by_d, by_g = table.latent_terms(at)
+        weights = self.strength * (1 + eta) / 2, self.strength * (1 - eta) / 2
+        return add((adjusted[0],), (by_d,), weights[0])[0], add((adjusted[1],), (by_g,), weights[1])[0]
+
+
+@dataclass(eq=False)
+class ThirdPlayer:
+    """The latents of one batch beside the two networks.
+
+    Attributes:
+        z, z_moved: (B, d), constants: before and after the latent step.
+        optimised: mask of the dimensions that are Δz's, shaped like one z.
+        f: θ_D, θ_G and latents to scores (B,).
+        real_loss: θ_D to the part of L_D that does not depend on z.
+        loss: the adversarial loss.
+        parameters: (θ_D, θ_G).
+        report: of the step's first pass.
+    """
+
+    z: Tensor
+    z_moved: Tensor
+    optimised: Tensor
+    f: Callable[[Theta, Theta, Tensor], Tensor]
+    real_loss: Callable[[Theta, Theta], Tensor]
+    loss: Loss
+    parameters: Blocks
+    report: dict[str, Tensor]
+    losses: tuple[Tensor, ...] = ()
+
+    def game(self, eta: float) -> Field:
+        """The field of (Δz, θ_D, θ_G) at z′: equations 13 and 14."""
+
+        def losses(delta: Theta, d: Theta, g: Theta) -> tuple[Tensor, ...]:
+            scores = self.f(d, g, self.z_moved + delta[0] * self.optimised)
+            l_d = self.real_loss(d, g) + mean(self.loss.fake, scores)
+            l_g = mean(self.loss.fool, scores)
+            return eta * len(scores) * l_g, l_d, l_g
+
+        start = torch.zeros_like(self.z_moved, requires_grad=True)
+        field = Field(losses, ((start,), *self.parameters))
+        self.losses = field.values[1:]
+        return field
+
+    def two_players(self) -> Field:
+        """The field of (θ_D, θ_G) at z′, a constant."""
+
+        def losses(d: Theta, g: Theta) -> tuple[Tensor, ...]:
+            scores = self.f(d, g, self.z_moved)
+            return self.real_loss(d, g) + mean(self.loss.fake, scores), mean(self.loss.fool, scores)
+
+        field = Field(losses, self.parameters)
+        self.losses = field.values
+        return field
+
+    def latent_terms(self, at: Tensor) -> Blocks:
+        """(∂²f(at)/∂z∂θ)ᵀ ∂L/∂z′ of D and of G, over the dimensions that are optimised."""
+        d, g = self.parameters
+        moved = self.z_moved.clone().requires_grad_()
+        scores = self.f(d, g, moved)
+        by_d, by_g = (pull((mean(h, scores),), (moved,))[0] for h in (self.loss.fake, self.loss.fool))
+        start = at.clone().requires_grad_()
+        (by_start,) = pull((self.f(d, g, start).sum(),), (start,), create_graph=True)
+        return tuple(
+            pull((by_start,), theta, (by_z * self.optimised,))
+            for theta, by_z in zip(self.parameters, (by_d, by_g), strict=True)
+        )
+
+
+@contextmanager
+def third_player(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    real: Tensor,
+    z: Tensor,
+    labels: Tensor | None = None,
+    *,
+    loss: Loss = hinge,
+    latent: LatentStep | CSStep | None = None,
+    autocast: torch.dtype | None = None,
+    share: float = 1.0,
+) -> Iterator[ThirdPlayer]:
+    """Take the latent step, and set the table for three; arguments as in :func:`logan.game.simultaneous`."""
+    parameters = (tuple(trainable(discriminator)), tuple(trainable(generator)))
+    with one_function(generator, discriminator, z.device) as at:
+        f, real_loss = _passes(generator, discriminator, real, labels, loss, autocast, at)
+        with at(*parameters), in_precision(z, autocast):
+            moved = move(generator, discriminator, z, labels, latent, share).detach()
+            fake_scores = call(discriminator, call(generator, moved.z, labels), labels)
+            with no_side_effects():
+                report = report_on(moved, latent, fake_scores, call(discriminator, real, labels))
+        optimised = torch.ones_like(z[0]) if latent is None else (moved.gradient != 0).any(0).to(z.dtype)
+        yield ThirdPlayer(z.detach(), moved.z, optimised, f, real_loss, loss, parameters, report)
+
+
+def _passes(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    real: Tensor,
+    labels: Tensor | None,
+    loss: Loss,
+    autocast: torch.dtype | None,
+    at: At,
+) -> tuple[Callable[[Theta, Theta, Tensor], Tensor], Callable[[Theta, Theta], Tensor]]:
+    def f(d: Theta, g: Theta, z: Tensor) -> Tensor:
+        with at(d, g), in_precision(z, autocast):
+            return call(discriminator, call(generator, z, labels), labels)
+
+    def real_loss(d: Theta, g: Theta) -> Tensor:
+        with at(d, g), in_precision(real, autocast):
+            return mean(loss.real, call(discriminator, real, labels))
+
+    return f, real_loss

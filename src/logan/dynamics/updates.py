@@ -1,0 +1,108 @@
+"""Methods that change how the optimisers' steps are taken, not the gradients: extragradient and optimistic updates.
+
+They work with any torch optimiser; with plain gradient descent they are the methods of the textbooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from logan.game import Turn
+
+Memory = dict[str, list[Tensor]]
+
+
+class UpdateRule:
+    """How one step of both optimisers is taken; subclasses are frozen dataclasses that write :meth:`step`."""
+
+    def step(
+        self,
+        play: Callable[[], Turn],
+        apply: Callable[[Turn], None],
+        parameters: list[Tensor],
+        buffers: list[Tensor],
+        memory: Memory,
+    ) -> Turn:
+        """Take one step.
+
+        Args:
+            play: the gradients at the present parameters, on the step's batch.
+            apply: lets both optimisers step by a turn's gradients.
+            parameters: of both players, in a fixed order.
+            buffers: of both players.
+            memory: what the rule keeps between steps; saved with the state of a run.
+        """
+        raise TypeError(f"{type(self).__name__} takes no step: write its method step")
+
+
+@dataclass(frozen=True)
+class Extragradient(UpdateRule):
+    """θ_{t+½} = θ_t − η ξ(θ_t);  θ_{t+1} = θ_t − η ξ(θ_{t+½})  (Korpelevich 1976; for GANs Gidel et al. 2019).
+
+    Both halves see the same batch. The half step is the optimiser's own, whose moments follow both gradients: with Adam this
+    is Gidel et al.'s ExtraAdam (Algorithm 4), and costs two gradients a step. The half step leaves no other trace: batch-norm
+    statistics and spectral-norm vectors move in the second half.
+    """
+
+    def step(
+        self,
+        play: Callable[[], Turn],
+        apply: Callable[[Turn], None],
+        parameters: list[Tensor],
+        buffers: list[Tensor],
+        memory: Memory,
+    ) -> Turn:
+        """Look ahead, come back, and go by what was seen."""
+        before, buffers_before = _copies(parameters), _copies(buffers)
+        with torch.random.fork_rng(_cuda(parameters)):  # the second half draws the same random numbers
+            apply(play())
+        _put(buffers, buffers_before)
+        turn = play()
+        _put(parameters, before)
+        apply(turn)
+        return turn
+
+
+@dataclass(frozen=True)
+class Optimistic(UpdateRule):
+    """θ_{t+1} = θ_t + 2Δ_t − Δ_{t−1}, with Δ_t the optimiser's step  (Daskalakis et al. 2018, equations 3 and 4).
+
+    With plain gradient descent θ_{t+1} = θ_t − 2η ξ_t + η ξ_{t−1}; with Adam it is their Optimistic Adam (Algorithm 1). One
+    gradient a step. The first step is the optimiser's own.
+    """
+
+    def step(
+        self,
+        play: Callable[[], Turn],
+        apply: Callable[[Turn], None],
+        parameters: list[Tensor],
+        buffers: list[Tensor],
+        memory: Memory,
+    ) -> Turn:
+        """Step, and add the change of the step since the last."""
+        before, turn = _copies(parameters), play()
+        apply(turn)
+        with torch.no_grad():
+            now = [p - b for p, b in zip(parameters, before, strict=True)]
+            for p, change, last in zip(parameters, now, memory.get("last_step", now), strict=True):
+                p.add_(change).sub_(last)
+        memory["last_step"] = now
+        return turn
+
+
+def _copies(tensors: Iterable[Tensor]) -> list[Tensor]:
+    return [t.detach().clone() for t in tensors]
+
+
+@torch.no_grad()
+def _put(tensors: Iterable[Tensor], values: Iterable[Tensor]) -> None:
+    for tensor, value in zip(tensors, values, strict=True):
+        tensor.copy_(value)
+
+
+def _cuda(tensors: Iterable[Tensor]) -> list[torch.device]:
+    return list({t.device for t in tensors if t.device.type == "cuda"})

@@ -13,10 +13,10 @@ from logan import prior, snapshot
 from logan.config import MAX_SEED, Config
 from logan.cs_gan import CSStep
 from logan.errors import InputError
-from logan.game import move
 from logan.latent import LatentStep, to_sphere
 from logan.snapshot import Snapshot
 from logan.training.setup import choose_device
+from logan.turns import move
 
 
 class Model:

@@ -1,4 +1,4 @@
-"""What the methods that adjust the gradient have in common: each is a drop-in for :func:`logan.game.simultaneous`."""
+"""What the methods that adjust the gradient have in common: each is a drop-in for :func:`logan.turns.simultaneous`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from logan.dynamics.field import Blocks, Field
 from logan.dynamics.gan import gan_field
-from logan.game import Turn
+from logan.turns import Turn
 
 
 class Adjustment:
     """A rule ξ ↦ g* for the gradients that both players follow; subclasses are frozen dataclasses that write :meth:`of`.
 
-    Called like :func:`logan.game.simultaneous`, it returns a :class:`~logan.game.Turn` with the adjusted gradients. Give it
+    Called like :func:`logan.turns.simultaneous`, it returns a :class:`~logan.game.Turn` with the adjusted gradients. Give it
     to ``logan.game.Game(dynamics=…)``, or call it in a loop of your own.
     """
 
@@ -34,7 +34,7 @@ class Adjustment:
         labels: Tensor | None = None,
         **rules: Any,
     ) -> Turn:
-        """One step's gradients of a GAN on one batch; arguments as in :func:`logan.game.simultaneous`."""
+        """One step's gradients of a GAN on one batch; arguments as in :func:`logan.turns.simultaneous`."""
         with gan_field(generator, discriminator, real, z, labels, **rules) as (field, report):
             adjusted = self.of(field)
         return turn_of(adjusted, field.values, report)

@@ -1,6 +1,6 @@
 """A GAN's mini-batch as a game of two players: the :class:`~logan.dynamics.field.Field` of θ_D and θ_G.
 
-Player 0 is D, player 1 is G, in the order of equation 3. The losses are those of :func:`logan.game.both_losses`, latent step
+Player 0 is D, player 1 is G, in the order of equation 3. The losses are those of :func:`logan.turns.both_losses`, latent step
 included: with one, ξ is LOGAN's own field (equation 8), and its Jacobian LOGAN's.
 """
 
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from logan.dynamics.field import Field, Theta
-from logan.game import both_losses, trainable
 from logan.side_effects import frozen, no_side_effects
+from logan.turns import both_losses, trainable
 
 DISCRIMINATOR, GENERATOR = 0, 1
 """The players' places in a field."""
@@ -32,7 +32,7 @@ def gan_field(
     labels: Tensor | None = None,
     **rules: Any,
 ) -> Iterator[tuple[Field, dict[str, Tensor]]]:
-    """The game on one batch (arguments as in :func:`logan.game.simultaneous`), and the report of its first pass."""
+    """The game on one batch (arguments as in :func:`logan.turns.simultaneous`), and the report of its first pass."""
     with one_function(generator, discriminator, z.device) as at:
         report: dict[str, Tensor] = {}
 

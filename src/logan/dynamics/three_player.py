@@ -30,10 +30,10 @@ from logan.dynamics.adjustment import Adjustment, constant, require_strength, tu
 from logan.dynamics.field import Blocks, Field, Theta, add, pull
 from logan.dynamics.gan import At, one_function
 from logan.dynamics.sga import SGA
-from logan.game import Turn, call, in_precision, move, report_on, trainable
 from logan.latent import LatentStep
 from logan.losses import Loss, hinge, mean
 from logan.side_effects import no_side_effects
+from logan.turns import Turn, call, in_precision, move, report_on, trainable
 
 Form = Literal["game", "printed", "no-cross", "local"]
 
@@ -75,7 +75,7 @@ class ThreePlayer(Adjustment):
         labels: Tensor | None = None,
         **rules: Any,
     ) -> Turn:
-        """One step's gradients of a GAN on one batch; arguments as in :func:`logan.game.simultaneous`."""
+        """One step's gradients of a GAN on one batch; arguments as in :func:`logan.turns.simultaneous`."""
         with third_player(generator, discriminator, real, z, labels, **rules) as table:
             adjusted = self._adjust(table)
         return turn_of(adjusted, table.losses, table.report)
@@ -170,7 +170,7 @@ def third_player(
     autocast: torch.dtype | None = None,
     share: float = 1.0,
 ) -> Iterator[ThirdPlayer]:
-    """Take the latent step, and set the table for three; arguments as in :func:`logan.game.simultaneous`."""
+    """Take the latent step, and set the table for three; arguments as in :func:`logan.turns.simultaneous`."""
     parameters = (tuple(trainable(discriminator)), tuple(trainable(generator)))
     with one_function(generator, discriminator, z.device) as at:
         f, real_loss = _passes(generator, discriminator, real, labels, loss, autocast, at)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from logan.game import Turn
+from logan.turns import Turn
 
 Memory = dict[str, list[Tensor]]
 

@@ -8,14 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from logan import game
+from logan import turns
 from logan.fast import step
 from logan.fast.cuda_graph import CudaGraph
 from logan.fast.recording import CannotRecordError, Recording, state_restored
+from logan.game import EngineName
 
-TurnFunction = Callable[..., game.Turn]
+TurnFunction = Callable[..., turns.Turn]
 
-REARRANGED: dict[TurnFunction, TurnFunction] = {game.simultaneous: step.simultaneous}
+REARRANGED: dict[TurnFunction, TurnFunction] = {turns.simultaneous: step.simultaneous}
 """What is recorded for a turn, where that is not the turn itself."""
 
 
@@ -35,7 +36,7 @@ class Engine:
         self,
         generator: nn.Module,
         discriminator: nn.Module,
-        kind: game.EngineName,
+        kind: EngineName,
         announce: Callable[[str], None],
     ) -> None:
         self.players = (generator, discriminator)
@@ -45,7 +46,7 @@ class Engine:
         self._parameters = [p for player in self.players for p in player.parameters()]
         self._recordings: dict[Any, Recording | None] = {}
 
-    def play(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: dict[str, Any]) -> game.Turn:
+    def play(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: dict[str, Any]) -> turns.Turn:
         """What ``turn(generator, discriminator, *inputs, **rules)`` returns, up to rounding."""
         key = (turn, tuple(rules.values()), tuple(map(_kind, inputs)), *self._modes())
         if key not in self._recordings:
@@ -53,7 +54,7 @@ class Engine:
         recording = self._recordings[key]
         if recording is None:
             return turn(*self.players, *inputs, **rules)
-        return game.Turn(*recording(*inputs))
+        return turns.Turn(*recording(*inputs))
 
     def _modes(self) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
         return tuple([m.training for m in self._modules]), tuple([p.requires_grad for p in self._parameters])

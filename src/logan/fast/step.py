@@ -1,6 +1,6 @@
 """The simultaneous game step with its shared parts shared: the source of the recorded step.
 
-The same losses and gradients as :func:`logan.game.simultaneous`, by the chain rule of equation 7 split at z′: with
+The same losses and gradients as :func:`logan.turns.simultaneous`, by the chain rule of equation 7 split at z′: with
 u = ∂L/∂z′ for fixed networks, dL/dθ = ∂L/∂θ + uᵀ dz′/dθ. Several of the backward passes asked for here run through the
 same operations; a recording computes those once (:func:`logan.fast.passes.merge_equal`). Those are the passes to z′
 and to the weights, and for zero-sum losses, where L_G = −L_D at z′, those of both players.
@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from logan.cs_gan import CSStep
-from logan.game import Gradients, Turn, call, in_precision, move, penalty_of, report_on, trainable
 from logan.latent import LatentStep
 from logan.losses import Loss, hinge, mean
 from logan.side_effects import held, no_side_effects
+from logan.turns import Gradients, Turn, call, in_precision, move, penalty_of, report_on, trainable
 
 
 def simultaneous(
@@ -32,7 +32,7 @@ def simultaneous(
     autocast: torch.dtype | None = None,
     share: float = 1.0,
 ) -> Turn:
-    """A rearrangement of :func:`logan.game.simultaneous`, to be recorded: run as it is, it would be slower."""
+    """A rearrangement of :func:`logan.turns.simultaneous`, to be recorded: run as it is, it would be slower."""
     with held(generator, discriminator):
         with in_precision(z, autocast):
             moved = move(generator, discriminator, z, labels, latent, share)

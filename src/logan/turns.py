@@ -1,0 +1,226 @@
+"""One evaluation of the two-player game: both players' losses and gradients, as the paper writes them.
+
+The plain, obviously right version: each loss is written as in the paper and differentiated by autograd.
+
+:func:`simultaneous` is Algorithm 1 of Wu et al. (2019): one z, one z′, both losses, both gradients.
+:func:`discriminator_turn` and :func:`generator_turn` are the two halves of alternating training. :mod:`logan.game` plays them.
+
+A network's batch-norm statistics and spectral-norm vectors move exactly once per update of that network, in its pass at
+z′, never in the latent step's own passes (see :mod:`logan.side_effects`). A discriminator with batch norm takes its
+running statistics from its generated batch, so that in evaluation mode it is the f that the latent step saw.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+
+from logan.cs_gan import CSStep
+from logan.latent import LatentStep, Moved
+from logan.losses import Loss, hinge
+from logan.side_effects import held, no_side_effects, same_random_numbers_next
+
+Gradients = list[Tensor | None]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one evaluation of the game yields; a player that did not play has no loss and no gradients.
+
+    Attributes:
+        d_loss, g_loss: scalars; R_z is part of the loss it enters.
+        d_gradients, g_gradients: one entry per trainable parameter of D and G, in the order of ``parameters()``.
+        report: detached scalars for logs: penalty R_z, ‖g‖², ‖Δz‖ and mean scores.
+    """
+
+    d_loss: Tensor | None = None
+    g_loss: Tensor | None = None
+    d_gradients: Gradients = field(default_factory=list)
+    g_gradients: Gradients = field(default_factory=list)
+    report: dict[str, Tensor] = field(default_factory=dict)
+
+
+def simultaneous(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    real: Tensor,
+    z: Tensor,
+    labels: Tensor | None = None,
+    *,
+    loss: Loss = hinge,
+    latent: LatentStep | CSStep | None = None,
+    autocast: torch.dtype | None = None,
+    share: float = 1.0,
+) -> Turn:
+    """Both players' losses at one z′, each differentiated with respect to its own parameters, through the move (eq. 7, 8).
+
+    Args:
+        generator: z, or (z, labels), to images.
+        discriminator: images, or (images, labels), to (B,) scores.
+        real: (B, C, H, W) images in [−1, 1], or whatever D takes.
+        z: (B, d) latents.
+        labels: (B,) classes of both the real and the generated images, or None.
+        loss: the adversarial loss.
+        latent: the latent step; None for the ordinary GAN (eq. 3).
+        autocast: run the networks in this type (bfloat16); None for the parameters' own.
+        share: the share of the batch whose latents are moved; the others stay at z, with Δz = 0.
+    """
+    with held(generator, discriminator):
+        d_loss, g_loss, report = both_losses(
+            generator, discriminator, real, z, labels, loss=loss, latent=latent, autocast=autocast, share=share
+        )
+        d_gradients = _gradients(d_loss, discriminator, retain_graph=True)
+        g_gradients = _gradients(g_loss, generator)
+    return Turn(d_loss, g_loss, d_gradients, g_gradients, report)
+
+
+def both_losses(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    real: Tensor,
+    z: Tensor,
+    labels: Tensor | None = None,
+    *,
+    loss: Loss = hinge,
+    latent: LatentStep | CSStep | None = None,
+    autocast: torch.dtype | None = None,
+    share: float = 1.0,
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """L_D and L_G at one z′, with their graphs, and the report (arguments as in :func:`simultaneous`).
+
+    To be called where both networks are held (:func:`logan.side_effects.held`) or frozen.
+    """
+    with in_precision(z, autocast):
+        moved = move(generator, discriminator, z, labels, latent, share)
+        for_d, for_g = moved.seen_by("discriminator"), moved.seen_by("generator")
+        same_graph = for_g.z is for_d.z
+        if not same_graph:  # one player's Δz is a constant: the same values, another graph
+            with no_side_effects(), same_random_numbers_next(z.device):
+                fool_scores = call(discriminator, call(generator, for_g.z, labels), labels)
+        fake_scores = call(discriminator, call(generator, for_d.z, labels), labels)
+        if same_graph:
+            fool_scores = fake_scores
+        with no_side_effects():
+            real_scores = call(discriminator, real, labels)
+    d_loss = loss.discriminator(real_scores, fake_scores) + penalty_of(for_d, latent, "discriminator")
+    g_loss = loss.generator(fool_scores) + penalty_of(for_g, latent, "generator")
+    return d_loss, g_loss, report_on(moved, latent, fake_scores, real_scores)
+
+
+def discriminator_turn(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    real: Tensor,
+    z: Tensor,
+    labels: Tensor | None = None,
+    *,
+    loss: Loss = hinge,
+    latent: LatentStep | CSStep | None = None,
+    autocast: torch.dtype | None = None,
+    share: float = 1.0,
+) -> Turn:
+    """D's loss and gradients alone (arguments as in :func:`simultaneous`); G is left exactly as it was."""
+    with held(discriminator), held(generator, move=False):
+        with in_precision(z, autocast):
+            moved = move(generator, discriminator, z, labels, latent, share)
+            view = moved.seen_by("discriminator")
+            with no_side_effects():
+                fake = call(generator, view.z, labels)
+                real_scores = call(discriminator, real, labels)
+            fake_scores = call(discriminator, fake, labels)
+        d_loss = loss.discriminator(real_scores, fake_scores) + penalty_of(view, latent, "discriminator")
+        gradients = _gradients(d_loss, discriminator)
+    return Turn(d_loss=d_loss, d_gradients=gradients, report=report_on(moved, latent, fake_scores, real_scores))
+
+
+def generator_turn(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    z: Tensor,
+    labels: Tensor | None = None,
+    *,
+    loss: Loss = hinge,
+    latent: LatentStep | CSStep | None = None,
+    autocast: torch.dtype | None = None,
+    share: float = 1.0,
+) -> Turn:
+    """G's loss and gradients alone (arguments as in :func:`simultaneous`); D is left exactly as it was."""
+    with held(generator), held(discriminator, move=False):
+        with in_precision(z, autocast):
+            moved = move(generator, discriminator, z, labels, latent, share)
+            view = moved.seen_by("generator")
+            fake = call(generator, view.z, labels)
+            with no_side_effects():
+                fake_scores = call(discriminator, fake, labels)
+        g_loss = loss.generator(fake_scores) + penalty_of(view, latent, "generator")
+        gradients = _gradients(g_loss, generator)
+    return Turn(g_loss=g_loss, g_gradients=gradients, report=report_on(moved, latent, fake_scores))
+
+
+def call(network: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+    return network(x) if labels is None else network(x, labels)
+
+
+def move(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    z: Tensor,
+    labels: Tensor | None,
+    latent: LatentStep | CSStep | None,
+    share: float = 1.0,
+) -> Moved:
+    """The latent step on the first ``share`` of the batch; z itself for the rest, or without a latent step."""
+    if latent is None:
+        zero = torch.zeros_like(z)
+        return Moved(z, zero, zero.sum(), zero.flatten(1)[:, 0], zero)
+    n = max(1, round(share * len(z)))
+    part = None if labels is None else labels[:n]
+    step = latent.of(generator) if isinstance(latent, CSStep) else latent
+    moved = step(lambda z: call(discriminator, call(generator, z, part), part), z[:n])
+    return moved if n == len(z) else _beside(moved, z[n:])
+
+
+def _beside(moved: Moved, rest: Tensor) -> Moved:
+    """The moved latents and others that stay: R_z is a mean over all of them; scores and g are those of the moved."""
+    n = len(moved.z)
+    delta = torch.cat([moved.delta, torch.zeros_like(rest, dtype=moved.delta.dtype)])
+    return replace(moved, z=torch.cat([moved.z, rest]), delta=delta, penalty=moved.penalty * (n / (n + len(rest))))
+
+
+def penalty_of(view: Moved, latent: LatentStep | CSStep | None, player: str) -> Tensor | float:
+    """R_z where it belongs: always in G's loss, in D's only by request."""
+    if latent is None or latent.penalty == 0 or (player == "discriminator" and latent.penalty_in == "generator"):
+        return 0.0
+    return view.penalty
+
+
+def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters that gradients are taken for, in the order of ``parameters()``."""
+    return [p for p in network.parameters() if p.requires_grad]
+
+
+def _gradients(loss: Tensor, network: nn.Module, retain_graph: bool = False) -> Gradients:
+    return list(torch.autograd.grad(loss, trainable(network), retain_graph=retain_graph, allow_unused=True))
+
+
+def in_precision(z: Tensor, dtype: torch.dtype | None) -> AbstractContextManager:
+    return nullcontext() if dtype is None else torch.autocast(z.device.type, dtype=dtype)
+
+
+@torch.no_grad()
+def report_on(
+    moved: Moved, latent: LatentStep | CSStep | None, fake_scores: Tensor, real_scores: Tensor | None = None
+) -> dict[str, Tensor]:
+    report = {"fake_score": fake_scores.float().mean()}
+    if real_scores is not None:
+        report["real_score"] = real_scores.float().mean()
+    if latent is not None:
+        report["penalty"] = moved.penalty.detach()
+        report["grad_z_squared"] = moved.gradient.flatten(1).square().sum(1).mean()
+        n = len(moved.scores)  # of those that were moved
+        report["delta_z"] = torch.linalg.vector_norm(moved.delta.detach()[:n].flatten(1), dim=1).mean()
+        report["score_gain"] = (fake_scores.detach().flatten()[:n].float() - moved.scores.detach().float()).mean()
+    return report

@@ -177,6 +177,11 @@ class ScoreConfig:
     metric_latent_steps: int = 0
     """Steps of latent optimisation before an image is scored. The paper: 10 on CIFAR-10, none on ImageNet."""
 
+    probe: int = 0
+    """Steps from one look at the game's dynamics to the next, written to stats.jsonl; 0 for none (docs/dynamics.md)."""
+    probe_eigenvalues: int = 0
+    """How many leading eigenvalues of the game's Jacobian each look computes (extra: analysis). Slow in large networks."""
+
 
 @dataclass(frozen=True)
 class Config:

@@ -23,6 +23,8 @@ def check_ranges(config: Config) -> None:
         ("latent-steps", config.latent.latent_steps, 1, 10**6),
         ("metric-latent-steps", config.scores.metric_latent_steps, 0, 10**6),
         ("latent-every", config.latent.latent_every, 1, 10**9),
+        ("probe", config.scores.probe, 0, 10**9),
+        ("probe-eigenvalues", config.scores.probe_eigenvalues, 0, 1000),
         ("d-steps", g.d_steps, 1, 10**6),
         ("g-lr", g.g_lr, 0, 1e6),
         ("d-lr", g.d_lr, 0, 1e6),
@@ -82,6 +84,8 @@ def idle_settings(config: Config) -> list[str]:
     if latent.penalty == 0 and latent.penalty_in != default.penalty_in:
         idle.append("without effect, because of --penalty 0: --penalty-in")
     idle += _idle_dynamics(config)
+    if config.scores.probe_eigenvalues and not config.scores.probe:
+        idle.append("without effect, because of --probe 0: --probe-eigenvalues")
     built_in = {"mirror": ("ring", "grid"), "skip_broken": ("digits", "ring", "grid")}
     for name, sources in built_in.items():
         if getattr(config.data, name) and config.data.data in sources:

@@ -55,6 +55,10 @@ VARIANTS = {
     "no latent step, normal prior": {"latent": "none", "prior": "normal"},
     "plain engine": {"engine": "plain"},
     "latent steps less often": {"latent_every": 3, "latent_share": 0.5},
+    "optimistic": {"latent": "none", "dynamics": "optimistic"},
+    "extragradient": {"subset": "leading", "dynamics": "extragradient"},
+    "sga under a probe": {"latent": "none", "dynamics": "sga", "probe": 4},
+    "ngd under a probe": {"subset": "leading", "probe": 5},
     "conditional, gd, bfloat16": {"conditional": True, "latent": "gd", "alpha": 0.1, "precision": "bfloat16"},
 }
 

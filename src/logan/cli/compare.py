@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from logan import presets
+from logan import dynamics, presets
 from logan.cli.parsing import parse_known
 from logan.cli.train import read_arguments
 from logan.config import Config
@@ -34,7 +34,8 @@ class CompareArguments:
     preset: str = "digits"
     """digits, ring, grid, fashion, cifar10 or dcgan64."""
     methods: tuple[str, ...] = ("none", "cs", "gd", "ngd")
-    """none, cs, gd, ngd, with a comma or a space between; METHOD:FLAG=VALUE:... changes flags of one."""
+    """none, cs, gd, ngd, or a name of --dynamics (which is then used without latent steps), with a comma or a space between;
+    METHOD:FLAG=VALUE:... changes flags of one."""
     seeds: int = 3
     """How many seeds: 0, 1, ... from --seed on."""
     outdir: str | None = None
@@ -80,10 +81,12 @@ def plan(preset: str, methods: Sequence[str], seeds: int, flags: Sequence[str]) 
 
 def _config(preset: str, label: str, flags: Sequence[str]) -> Config:
     method, *changes = label.split(":")
-    if method not in presets.LATENT_METHODS:
-        hint = did_you_mean(method, list(presets.LATENT_METHODS))
-        raise InputError(f"unknown method {method!r}{hint}; --methods takes {', '.join(presets.LATENT_METHODS)}")
+    known = [*presets.LATENT_METHODS, *dynamics.METHODS]
+    if method not in known:
+        raise InputError(f"unknown method {method!r}{did_you_mean(method, known)}; --methods takes {', '.join(known)}")
     own = []
+    if method in dynamics.METHODS:
+        own, method = ["--dynamics", method], "none"
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals:

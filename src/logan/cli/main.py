@@ -15,7 +15,7 @@ COMMANDS = {
     "evaluate": "score a run's snapshots, or a folder of images against another",
     "curve": "draw truncation curves: FID against IS",
     "compare": "train several methods over several seeds, and put their scores side by side",
-    "reproduce": "run what a claim of the paper needs: table2, mixtures",
+    "reproduce": "run what a claim of the paper needs: table2, mixtures, figure4a to 5b, dynamics",
     "bench": "measure what a step costs: time, operations, memory",
 }
 

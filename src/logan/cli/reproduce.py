@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from logan.cli import figures
 from logan.cli.compare import plan, run_and_report, split_methods
 from logan.cli.parsing import parse_known
 from logan.errors import InputError
@@ -17,8 +18,9 @@ from logan.evaluation.comparison import Entry
 DESCRIPTION = """Run what a claim of the paper needs, and report whether it holds.
 
 table2: CIFAR-10 with SN-DCGAN, 200,000 steps, every method under the protocols A, B and C. mixtures: none, CS-GAN, GD, NGD
-and the three stop-gradient ablations on the ring and the grid. Interrupted, the same command goes on where it was. Every
-flag of logan train may follow."""
+and the three stop-gradient ablations on the ring and the grid. figure4a, 4b, 5a, 5b: what the paper plots about training, on
+--preset (ring). dynamics: latent optimisation beside the methods of logan.dynamics on the ring and the grid. Interrupted, the
+same command goes on where it was. Every flag of logan train may follow."""
 
 ABLATIONS = tuple(f"ngd:stop-gradient={player}" for player in ("generator", "discriminator", "both"))
 
@@ -27,18 +29,23 @@ ABLATIONS = tuple(f"ngd:stop-gradient={player}" for player in ("generator", "dis
 class ReproduceArguments:
     """What ``logan reproduce`` takes, besides the flags of ``logan train``."""
 
-    what: Annotated[Literal["table2", "mixtures"], tyro.conf.Positional]
+    what: Annotated[
+        Literal["table2", "mixtures", "figure4a", "figure4b", "figure5a", "figure5b", "dynamics"], tyro.conf.Positional
+    ]
     """Which claim."""
+    preset: str | None = None
+    """Of the figures: any preset; ring by default. The others have their own."""
     methods: tuple[str, ...] = ()
-    """As logan compare takes them; by default none cs ngd for table2, and all with the ablations for mixtures."""
+    """As logan compare takes them; by default none cs ngd for table2, all with the ablations for mixtures, what each
+    figure shows, and everything for dynamics."""
     seeds: int | None = None
-    """How many; by default 3 for table2, and 5 for mixtures."""
+    """How many; by default 3 for table2 and the figures, and 5 for mixtures and dynamics."""
     protocols: tuple[Literal["A", "B", "C"], ...] = ("A", "B", "C")
     """Of table2; see logan evaluate."""
     evaluation_steps: int = 10
     """Latent steps before an image is scored, for table2 (appendix E: 10); none is measured beside it. cs takes three."""
     outdir: str | None = None
-    """Where the runs and the results go; reproduce-WHAT by default."""
+    """Where the runs and the results go; reproduce-WHAT by default, reproduce-figures-PRESET for all figures."""
     plan_only: bool = False
     """Say which runs it would make, and stop."""
 
@@ -46,10 +53,12 @@ class ReproduceArguments:
 def main(args: Sequence[str]) -> int:
     """Run the command."""
     given, flags = parse_known(ReproduceArguments, args, prog="logan reproduce", description=DESCRIPTION)
-    if any(f == "--preset" or f.startswith("--preset=") for f in flags):
+    if given.preset is not None and not given.what.startswith("figure"):
         raise InputError(f"--preset has no place in logan reproduce {given.what}, which has its own; see logan compare")
+    if given.what.startswith("figure"):
+        return figures.main(given, flags)
     outdir = Path(given.outdir or f"reproduce-{given.what}").expanduser()
-    (_table2 if given.what == "table2" else _mixtures)(given, flags, outdir)
+    {"table2": _table2, "mixtures": _mixtures, "dynamics": _dynamics}[given.what](given, flags, outdir)
     return 0
 
 
@@ -69,7 +78,7 @@ def _table2(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
     if not any(m.startswith("fid") for m in config.scores.metrics):
         raise InputError("table2 needs a fid among --metrics: the best snapshot is chosen by it")
     if given.plan_only:
-        return _say_plan(entries, outdir)
+        return say_plan(entries, outdir)
     device, scores = choose_device(config.run.device), config.scores
     table2.check(config, given.protocols, scores.detector, scores.detector_weights, device)
     results = run_and_report(entries, outdir)
@@ -91,7 +100,7 @@ def _mixtures(given: ReproduceArguments, flags: list[str], outdir: Path) -> None
     planned = {preset: plan(preset, methods, _seeds(given, 5), flags) for preset in ("ring", "grid")}
     if given.plan_only:
         for preset, entries in planned.items():
-            _say_plan(entries, outdir / preset)
+            say_plan(entries, outdir / preset)
         return
     parts = []
     for preset, entries in planned.items():
@@ -102,11 +111,31 @@ def _mixtures(given: ReproduceArguments, flags: list[str], outdir: Path) -> None
     print(f"\n{text}\nwrote claims.md to {outdir}")
 
 
+def _dynamics(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
+    from logan.evaluation import dynamics_table
+    from logan.files import write_atomically
+
+    methods = split_methods(given.methods or dynamics_table.METHODS)
+    planned = {preset: plan(preset, methods, _seeds(given, 5), flags) for preset in ("ring", "grid")}
+    if given.plan_only:
+        for preset, entries in planned.items():
+            say_plan(entries, outdir / preset)
+        return
+    parts = []
+    for preset, entries in planned.items():
+        results = run_and_report(entries, outdir / preset)
+        parts.append(f"## {preset}\n\n{dynamics_table.table(results)}")
+    text = "\n".join(parts)
+    write_atomically(outdir / "dynamics.md", lambda partial: partial.write_text(text, encoding="utf-8"))
+    print(f"\n{text}\nwrote dynamics.md to {outdir}")
+
+
 def _seeds(given: ReproduceArguments, default: int) -> int:
     return default if given.seeds is None else given.seeds
 
 
-def _say_plan(entries: Sequence[Entry], outdir: Path) -> None:
+def say_plan(entries: Sequence[Entry], outdir: Path) -> None:
+    """The runs that would be made."""
     for entry in entries:
         c = entry.config
         steps = c.run.kimg * 1000 // c.game.batch

@@ -19,7 +19,7 @@ class Consensus(Adjustment):
         strength: γ >= 0.
     """
 
-    strength: float = 0.1
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
         require_strength("strength", self.strength)

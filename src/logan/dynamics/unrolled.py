@@ -15,8 +15,9 @@ class Unrolled(Adjustment):
 
     For G: θ_D⁰ = θ_D, θ_D^{j+1} = θ_D^j − α ∂L_D(θ_D^j, θ_G)/∂θ_D, and G's gradient is the total derivative
     dL_G(θ_D^k(θ_G), θ_G)/dθ_G. With k = 1 in the zero-sum game that is equation 24. Likewise D, through k steps of G
-    (equation 25). To first order in α it is SGA with λ = 2α (equation 23; `tests/dynamics/test_unrolled.py`). The
-    k steps are those of plain gradient descent, on the same batch, whatever the optimiser of the game.
+    (equation 25). Where L_D = −L_G, to first order in α, that is SGA with λ = 2α (equation 23;
+    `tests/dynamics/test_unrolled.py`); with real images in L_D, which G does not see, G's terms differ from SGA's already there
+    (`docs/theory.md`). The k steps are those of plain gradient descent, on the same batch, whatever the game's optimiser.
 
     Attributes:
         d_steps: steps of D that G looks ahead; 0: G's own gradient.

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from logan import presets
-from logan.evaluation.comparison import Result, mean_std
+from logan.evaluation.comparison import Result
+from logan.evaluation.seeds import mean_and_spread, say
 
 ABLATIONS = {
     "ngd:stop-gradient=generator": "without G's second-order term",
     "ngd:stop-gradient=discriminator": "without D's",
     "ngd:stop-gradient=both": "without either",
 }
-
-
-SEEDS = 3
-"""Of each method, before anything is said."""
 
 
 def verdict(results: Sequence[Result]) -> str:
@@ -49,24 +46,11 @@ def _head(results: Sequence[Result]) -> str:
 
 
 def _compare(better: Sequence[Result], worse: Sequence[Result], name: str, other: str) -> str:
-    a, b = [_good(r) for r in better], [_good(r) for r in worse]
-    if min(len(a), len(b)) < SEEDS:
-        said = f"is not decided: fewer than {SEEDS} seeds"
-    elif min(a) > max(b):
-        said = "holds in every seed"
-    elif max(a) < min(b):
-        said = "is contradicted in every seed"
-    else:
-        said = "is not decided by these seeds"
-    return f"**{said}** (good modes at the end: {name} {_pm(a)}, {other} {_pm(b)})"
+    a, b = [good_modes(r) for r in better], [good_modes(r) for r in worse]
+    return f"**{say(a, b)}** (good modes at the end: {name} {mean_and_spread(a, '.2f')}, {other} {mean_and_spread(b, '.2f')})"
 
 
-def _good(result: Result) -> float:
-    """Modes covered times the share of points on a mode: what is both there and good."""
+def good_modes(result: Result) -> float:
+    """Modes covered times the share of points on a mode, at the end: what is both there and good."""
     scores = {k.rstrip("0123456789k"): v or 0.0 for k, v in result.points[-1]["scores"].items()}
     return scores["modes"] * scores["quality"]
-
-
-def _pm(values: Sequence[float]) -> str:
-    mean, std = mean_std(values)
-    return f"{mean:.2f}" if len(values) == 1 else f"{mean:.2f} ± {std:.2f}, {min(values):.2f} to {max(values):.2f}"

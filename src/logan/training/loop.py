@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -24,6 +24,10 @@ from logan.training.resume import check_same_settings, resumed_folder, start_fro
 from logan.training.scoring import Scorer
 from logan.training.setup import Parts, build, choose_device, cpu_threads, open_configured
 from logan.training.watch import Watch, track
+from logan.turns import Turn
+
+if TYPE_CHECKING:
+    from logan.analysis.probe import Probe
 
 
 @dataclass
@@ -159,13 +163,14 @@ def _left_out(broken: Sequence[str]) -> list[str]:
 def _play(run: Run, interrupted: Callable[[], bool]) -> None:
     """Steps until the end, with a tick every so many images and a snapshot every so many ticks."""
     p, game, cadence = run.progress, run.parts.game, run.config.run
+    probe = _probe(run)
     if p.images == 0:
         first_pictures(run.path, run.parts, run.average)
     stream = run.parts.reals(p.images)
     images = run.config.game.batch * game.real_batches_per_step
     run.since_tick = (time.monotonic(), p.images)
     while p.images < run.total:
-        turn = game.step(lambda: next(stream), run.parts.latents)
+        turn = game.step(lambda: next(stream), run.parts.latents) if probe is None else _look(run, probe, stream)
         p.images += images
         p.steps += 1
         run.average.update(run.parts.generator, images, p.images)
@@ -179,6 +184,25 @@ def _play(run: Run, interrupted: Callable[[], bool]) -> None:
             _save_state(run)
             run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with: logan train --resume {run.path}")
             raise KeyboardInterrupt
+
+
+def _probe(run: Run) -> Probe | None:
+    scores = run.config.scores
+    if not scores.probe:
+        return None
+    from logan.analysis.probe import Probe
+
+    return Probe(run.parts.game, scores.probe, scores.probe_eigenvalues)
+
+
+def _look(run: Run, probe: Probe, stream: Iterator[tuple[Tensor, Tensor | None]]) -> Turn:
+    """One step under the eyes of the probe, whose time is not the training's."""
+    turn = probe.step(lambda: next(stream), run.parts.latents)
+    run.progress.probes += probe.take()
+    spent = probe.take_seconds()
+    run.progress.probe_seconds += spent
+    run.since_tick = (run.since_tick[0] + spent, run.since_tick[1])
+    return turn
 
 
 def _crossed(images: int, step: int, length: int) -> bool:
@@ -202,8 +226,10 @@ def _tick(run: Run, snap: bool) -> None:
         "seconds": p.seconds,
         "seconds_left": max(0.0, (run.total - p.images) / rate),
     }
+    if p.probes:
+        record |= {"probe": p.probes, "probe_seconds": p.probe_seconds}
     _warn_if_broken(run, record)
-    p.ticks, p.counts, run.sums = p.ticks + 1, {}, {}
+    p.ticks, p.counts, run.sums, p.probes = p.ticks + 1, {}, {}, []
     if snap:
         save_fakes(run.path / f"fakes{p.images // 1000:06d}.png", run.parts, run.average)
         save_snapshot(run.path, run.parts, run.average, p.images)

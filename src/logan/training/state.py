@@ -35,6 +35,8 @@ class Progress:
         ticks: lines written to the log.
         seconds: time spent training, over all sittings.
         sums, counts: sums of the reports since the last tick, by name, and how many there were of each.
+        probes: what the probe saw since the last tick.
+        probe_seconds: time spent on looking, over all sittings; not part of ``seconds``.
     """
 
     images: int = 0
@@ -43,6 +45,8 @@ class Progress:
     seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    probes: list[dict[str, Any]] = field(default_factory=list)
+    probe_seconds: float = 0.0
 
 
 def save(path: Path, parts: Parts, average: AveragedGenerator, progress: Progress) -> None:

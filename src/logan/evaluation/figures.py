@@ -1,0 +1,198 @@
+"""The figures of the paper about training itself, from runs with a probe: what is drawn, and what it says.
+
+Each function takes the runs and returns the panels and a verdict: a sentence on what the paper shows, and one on whether these
+runs agree, with the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from logan.analysis.movement import moving_average, normalised
+from logan.analysis.scaling import curvature, scaling
+from logan.errors import InputError
+from logan.evaluation.comparison import Result
+from logan.evaluation.mixture_claims import ABLATIONS
+from logan.evaluation.names import lower_is_better
+from logan.evaluation.seeds import SEEDS, mean_and_spread, say
+from logan.report.comparison import by_label, score_names
+from logan.report.figures import Line, Panel
+from logan.training import folder
+
+WINDOW = 20
+"""Of the moving averages and deviations of figures 4b and 5a."""
+BETAS = (0.1, 1.0, 5.0, 50.0)
+"""Of figure 4a, beside the run's own: appendix E's, one in between, section 5.1's, and one for steep f."""
+
+Verdict = str
+Figure = tuple[list[Panel], Verdict]
+
+
+def probes(result: Result) -> list[dict[str, Any]]:
+    """What a run's probe saw, in order.
+
+    Raises:
+        InputError: if the run had no probe.
+    """
+    found = [p for record in folder.read_stats(result.run) for p in record.get("probe", [])]
+    if len(found) < 2 * WINDOW:
+        raise InputError(
+            f"{result.run} has {len(found)} looks of a probe, and the figure needs {2 * WINDOW}: pass a smaller --probe"
+        )
+    return found
+
+
+def series(seen: Sequence[dict[str, Any]], name: str) -> np.ndarray:
+    """One quantity over the looks; NaN where it was not finite."""
+    return np.array([np.nan if p.get(name) is None else p[name] for p in seen], dtype=float)
+
+
+def figure4a(results: Sequence[Result]) -> Figure:
+    """NGD's scaling α/(β + ‖g‖²) and its curvature estimate against ‖g‖; on the curves, where a run has been."""
+    runs = [r for r in results if r.entry.label == "ngd"]
+    step = runs[0].entry.config.latent
+    seen = [probes(r) for r in runs]
+    norms = [series(p, "norm_g") for p in seen]
+    low, high = np.nanmin(np.concatenate(norms)), np.nanmax(np.concatenate(norms))
+    x = torch.logspace(np.log10(max(min(low, 0.1), 1e-3)), np.log10(max(high, 10.0)), 200)
+    panels = []
+    for title, ylabel, f, name in (
+        ("scaling of the gradient", "α / (β + ‖g‖²)", lambda n, b: scaling(n, step.alpha, b), "scale"),
+        ("estimate of the curvature", "C = 1 / (β + ‖g‖²)", curvature, "curvature"),
+    ):
+        curves = [Line(f"β = {b:g}", x.tolist(), f(x, b).tolist()) for b in sorted({*BETAS, step.beta})]
+        marks = [
+            Line(f"these runs, β = {step.beta:g}", n, series(p, name), True) for n, p in zip(norms, seen, strict=True)
+        ]
+        panels.append(Panel(title, "‖g‖", ylabel, [*curves, *marks], log_x=True, log_y=True))
+    over = [Line("‖g‖", series(p, "steps"), n) for p, n in zip(seen, norms, strict=True)]
+    over += [Line("‖Δz‖", series(p, "steps"), series(p, "delta_z")) for p in seen]
+    panels.append(Panel("the two over the training", "steps of G", "mean over the batch", over, log_y=True))
+    spread = [_log_spread(n) for n in norms]
+    moved = [_log_spread(series(p, "delta_z")) for p in seen]
+    verdict = (
+        "The paper: the larger the gradient, the more natural gradient descent scales it down, which smooths the moves of z. "
+        f"Here: ‖g‖ went from {low:.2g} to {high:.2g}; that the logarithm of ‖Δz‖ varies less than that of ‖g‖ "
+        f"**{say(spread, moved)}** (standard deviation of ln ‖g‖ {mean_and_spread(spread)}; of ln ‖Δz‖ {mean_and_spread(moved)})."
+    )
+    return panels, verdict
+
+
+def figure4b(results: Sequence[Result]) -> Figure:
+    """‖Δθ_D‖ − ‖Δθ_G‖ per step, smoothed with a window of 20."""
+    lines: list[Line] = []
+    means: dict[str, list[float]] = {}
+    rough: dict[str, list[float]] = {}
+    for label, group in by_label(results).items():
+        for r in group:
+            seen = probes(r)
+            difference = series(seen, "d_update") - series(seen, "g_update")
+            steps = series(seen, "steps")[WINDOW - 1 :]
+            lines.append(Line(label, steps, moving_average(difference, WINDOW)))
+            means.setdefault(label, []).append(float(np.nanmean(difference)))
+            rough.setdefault(label, []).append(float(np.nanstd(np.diff(difference))))
+    said = [
+        f"that D's lead is larger with {label} than without **{say(means[label], means['none'])}** ({label} "
+        f"{mean_and_spread(means[label])}; none {mean_and_spread(means['none'])})"
+        for label in ("ngd", "gd")
+        if label in means and "none" in means
+    ]
+    if "ngd" in rough and "gd" in rough:
+        said.append(
+            f"that gd's steps are rougher than ngd's **{say(rough['gd'], rough['ngd'])}** (deviation of the difference from "
+            f"one look to the next: gd {mean_and_spread(rough['gd'])}; ngd {mean_and_spread(rough['ngd'])})"
+        )
+    verdict = (
+        "The paper: latent optimisation speeds D up against G, and natural gradient descent smooths it. Here, in means over "
+        f"the run of ‖Δθ_D‖ − ‖Δθ_G‖: {'; '.join(said)}."
+    )
+    return [
+        Panel("speed of D over that of G", "steps of G", f"‖Δθ_D‖ − ‖Δθ_G‖, mean of {WINDOW} looks", lines)
+    ], verdict
+
+
+def figure5a(results: Sequence[Result]) -> Figure:
+    """‖Δz‖ and |f(z + Δz) − f(z)| over the training, normalised as in appendix D, and as they are."""
+    runs = [r for r in results if r.entry.label == "ngd"]
+    names = {"delta_z": "‖Δz‖", "delta_f": "|f(z + Δz) − f(z)|"}
+    raw: list[Line] = []
+    scaled: list[Line] = []
+    growth: dict[str, list[float]] = {name: [] for name in names}
+    for name, label in names.items():
+        for r in runs:
+            seen = probes(r)
+            values, steps = series(seen, name), series(seen, "steps")
+            over = normalised(values, WINDOW)
+            raw.append(Line(label, steps, values))
+            scaled.append(Line(label, steps[: len(over)], over))
+            growth[name].append(_growth(values))
+    panels = [
+        Panel(f"over their deviation in {WINDOW} looks (appendix D)", "steps of G", "x / σ", scaled, log_y=True),
+        Panel("as they are", "steps of G", "mean over the batch", raw, log_y=True),
+    ]
+    grew, kept = ([g > 1 for g in growth["delta_z"]], [0.5 < g < 2 for g in growth["delta_f"]])
+    verdict = (
+        "The paper: the move of z in its own space grows until training collapses, and in D's space stays what it was. Here, "
+        f"mean of the last quarter of the training over that of the first: ‖Δz‖ {mean_and_spread(growth['delta_z'])} "
+        f"(**grew in {sum(grew)} of {len(grew)} seeds**); |f(z + Δz) − f(z)| {mean_and_spread(growth['delta_f'])} (**within a "
+        f"factor of two in {sum(kept)} of {len(kept)}**)."
+    )
+    return panels, verdict
+
+
+def figure5b(results: Sequence[Result]) -> Figure:
+    """The leading score over the training, with both second-order terms and with one or both stopped."""
+    by = score_names(results)[0]
+    groups = by_label(results)
+    lines = [
+        Line(label, [p["steps"] for p, _ in r.curve(by)], [value for _, value in r.curve(by)])
+        for label, group in groups.items()
+        for r in group
+    ]
+    low = lower_is_better(by)
+    sign = -1 if low else 1
+    full = [sign * r.final(by) for r in groups["ngd"]]
+    said = []
+    for label, what in ABLATIONS.items():
+        if label in groups:
+            cut = [sign * r.final(by) for r in groups[label]]
+            collapsed = sum(r.collapse(by) is not None for r in groups[label])
+            worse = f"{sum(v < min(full) for v in cut)} of {len(cut)} seeds end worse than all with both terms"
+            said.append(
+                f"{what}, {collapsed} of {len(cut)} collapsed and {worse} (that it is worse **{say(full, cut)}**)"
+            )
+    finals = "; ".join(f"{label} {mean_and_spread([r.final(by) for r in group])}" for label, group in groups.items())
+    verdict = (
+        "The paper: with either second-order term stopped, or both, training collapses early. Here: "
+        f"{'; '.join(said)}. {by} at the end: {finals}. (Fewer than {SEEDS} seeds decide nothing.)"
+    )
+    return [Panel(f"{by}, with second-order terms stopped", "steps of G", by, lines, log_y=low)], verdict
+
+
+FIGURES: dict[str, Callable[[Sequence[Result]], Figure]] = {
+    "figure4a": figure4a,
+    "figure4b": figure4b,
+    "figure5a": figure5a,
+    "figure5b": figure5b,
+}
+METHODS = {
+    "figure4a": ("ngd",),
+    "figure4b": ("none", "gd", "ngd"),
+    "figure5a": ("ngd",),
+    "figure5b": ("none", "ngd", *ABLATIONS),
+}
+"""Whose runs each figure needs."""
+
+
+def _log_spread(values: np.ndarray) -> float:
+    return float(np.nanstd(np.log(np.maximum(values, 1e-30))))
+
+
+def _growth(values: np.ndarray) -> float:
+    """Mean of the last quarter over that of the first."""
+    n = len(values) // 4
+    return float(np.nanmean(values[-n:]) / np.nanmean(values[:n]))

@@ -1,0 +1,32 @@
+"""What seeds say about a claim: a difference counts if two groups of values do not overlap, from three seeds each on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from logan.evaluation.comparison import mean_std
+
+SEEDS = 3
+"""Of each method, before anything is said."""
+
+
+def say(greater: Sequence[float], less: Sequence[float]) -> str:
+    """Whether the first group's values are greater than the second's: holds, is contradicted, or is not decided."""
+    if min(len(greater), len(less)) < SEEDS:
+        return f"is not decided: fewer than {SEEDS} seeds"
+    if not all(map(math.isfinite, [*greater, *less])):
+        return "is not decided: a run has diverged"
+    if min(greater) > max(less):
+        return "holds in every seed"
+    if max(greater) < min(less):
+        return "is contradicted in every seed"
+    return "is not decided by these seeds"
+
+
+def mean_and_spread(values: Sequence[float], digits: str = ".3g") -> str:
+    """mean ± standard deviation, lowest to highest."""
+    mean, std = mean_std(values)
+    if len(values) == 1 or not math.isfinite(mean):
+        return f"{mean:{digits}}"
+    return f"{mean:{digits}} ± {std:{digits}}, {min(values):{digits}} to {max(values):{digits}}"

@@ -59,8 +59,8 @@ def alignments(
         * ``local_cosine``: of ``local`` and ``no-cross``;
         * ``local_error``: ‖local − no-cross‖ / ‖no-cross‖: how wrong approximation 21 is. It vanishes like Δz.
 
-        A cosine with the vector 0 is NaN, since 0 would say "orthogonal": there is no direction to compare, as of a
-        player whose gradient is stopped. ``local_error`` is then NaN, or infinite if only ``no-cross`` is 0.
+        A cosine with the vector 0, such as of a player whose gradient is stopped, is NaN: 0 would say "orthogonal", and
+        there is no direction to compare. ``local_error`` is NaN if both vectors are 0, infinite if only ``no-cross`` is.
     """
     with ExitStack() as stack:
         stack.enter_context(torch.enable_grad())

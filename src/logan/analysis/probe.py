@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from logan.analysis.alignment import alignments
+from logan.analysis.alignment import alignments, on_copies_of_state
 from logan.analysis.scaling import curvature, scaling
 from logan.dynamics import gan_field
 from logan.game import Game, Latents, RealBatches
@@ -115,8 +115,8 @@ class Probe:
 
     def _alignments(self, real: Tensor, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
         game = self.game
-        if not isinstance(game.latent, LatentStep) or game.latent.subset == "random":
-            return {}  # the latent terms of one call would be of other dimensions than those of the next
+        if game.latent is None:
+            return {}
         return dict(
             alignments(
                 game.generator, game.discriminator, real, z, labels,
@@ -132,7 +132,7 @@ class Probe:
         game = self.game
         rules = {"loss": game.loss, "latent": game.latent, "autocast": game.autocast, "share": game.latent_share}
         with ExitStack() as stack:
-            stack.enter_context(no_side_effects())
+            stack.enter_context(on_copies_of_state(game.generator, game.discriminator))
             stack.enter_context(same_random_numbers_next(z.device))
             here, _ = stack.enter_context(gan_field(game.generator, game.discriminator, real, z, labels, **rules))
             found = spectrum(here, k=self.eigenvalues)

@@ -31,7 +31,7 @@ def test_quantities_of_a_look(inside):
 
 def test_from_end_to_end(inside, monkeypatch, tmp_path, capsys):
     out = tmp_path / "small"
-    flags = "--batch 50 --kimg 3 --tick 1 --snap 3 --width 1 --depth 1 --latent-dim 2 --metrics modes50 --threads 1"
+    flags = "--batch 50 --kimg 3 --tick 1 --snap 3 --width 2 --depth 1 --latent-dim 1 --activation leaky-relu --metrics modes50 --threads 1"
     command = ["inside.py", "--out", str(out), "--runs", str(tmp_path / "runs"), "--seeds", "1", "--looks", "60",
                "--eigenvalues", "1", "--methods", "none", "ngd", *flags.split()]  # fmt: skip
     monkeypatch.setattr("sys.argv", command)

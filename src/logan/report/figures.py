@@ -92,4 +92,5 @@ def _draw(axes, panel: Panel) -> None:  # type: ignore[no-untyped-def]  # matplo
     if panel.log_y:
         axes.set_yscale("log")
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=8)
+    if colours:
+        axes.legend(fontsize=8)

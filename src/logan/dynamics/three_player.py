@@ -30,9 +30,9 @@ from logan.dynamics.adjustment import Adjustment, constant, require_strength, tu
 from logan.dynamics.field import Blocks, Field, Theta, add, pull
 from logan.dynamics.gan import At, one_function
 from logan.dynamics.sga import SGA
-from logan.latent import LatentStep
+from logan.latent import LatentStep, Moved
 from logan.losses import Loss, hinge, mean
-from logan.side_effects import no_side_effects
+from logan.side_effects import frozen, no_side_effects
 from logan.turns import Turn, call, in_precision, move, report_on, trainable
 
 Form = Literal["game", "printed", "no-cross", "local"]
@@ -100,9 +100,9 @@ class ThirdPlayer:
 
     Attributes:
         z, z_moved: (B, d), constants: before and after the latent step.
-        optimised: mask of the dimensions that are Δz's, shaped like one z.
+        optimised: mask of what is Δz's, shaped like z: of the samples that are moved the dimensions that are optimised.
         f: θ_D, θ_G and latents to scores (B,).
-        real_loss: θ_D to the part of L_D that does not depend on z.
+        scores: likewise, to the scores of the generated and of the real images.
         loss: the adversarial loss.
         parameters: (θ_D, θ_G).
         report: of the step's first pass.
@@ -112,7 +112,7 @@ class ThirdPlayer:
     z_moved: Tensor
     optimised: Tensor
     f: Callable[[Theta, Theta, Tensor], Tensor]
-    real_loss: Callable[[Theta, Theta], Tensor]
+    scores: Callable[[Theta, Theta, Tensor], tuple[Tensor, Tensor]]
     loss: Loss
     parameters: Blocks
     report: dict[str, Tensor]
@@ -122,10 +122,9 @@ class ThirdPlayer:
         """The field of (Δz, θ_D, θ_G) at z′: equations 13 and 14."""
 
         def losses(delta: Theta, d: Theta, g: Theta) -> tuple[Tensor, ...]:
-            scores = self.f(d, g, self.z_moved + delta[0] * self.optimised)
-            l_d = self.real_loss(d, g) + mean(self.loss.fake, scores)
-            l_g = mean(self.loss.fool, scores)
-            return eta * len(scores) * l_g, l_d, l_g
+            fake, real = self.scores(d, g, self.z_moved + delta[0] * self.optimised)
+            l_g = self.loss.generator(fake)
+            return eta * len(fake) * l_g, self.loss.discriminator(real, fake), l_g
 
         start = torch.zeros_like(self.z_moved, requires_grad=True)
         field = Field(losses, ((start,), *self.parameters))
@@ -136,8 +135,8 @@ class ThirdPlayer:
         """The field of (θ_D, θ_G) at z′, a constant."""
 
         def losses(d: Theta, g: Theta) -> tuple[Tensor, ...]:
-            scores = self.f(d, g, self.z_moved)
-            return self.real_loss(d, g) + mean(self.loss.fake, scores), mean(self.loss.fool, scores)
+            fake, real = self.scores(d, g, self.z_moved)
+            return self.loss.discriminator(real, fake), self.loss.generator(fake)
 
         field = Field(losses, self.parameters)
         self.losses = field.values
@@ -172,15 +171,21 @@ def third_player(
 ) -> Iterator[ThirdPlayer]:
     """Take the latent step, and set the table for three; arguments as in :func:`logan.turns.simultaneous`."""
     parameters = (tuple(trainable(discriminator)), tuple(trainable(generator)))
-    with one_function(generator, discriminator, z.device) as at:
-        f, real_loss = _passes(generator, discriminator, real, labels, loss, autocast, at)
-        with at(*parameters), in_precision(z, autocast):
+    with frozen(generator, discriminator):
+        with in_precision(z, autocast):  # first, as in simultaneous: a random choice of dimensions is drawn here
             moved = move(generator, discriminator, z, labels, latent, share).detach()
-            fake_scores = call(discriminator, call(generator, moved.z, labels), labels)
-            with no_side_effects():
-                report = report_on(moved, latent, fake_scores, call(discriminator, real, labels))
-        optimised = torch.ones_like(z[0]) if latent is None else (moved.gradient != 0).any(0).to(z.dtype)
-        yield ThirdPlayer(z.detach(), moved.z, optimised, f, real_loss, loss, parameters, report)
+        with one_function(generator, discriminator, z.device) as at:
+            f, scores = _passes(generator, discriminator, real, labels, autocast, at)
+            with torch.no_grad():
+                report = report_on(moved, latent, *scores(*parameters, moved.z))
+            yield ThirdPlayer(z.detach(), moved.z, _optimised(moved, latent), f, scores, loss, parameters, report)
+
+
+def _optimised(moved: Moved, latent: LatentStep | CSStep | None) -> Tensor:
+    if latent is None:
+        return torch.ones_like(moved.z)
+    dimensions = (moved.gradient != 0).any(0).to(moved.z.dtype).expand_as(moved.gradient)
+    return torch.cat([dimensions, torch.zeros_like(moved.z[len(dimensions) :])])
 
 
 def _passes(
@@ -188,16 +193,17 @@ def _passes(
     discriminator: nn.Module,
     real: Tensor,
     labels: Tensor | None,
-    loss: Loss,
     autocast: torch.dtype | None,
     at: At,
-) -> tuple[Callable[[Theta, Theta, Tensor], Tensor], Callable[[Theta, Theta], Tensor]]:
+) -> tuple[Callable[[Theta, Theta, Tensor], Tensor], Callable[[Theta, Theta, Tensor], tuple[Tensor, Tensor]]]:
     def f(d: Theta, g: Theta, z: Tensor) -> Tensor:
         with at(d, g), in_precision(z, autocast):
             return call(discriminator, call(generator, z, labels), labels)
 
-    def real_loss(d: Theta, g: Theta) -> Tensor:
-        with at(d, g), in_precision(real, autocast):
-            return mean(loss.real, call(discriminator, real, labels))
+    def scores(d: Theta, g: Theta, z: Tensor) -> tuple[Tensor, Tensor]:
+        with at(d, g), in_precision(z, autocast):
+            fake = call(discriminator, call(generator, z, labels), labels)
+            with no_side_effects():
+                return fake, call(discriminator, real, labels)
 
-    return f, real_loss
+    return f, scores

@@ -51,8 +51,9 @@ def save(stem: Path, panels: Sequence[Panel]) -> None:
 
     figure = Figure(figsize=(6.2 * len(panels), 4.2), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
+    colours: dict[str, str] = {}
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        _draw(axes, panel)
+        _draw(axes, panel, colours)
     write_atomically(stem.with_suffix(".png"), lambda partial: figure.savefig(partial, format="png"))
     write_atomically(stem.with_suffix(".svg"), lambda partial: figure.savefig(partial, format="svg"))
     text = table(panels)
@@ -76,10 +77,12 @@ def _finite(line: Line) -> list[tuple[float, float]]:
     return [(x, y) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(x) and math.isfinite(y)]
 
 
-def _draw(axes, panel: Panel) -> None:  # type: ignore[no-untyped-def]  # matplotlib has no types
-    colours: dict[str, str] = {}
+def _draw(axes, panel: Panel, colours: dict[str, str]) -> None:  # type: ignore[no-untyped-def]  # matplotlib has no types
+    """``colours``: of the labels, the same in all panels of a figure."""
+    named: set[str] = set()
     for line in panel.lines:
-        label = None if line.label in colours else line.label
+        label = None if line.label in named else line.label
+        named.add(line.label)
         colour = colours.setdefault(line.label, f"C{len(colours) % 10}")
         points = _finite(line)
         x, y = zip(*points, strict=True) if points else ((), ())
@@ -92,5 +95,5 @@ def _draw(axes, panel: Panel) -> None:  # type: ignore[no-untyped-def]  # matplo
     if panel.log_y:
         axes.set_yscale("log")
     axes.grid(alpha=0.25)
-    if colours:
+    if named:
         axes.legend(fontsize=8)

@@ -23,7 +23,8 @@ from logan.dynamics.three_player import third_player
 from logan.game import simultaneous
 from logan.losses import LOSSES, hinge, minimax, wasserstein
 from logan.networks import create
-from tests.analysis.small import gan
+
+from .small import gan
 
 FREE = {"portion": 1.0, "bounds": None}
 NAMES = ("logan_sga_cosine", "logan_local_cosine", "local_cosine", "local_error")

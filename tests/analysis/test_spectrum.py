@@ -11,7 +11,8 @@ from logan.analysis.spectrum import Spectrum, dense, growth, spectrum
 from logan.dynamics import gan_field
 from logan.errors import InputError
 from logan.losses import minimax, wasserstein
-from tests.analysis.small import bilinear, game, gan, potential_game
+
+from .small import bilinear, game, gan, potential_game
 
 STEPS = {"no step": None, "gd": LatentStep("gd", alpha=0.3, portion=1.0), "ngd": LatentStep(beta=0.5)}
 

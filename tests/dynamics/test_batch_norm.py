@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from logan.dynamics.batch_norm import ExactBatchNorm
-from tests.dynamics.small import F64
+
+from .small import F64
 
 
 def norm(shape, dtype=F64, affine=True):

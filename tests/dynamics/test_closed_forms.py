@@ -6,7 +6,8 @@ from torch import nn
 
 from logan import game, losses, turns
 from logan.dynamics import SGA, Consensus, Extragradient, GradientPenalty, Optimistic, ThreePlayer, Unrolled
-from tests.dynamics.small import F64, Quadratic, blocks_like, players, vector
+
+from .small import F64, Quadratic, blocks_like, players, vector
 
 ETA = 0.1
 

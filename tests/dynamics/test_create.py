@@ -17,7 +17,8 @@ from logan.dynamics import (
     create,
 )
 from logan.errors import InputError
-from tests.dynamics.small import Quadratic, draws, players
+
+from .small import Quadratic, draws, players
 
 DEFAULTS = {
     "sga": SGA(strength=1.0, align=False),

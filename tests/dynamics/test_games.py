@@ -7,7 +7,8 @@ import torch
 
 from logan import LatentStep, game, losses, networks, turns
 from logan.dynamics import METHODS, Extragradient, Optimistic, UpdateRule, create
-from tests.dynamics.small import draws, flat, players
+
+from .small import draws, flat, players
 
 LATENTS = {"plain": None, "latent step": LatentStep(alpha=0.5)}
 PAIRS = {

@@ -17,7 +17,8 @@ from torch import nn
 
 from logan import LatentStep, game, losses
 from logan.dynamics import gan_field
-from tests.dynamics.small import F64, dense
+
+from .small import F64, dense
 
 ETA, ALPHA = 0.1, 0.4
 GD = LatentStep("gd", alpha=ALPHA, portion=1.0, penalty=0.0, bounds=None)

@@ -7,7 +7,8 @@ import torch
 
 from logan import LatentStep, losses, turns
 from logan.dynamics import SGA, Field, gan_field
-from tests.dynamics.small import (
+
+from .small import (
     F64,
     blocks_like,
     both,

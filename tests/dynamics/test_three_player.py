@@ -8,7 +8,8 @@ import torch
 from logan import LatentStep, losses, turns
 from logan.dynamics import SGA, ThreePlayer, gan_field
 from logan.dynamics.three_player import third_player
-from tests.dynamics.small import (
+
+from .small import (
     F64,
     both,
     dense,

@@ -9,7 +9,8 @@ from torch import nn
 from logan import LatentStep, losses, turns
 from logan.cs_gan import CSStep, give_step_size
 from logan.dynamics import SGA, Consensus, GradientPenalty, ThreePlayer, Unrolled
-from tests.dynamics.small import draws, flat, players, relative, turn_vector
+
+from .small import draws, flat, players, relative, turn_vector
 
 METHODS = {
     "sga": SGA(0.7),

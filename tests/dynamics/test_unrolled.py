@@ -7,7 +7,8 @@ import torch
 
 from logan import LatentStep, losses, turns
 from logan.dynamics import SGA, Unrolled
-from tests.dynamics.small import blocks_like, both, draws, flat, plain_losses, players, relative, turn_vector
+
+from .small import blocks_like, both, draws, flat, plain_losses, players, relative, turn_vector
 
 ALPHA = 0.3
 

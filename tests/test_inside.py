@@ -31,7 +31,8 @@ def test_quantities_of_a_look(inside):
 
 def test_from_end_to_end(inside, monkeypatch, tmp_path, capsys):
     out = tmp_path / "small"
-    flags = "--batch 50 --kimg 3 --tick 1 --snap 3 --width 2 --depth 1 --latent-dim 1 --activation leaky-relu --metrics modes50 --threads 1"
+    networks = "--width 2 --depth 1 --latent-dim 1 --activation leaky-relu"
+    flags = f"--batch 50 --kimg 3 --tick 1 --snap 3 {networks} --metrics modes50 --threads 1"
     command = ["inside.py", "--out", str(out), "--runs", str(tmp_path / "runs"), "--seeds", "1", "--looks", "60",
                "--eigenvalues", "1", "--methods", "none", "ngd", *flags.split()]  # fmt: skip
     monkeypatch.setattr("sys.argv", command)

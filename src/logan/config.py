@@ -166,7 +166,7 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """What is measured at every snapshot. It never changes the training."""
+    """What is measured at every snapshot, and by the probe. It never changes the training."""
 
     metrics: tuple[str, ...] = ()
     """Kind and number of generated images: fid10k kid10k is10k pr10k, or modes10k for mixtures; none for nothing."""
@@ -180,7 +180,8 @@ class ScoreConfig:
     probe: int = 0
     """Steps from one look at the game's dynamics to the next, written to stats.jsonl; 0 for none (docs/dynamics.md)."""
     probe_eigenvalues: int = 0
-    """How many leading eigenvalues of the game's Jacobian each look computes (extra: analysis). Slow in large networks."""
+    """How many leading eigenvalues of the game's Jacobian each look computes (extra: analysis). It takes as long as
+    hundreds of steps, even in small networks."""
 
 
 @dataclass(frozen=True)

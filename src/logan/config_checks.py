@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import os
 
 from logan.config import MAX_SEED, Config, GameConfig, LatentConfig
@@ -52,6 +53,8 @@ def check_ranges(config: Config) -> None:
         raise InputError(f"--engine cuda-graph needs a CUDA device, not --device {r.device}; leave it out")
     if config.scores.metric_latent_steps and config.latent.latent == "none":
         raise InputError("--metric-latent-steps needs --latent gd, ngd or cs: without one there is no step size")
+    if config.scores.probe and config.scores.probe_eigenvalues and importlib.util.find_spec("scipy") is None:
+        raise InputError("--probe-eigenvalues needs scipy: pip install 'logan-gan[analysis]'")
     if g.update == "simultaneous" and g.d_steps != 1:
         raise InputError(f"--d-steps {g.d_steps} needs --update alternating: simultaneous updates are one to one")
     if g.update == "alternating" and g.dynamics != "plain":
@@ -102,6 +105,8 @@ def _idle_dynamics(config: Config) -> list[str]:
         names.append("--dynamics-strength")
     if game.dynamics != "unrolled":
         names += [f"--{n.replace('_', '-')}" for n in ("unroll", "unroll_g") if getattr(game, n) != getattr(default, n)]
+    if game.dynamics_strength == 0 or (game.dynamics == "unrolled" and game.unroll == game.unroll_g == 0):
+        return [f"--dynamics {game.dynamics} does nothing with these settings: both players follow their own gradients"]
     idle = [f"without effect, because of --dynamics {game.dynamics}: {', '.join(names)}"] if names else []
     if game.dynamics == "three-player" and config.latent.latent != "none":
         idle.append("--dynamics three-player: the move of z is a constant, so --penalty and --stop-gradient do nothing")

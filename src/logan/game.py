@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from logan.cs_gan import CSStep
-from logan.dynamics import Dynamics, UpdateRule
+from logan.dynamics import Adjustment, Dynamics, UpdateRule
 from logan.latent import LatentStep
 from logan.losses import Loss, hinge
 from logan.turns import (
@@ -49,8 +49,8 @@ class Game:
         generator, discriminator: as in :func:`simultaneous`.
         g_optimiser, d_optimiser: any torch optimisers over the two networks' parameters.
         loss, latent, autocast: as in :func:`simultaneous`.
-        engine: ``plain``: each step as it is written above; ``recorded``: the same step recorded once and played from the
-            recording, faster (see :mod:`logan.fast`); ``compiled``: the recording handed to ``torch.compile``;
+        engine: ``plain``: each step as it is written in :mod:`logan.turns`; ``recorded``: the same step recorded once and
+            played from the recording, faster (see :mod:`logan.fast`); ``compiled``: the recording handed to ``torch.compile``;
             ``cuda-graph``: the recording captured in a CUDA graph, where a turn's tensors live until the next turn. For
             all but ``plain`` the networks' structure must stay as it is.
         latent_every: take the latent step in every so many-th step; the others are ordinary.
@@ -95,6 +95,10 @@ class Game:
             raise ValueError(f"d_steps must be >= 1, not {self.d_steps}")
         if self.update == "simultaneous" and self.d_steps != 1:
             raise ValueError(f"d_steps={self.d_steps} needs update='alternating': simultaneous updates are one to one")
+        if self.dynamics is not None and not isinstance(self.dynamics, Adjustment | UpdateRule):
+            raise ValueError(
+                f"dynamics is a method such as logan.dynamics.SGA(), not {self.dynamics!r}; see logan.dynamics.create"
+            )
         if self.update == "alternating" and self.dynamics is not None:
             raise ValueError("dynamics needs update='simultaneous': it adjusts both players' gradients at one point")
 

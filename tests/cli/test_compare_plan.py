@@ -35,13 +35,14 @@ def test_every_method_has_the_defaults_of_its_preset():
 
 
 def test_dynamics_are_methods_too():
-    """By their names, without latent steps unless asked; --dynamics beside the methods holds for all."""
+    """By their names, without latent steps unless asked."""
     sga, unrolled, both = plan("ring", ["sga", "unrolled:unroll=2", "ngd:dynamics=sga"], 1, [])
     assert [(e.config.latent.latent, e.config.game.dynamics) for e in (sga, unrolled, both)] == [
         ("none", "sga"), ("none", "unrolled"), ("ngd", "sga")]  # fmt: skip
     assert unrolled.config.game.unroll == 2
     assert unrolled.config.game_dynamics().d_steps == 2
-    assert plan("ring", ["ngd"], 1, ["--dynamics", "optimistic"])[0].config.game.dynamics == "optimistic"
+    with pytest.raises(InputError, match="--dynamics has no place"):  # a row "none" would be another method's
+        plan("ring", ["none"], 1, ["--dynamics", "optimistic"])
 
 
 def test_flags_hold_for_all_methods():

@@ -5,7 +5,9 @@ import pytest
 from logan import dynamics
 from logan.cli.main import main
 from logan.cli.train import read_arguments
+from logan.errors import InputError
 from logan.training import setup
+from logan.training.folder import read_stats
 
 from ..evaluation.small import RING
 
@@ -41,6 +43,8 @@ def test_flags_make_methods(flags, made):
         ("--unroll 3", "because of --dynamics plain: --unroll"),
         ("--dynamics optimistic --dynamics-strength 2", "because of --dynamics optimistic: --dynamics-strength"),
         ("--dynamics three-player", "--dynamics three-player: the move of z is a constant"),
+        ("--dynamics sga --dynamics-strength 0", "--dynamics sga does nothing"),
+        ("--dynamics unrolled --unroll 0", "--dynamics unrolled does nothing"),
         ("--probe-eigenvalues 3", "because of --probe 0: --probe-eigenvalues"),
     ],
 )
@@ -64,3 +68,17 @@ def test_bad_input(flags, said, capsys, tmp_path):
     assert said in error
     assert error.count("\n") == 1
     assert not (tmp_path / "runs").exists()
+
+
+def test_eigenvalues_without_scipy_are_refused_before_anything_starts(monkeypatch):
+    monkeypatch.setattr("logan.config_checks.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="--probe-eigenvalues needs scipy"):
+        config_of("--probe 5 --probe-eigenvalues 2").check()
+
+
+def test_a_diverged_run_is_probed_to_its_end(tmp_path):
+    flags = "--depth 8 --latent none --d-lr 1e6 --g-lr 1e6 --loss wasserstein --probe 3 --probe-eigenvalues 2"
+    assert main(["train", *RING, *flags.split(), "--outdir", str(tmp_path)]) == 0
+    looks = [p for r in read_stats(next(tmp_path.iterdir())) for p in r.get("probe", [])]
+    assert len(looks) == 7
+    assert looks[-1]["converged"] is False

@@ -81,12 +81,19 @@ def test_figure4a_has_the_curves_and_where_the_runs_were(tmp_path):
     assert [line.label for line in scaling.lines[:4]] == ["β = 0.1", "β = 1", "β = 5", "β = 50"]
     assert np.asarray(scaling.lines[2].y) == pytest.approx(0.9 / (5 + np.asarray(scaling.lines[2].x) ** 2), rel=1e-5)
     assert sum(line.marks for line in scaling.lines) == 3
-    assert "varies less than that of ‖g‖ **holds in every seed**" in verdict
+    share = np.mean(ngd_looks()["norm_g"] ** 2 > 0.1)
+    assert f"in this share of the looks: {share:.2g}" in verdict
 
 
-def test_figure4a_is_contradicted_where_the_moves_vary_more(tmp_path):
-    _, verdict = figures.figure4a(three(tmp_path, "ngd", norm=(1.0, 1.5), delta=(0.001, 1.0)))
-    assert "**is contradicted in every seed**" in verdict
+def test_a_diverged_seed_decides_nothing(tmp_path):
+    runs = three(tmp_path, "ngd")
+    for s in range(3):
+        looks = ngd_looks(s) | {"d_update": np.full(N, 1.5)}
+        looks["d_update"][20:] = np.nan
+        runs.append(result(tmp_path, "none", s, looks))
+    _, verdict = figures.figure4b(runs)
+    assert "is not decided: a run has diverged" in verdict
+    assert "none diverged in 3 of 3" in verdict
 
 
 def test_figure4b(tmp_path):
@@ -109,15 +116,15 @@ def test_figure4b(tmp_path):
 
 
 def test_figure5a(tmp_path):
-    panels, verdict = figures.figure5a(three(tmp_path, "ngd", delta=(0.1, 0.4)))
+    panels, verdict = figures.figure5a(three(tmp_path, "ngd", delta=(0.1, 0.8)))
     assert [len(p.lines) for p in panels] == [6, 6]
-    assert "**grew in 3 of 3 seeds**" in verdict
+    assert "**more than doubled in 3 of 3 seeds**" in verdict
     assert "**within a factor of two in 3 of 3**" in verdict
 
 
 def test_figure5a_sees_the_opposite_too(tmp_path):
     _, verdict = figures.figure5a(three(tmp_path, "ngd", delta=(0.4, 0.1), delta_f=(1.0, 100.0)))
-    assert "**grew in 0 of 3 seeds**" in verdict
+    assert "**more than doubled in 0 of 3 seeds**" in verdict
     assert "**within a factor of two in 0 of 3**" in verdict
 
 
@@ -128,6 +135,7 @@ def test_figure5b(tmp_path):
             runs.append(result(tmp_path, f"ngd:stop-gradient={player}", s, ngd_looks(), modes))
     (panel,), verdict = figures.figure5b(runs)
     assert len(panel.lines) == 12
+    assert "with both terms, 0 of 3 collapsed" in verdict
     generator, both = verdict.split("without G's second-order term")[1].split("without either")
     assert "3 of 3 collapsed and 3 of 3 seeds end worse" in generator
     assert "holds in every seed" in generator

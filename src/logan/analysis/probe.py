@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from logan.analysis.alignment import alignments, on_copies_of_state
 from logan.analysis.scaling import curvature, scaling
 from logan.dynamics import gan_field
+from logan.errors import InputError
 from logan.game import Game, Latents, RealBatches
 from logan.latent import LatentStep
 from logan.side_effects import held, no_side_effects, same_random_numbers_next
@@ -32,8 +33,9 @@ class Probe:
       last two for natural gradient descent);
     * ``delta_z``, ``delta_f``: means over the batch of ‖Δz‖ and of |f(z + Δz) − f(z)| (5a);
     * the cosines of :mod:`logan.analysis.alignment`;
-    * ``eigenvalues``, ``potential``, ``rotation``: the leading ones of the Jacobian of the field that is trained, and of its two
-      parts (:mod:`logan.analysis.spectrum`); complex numbers as [real, imaginary];
+    * ``eigenvalues``, ``potential``, ``rotation``: the leading ones of the Jacobian of ξ, latent step included but not what the
+      game's dynamics make of it, and of its two parts (:mod:`logan.analysis.spectrum`); complex numbers as [real, imaginary];
+      ``converged``: whether these are all that were asked for;
     * ``seconds``: what looking took.
 
     All but the updates are of the step's batch at the parameters after the step.
@@ -135,8 +137,12 @@ class Probe:
             stack.enter_context(on_copies_of_state(game.generator, game.discriminator))
             stack.enter_context(same_random_numbers_next(z.device))
             here, _ = stack.enter_context(gan_field(game.generator, game.discriminator, real, z, labels, **rules))
-            found = spectrum(here, k=self.eigenvalues)
-        return {name: list(getattr(found, name)) for name in ("eigenvalues", "potential", "rotation")}
+            try:
+                found = spectrum(here, k=self.eigenvalues)
+            except InputError:  # a run that has diverged is no reason to stop it
+                return {"converged": False}
+        names = ("eigenvalues", "potential", "rotation", "converged")
+        return {n: v if isinstance(v, bool) else list(v) for n in names for v in [getattr(found, n)]}
 
 
 @contextmanager

@@ -21,8 +21,9 @@ Every other flag of logan train may follow, and holds for all methods. A method 
 ngd:beta=5:stop-gradient=both. Interrupted, the same command goes on where it was."""
 
 
-NOT_FOR_ALL = ("--latent", "--resume", "--dry-run", "--desc")
-NOT_FOR_ONE = (*NOT_FOR_ALL, "--preset", "--seed", "--outdir", "--metrics", "--detector", "--detector-weights",
+NOT_FOR_EITHER = ("--latent", "--resume", "--dry-run", "--desc")
+NOT_FOR_ALL = (*NOT_FOR_EITHER, "--dynamics")
+NOT_FOR_ONE = (*NOT_FOR_EITHER, "--preset", "--seed", "--outdir", "--metrics", "--detector", "--detector-weights",
                "--data", "--image-size", "--channels", "--pad", "--kimg")  # fmt: skip
 """What --methods cannot give one method: it would name another method, or score it on other data or by another measure."""
 

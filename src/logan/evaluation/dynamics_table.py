@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from logan.bench.counting import peak_memory
@@ -21,7 +20,7 @@ GOOD = 0.9
 
 
 def table(results: Sequence[Result]) -> str:
-    """Markdown: a row per method. Steps and seconds are those at the first snapshot that is good, and stays undefined else."""
+    """Markdown: a row per method. Steps and seconds are those at the first snapshot that is good, in the seeds that have one."""
     head = ["method", "seeds", "modes, final", "quality, final", f"first {GOOD:.0%} good: steps", "seconds",
             "ms per step", "memory of a step, MiB"]  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
@@ -67,5 +66,5 @@ def memory(result: Result) -> float:
     """MiB that one step allocates at the most, on a batch like the run's."""
     config = result.entry.config
     engine = "recorded" if config.run.engine == "auto" else config.run.engine
-    played = Played(replace(config), Variant(config.latent.latent, engine, config.game.precision))
+    played = Played(config, Variant(config.latent.latent, engine, config.game.precision))
     return peak_memory(played.step, played.device) / 2**20

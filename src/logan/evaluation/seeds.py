@@ -15,7 +15,7 @@ def say(greater: Sequence[float], less: Sequence[float]) -> str:
     """Whether the first group's values are greater than the second's: holds, is contradicted, or is not decided."""
     if min(len(greater), len(less)) < SEEDS:
         return f"is not decided: fewer than {SEEDS} seeds"
-    if not all(map(math.isfinite, [*greater, *less])):
+    if any(map(math.isnan, [*greater, *less])):
         return "is not decided: a run has diverged"
     if min(greater) > max(less):
         return "holds in every seed"
@@ -25,8 +25,13 @@ def say(greater: Sequence[float], less: Sequence[float]) -> str:
 
 
 def mean_and_spread(values: Sequence[float], digits: str = ".3g") -> str:
-    """mean ± standard deviation, lowest to highest."""
-    mean, std = mean_std(values)
-    if len(values) == 1 or not math.isfinite(mean):
-        return f"{mean:{digits}}"
-    return f"{mean:{digits}} ± {std:{digits}}, {min(values):{digits}} to {max(values):{digits}}"
+    """mean ± standard deviation, lowest to highest, of the values that are finite; how many are not."""
+    good = [v for v in values if math.isfinite(v)]
+    lost = f"diverged in {len(values) - len(good)} of {len(values)}" if len(good) < len(values) else ""
+    if not good:
+        return lost or "-"
+    mean, std = mean_std(good)
+    text = f"{mean:{digits}}"
+    if len(good) > 1:
+        text += f" ± {std:{digits}}, {min(good):{digits}} to {max(good):{digits}}"
+    return f"{text} ({lost})" if lost else text

@@ -87,7 +87,7 @@ def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress
         parts.game.d_optimiser.load_state_dict(state["d_optimiser"])
     except (RuntimeError, ValueError, KeyError) as error:
         raise InputError(f"{path} belongs to other networks than this run's: {first_line(error)}") from None
-    parts.game.memory = {k: [t.to(parts.device) for t in v] for k, v in state.get("memory", {}).items()}
+    parts.game.memory = {k: [t.to(parts.device) for t in v] for k, v in state["memory"].items()}
     _restore_random_states(state["random"], parts)
     warnings = []
     if parts.device.type == "cpu" and state["threads"] != torch.get_num_threads():
@@ -128,6 +128,7 @@ def _read(path: Path) -> dict[str, Any]:
         "average",
         "g_optimiser",
         "d_optimiser",
+        "memory",
         "random",
     }
     if not parts <= state.keys() or state["progress"].keys() != vars(Progress()).keys():

@@ -23,7 +23,15 @@ START = 1000
 
 def labels(comparison: Path) -> dict[str, str]:
     """Run folder to method, as ``logan compare`` wrote them."""
-    return {entry["run"]: entry["method"] for entry in json.loads((comparison / "runs.json").read_text())}
+    try:
+        entries = json.loads((comparison / "runs.json").read_text())
+    except OSError as error:
+        raise SystemExit(f"{comparison} is no folder of logan compare: {error}") from None
+    for entry in entries:
+        latent = entry["settings"]["latent"]
+        if latent["latent_share"] < 1 or latent["latent_every"] > 1:
+            raise SystemExit(f"{entry['run']} moves only some latents: the log does not tell their gain apart")
+    return {entry["run"]: entry["method"] for entry in entries}
 
 
 def panels(comparison: Path) -> list[Panel]:

@@ -175,6 +175,9 @@ def test_from_end_to_end(outdir, what, capsys):
         (["table2", "--preset", "ring"], "--preset has no place"),
         (["figure4a", "--preset", "rign"], "did you mean 'ring'"),
         (["figure9"], "figure4a"),
+        (["figure4a", "--methods", "ngd,sga"], "figure4a does not show sga"),
+        (["figure4b", "--probe", "0"], "looks 0 times in 6000 steps"),
+        (["figure4b", "--kimg", "1", "--plan-only"], "looks 4 times in 4 steps, and a figure needs 40"),
     ],
 )
 def test_bad_input(flags, said, capsys, tmp_path):

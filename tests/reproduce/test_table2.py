@@ -122,7 +122,7 @@ def test_without_inception_weights_it_stops_before_training(reproduced, tmp_path
         (["table7"], "table7"),
         (["table2", "--protocols", "D"], "'D'"),
         (["table2", "--evaluation-steps", "-1"], "--evaluation-steps"),
-        (["table2", "--methods", "sga"], "unknown method"),
+        (["table2", "--methods", "ngdd"], "unknown method"),
         (["mixtures", "--seeds", "0"], "--seeds"),
         (["mixtures", "--latent", "ngd"], "--latent"),
         (["mixtures", "--preset", "digits"], "--preset has no place"),

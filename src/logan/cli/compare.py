@@ -107,6 +107,14 @@ def _config(preset: str, label: str, flags: Sequence[str]) -> Config:
     return config
 
 
+def say_plan(entries: Sequence[Entry], outdir: Path) -> None:
+    """The runs that would be made."""
+    for entry in entries:
+        c = entry.config
+        steps = c.run.kimg * 1000 // (c.game.batch * c.game.d_steps)
+        print(f"{outdir}: {entry.label}, seed {c.run.seed}, {c.run.kimg:,} kimg ({steps:,} steps of {c.game.batch})")
+
+
 def run_and_report(entries: Sequence[Entry], outdir: Path) -> list[Result]:
     """Make the runs, print the table, write everything into ``outdir``."""
     from rich.console import Console

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from logan.cli.compare import plan, run_and_report, split_methods
+from logan.cli.compare import plan, say_plan, split_methods
 from logan.errors import InputError
 from logan.evaluation.comparison import Entry
 
@@ -19,34 +19,70 @@ LOOKS = 300
 
 def main(given: ReproduceArguments, flags: list[str]) -> int:
     """Run what the figure needs (the figures of one preset share runs), draw it, and say what it shows."""
-    from logan.evaluation.figures import FIGURES, METHODS
+    from rich.console import Console
+
+    from logan.evaluation.comparison import run_all
+    from logan.evaluation.figures import FIGURES
     from logan.files import write_atomically
     from logan.report import figures
+    from logan.training.allocator import keep_freed_memory
 
     preset = given.preset or "ring"
     outdir = Path(given.outdir or f"reproduce-figures-{preset}").expanduser()
-    methods = split_methods(given.methods or METHODS[given.what])
-    if "ngd" not in methods:
-        raise InputError(f"{given.what} is about ngd: it must be among --methods")
+    methods = _methods(given)
     entries = entries_with_probe(preset, methods, 3 if given.seeds is None else given.seeds, flags)
     if given.plan_only:
-        from logan.cli.reproduce import say_plan
-
         say_plan(entries, outdir)
         return 0
-    results = run_and_report(entries, outdir)
+    keep_freed_memory()
+    console = Console(stderr=True, highlight=False)
+    results = run_all(entries, outdir, lambda message: console.print(message, markup=False))
     panels, verdict = FIGURES[given.what](results)
     figures.save(outdir / given.what, panels)
-    text = f"{verdict}\n\n{len({e.config.run.seed for e in entries})} seeds of {preset}, {entries[0].config.run.kimg:,} kimg.\n"
+    seeds = len({e.config.run.seed for e in entries})
+    text = f"{verdict}\n\n{', '.join(methods)}; {preset}, {entries[0].config.run.kimg:,} kimg; seeds: {seeds}.\n"
     write_atomically(outdir / f"{given.what}.md", lambda partial: partial.write_text(text, encoding="utf-8"))
     print(f"\n{text}\nwrote {given.what}.png, .svg, .csv and .md to {outdir}")
     return 0
 
 
+def _methods(given: ReproduceArguments) -> list[str]:
+    """What is run: the figure's own methods, or some of them."""
+    from logan.evaluation.figures import METHODS
+
+    known = METHODS[given.what]
+    methods = split_methods(given.methods or known)
+    if "ngd" not in methods:
+        raise InputError(f"{given.what} is about ngd: it must be among --methods")
+    for name in methods:
+        if name not in known:
+            raise InputError(f"{given.what} does not show {name}; its --methods are {', '.join(known)}")
+    return methods
+
+
 def entries_with_probe(preset: str, methods: Sequence[str], seeds: int, flags: list[str]) -> list[Entry]:
-    """The runs, with some hundreds of looks of a probe in each."""
-    if any(f == "--probe" or f.startswith("--probe=") for f in flags):
-        return plan(preset, methods, seeds, flags)
-    config = plan(preset, methods, seeds, flags)[0].config
-    steps = config.run.kimg * 1000 // config.game.batch
-    return plan(preset, methods, seeds, [*flags, "--probe", str(max(1, steps // LOOKS))])
+    """The runs, with some hundreds of looks of a probe in each.
+
+    Raises:
+        InputError: if there would be too few looks for a figure.
+    """
+    from logan.evaluation.figures import FEWEST_LOOKS
+
+    entries = plan(preset, methods, seeds, flags)
+    if not any(f == "--probe" or f.startswith("--probe=") for f in flags):
+        entries = plan(preset, methods, seeds, [*flags, "--probe", str(max(1, min(map(_steps, entries)) // LOOKS))])
+    for entry in entries:
+        every = entry.config.scores.probe
+        looks = -(-_steps(entry) // every) if every else 0
+        if looks < FEWEST_LOOKS:
+            raise InputError(
+                f"--probe {every} looks {looks} times in {_steps(entry)} steps, and a figure needs {FEWEST_LOOKS} looks: "
+                "pass a smaller --probe, or a larger --kimg"
+            )
+    return entries
+
+
+def _steps(entry: Entry) -> int:
+    """Steps of G in a run."""
+    config = entry.config
+    return -(-config.run.kimg * 1000 // (config.game.batch * config.game.d_steps))

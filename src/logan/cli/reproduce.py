@@ -10,10 +10,9 @@ from typing import Annotated, Literal
 import tyro
 
 from logan.cli import figures
-from logan.cli.compare import plan, run_and_report, split_methods
+from logan.cli.compare import plan, run_and_report, say_plan, split_methods
 from logan.cli.parsing import parse_known
 from logan.errors import InputError
-from logan.evaluation.comparison import Entry
 
 DESCRIPTION = """Run what a claim of the paper needs, and report whether it holds.
 
@@ -132,11 +131,3 @@ def _dynamics(given: ReproduceArguments, flags: list[str], outdir: Path) -> None
 
 def _seeds(given: ReproduceArguments, default: int) -> int:
     return default if given.seeds is None else given.seeds
-
-
-def say_plan(entries: Sequence[Entry], outdir: Path) -> None:
-    """The runs that would be made."""
-    for entry in entries:
-        c = entry.config
-        steps = c.run.kimg * 1000 // c.game.batch
-        print(f"{outdir}: {entry.label}, seed {c.run.seed}, {c.run.kimg:,} kimg ({steps:,} steps of {c.game.batch})")

@@ -25,6 +25,8 @@ from logan.training import folder
 
 WINDOW = 20
 """Of the moving averages and deviations of figures 4b and 5a."""
+FEWEST_LOOKS = 2 * WINDOW
+"""Of a run that is drawn."""
 BETAS = (0.1, 1.0, 5.0, 50.0)
 """Of figure 4a, beside the run's own: appendix E's, one in between, section 5.1's, and one for steep f."""
 
@@ -39,9 +41,9 @@ def probes(result: Result) -> list[dict[str, Any]]:
         InputError: if the run had no probe.
     """
     found = [p for record in folder.read_stats(result.run) for p in record.get("probe", [])]
-    if len(found) < 2 * WINDOW:
+    if len(found) < FEWEST_LOOKS:
         raise InputError(
-            f"{result.run} has {len(found)} looks of a probe, and the figure needs {2 * WINDOW}: pass a smaller --probe"
+            f"{result.run} has {len(found)} looks of a probe, and the figure needs {FEWEST_LOOKS}: pass a smaller --probe"
         )
     return found
 

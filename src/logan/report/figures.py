@@ -1,4 +1,4 @@
-"""Figures as a row of panels with lines: a PNG to look at, an SVG to print, and a CSV of every number that is drawn."""
+"""Figures as rows of panels with lines: a PNG to look at, an SVG to print, and a CSV of every number that is drawn."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import numpy as np
 from logan.files import write_atomically
 
 Numbers = Sequence[float] | np.ndarray
+COLUMNS = 3
+"""Panels beside each other."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,15 @@ def save(stem: Path, panels: Sequence[Panel]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.2 * len(panels), 4.2), dpi=110, layout="constrained")
+    columns = min(len(panels), COLUMNS)
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(6.2 * columns, 4.2 * rows), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     colours: dict[str, str] = {}
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in places[len(panels) :]:
+        axes.axis("off")
+    for axes, panel in zip(places, panels, strict=False):
         _draw(axes, panel, colours)
     write_atomically(stem.with_suffix(".png"), lambda partial: figure.savefig(partial, format="png"))
     write_atomically(stem.with_suffix(".svg"), lambda partial: figure.savefig(partial, format="svg"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +13,7 @@ from logan.cli import figures
 from logan.cli.compare import plan, run_and_report, say_plan, split_methods
 from logan.cli.parsing import parse_known
 from logan.errors import InputError
+from logan.evaluation.comparison import Result
 
 DESCRIPTION = """Run what a claim of the paper needs, and report whether it holds.
 
@@ -93,40 +94,38 @@ def _table2(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
 
 def _mixtures(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
     from logan.evaluation import mixture_claims
-    from logan.files import write_atomically
 
-    methods = split_methods(given.methods or ("none", "cs", "gd", "ngd", *ABLATIONS))
-    planned = {preset: plan(preset, methods, _seeds(given, 5), flags) for preset in ("ring", "grid")}
-    if given.plan_only:
-        for preset, entries in planned.items():
-            say_plan(entries, outdir / preset)
-        return
-    parts = []
-    for preset, entries in planned.items():
-        results = run_and_report(entries, outdir / preset)
-        parts.append(f"## {preset}\n\n{mixture_claims.verdict(results)}")
-    text = "\n".join(parts)
-    write_atomically(outdir / "claims.md", lambda partial: partial.write_text(text, encoding="utf-8"))
-    print(f"\n{text}\nwrote claims.md to {outdir}")
+    methods = ("none", "cs", "gd", "ngd", *ABLATIONS)
+    _on_ring_and_grid(given, flags, outdir, methods, mixture_claims.verdict, "claims.md")
 
 
 def _dynamics(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
     from logan.evaluation import dynamics_table
+
+    _on_ring_and_grid(given, flags, outdir, dynamics_table.METHODS, dynamics_table.table, "dynamics.md")
+
+
+def _on_ring_and_grid(
+    given: ReproduceArguments,
+    flags: list[str],
+    outdir: Path,
+    methods: Sequence[str],
+    say: Callable[[Sequence[Result]], str],
+    name: str,
+) -> None:
+    """Make the runs on both mixtures, and write what ``say`` says of each into one file."""
     from logan.files import write_atomically
 
-    methods = split_methods(given.methods or dynamics_table.METHODS)
+    methods = split_methods(given.methods or methods)
     planned = {preset: plan(preset, methods, _seeds(given, 5), flags) for preset in ("ring", "grid")}
     if given.plan_only:
         for preset, entries in planned.items():
             say_plan(entries, outdir / preset)
         return
-    parts = []
-    for preset, entries in planned.items():
-        results = run_and_report(entries, outdir / preset)
-        parts.append(f"## {preset}\n\n{dynamics_table.table(results)}")
+    parts = [f"## {p}\n\n{say(run_and_report(entries, outdir / p))}" for p, entries in planned.items()]
     text = "\n".join(parts)
-    write_atomically(outdir / "dynamics.md", lambda partial: partial.write_text(text, encoding="utf-8"))
-    print(f"\n{text}\nwrote dynamics.md to {outdir}")
+    write_atomically(outdir / name, lambda partial: partial.write_text(text, encoding="utf-8"))
+    print(f"\n{text}\nwrote {name} to {outdir}")
 
 
 def _seeds(given: ReproduceArguments, default: int) -> int:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from logan.accumulation import in_parts
 from logan.cs_gan import CSStep
+from logan.distributed import World, across
 from logan.dynamics import Adjustment, Dynamics, UpdateRule
 from logan.latent import LatentStep
 from logan.losses import Loss, hinge
@@ -62,6 +65,10 @@ class Game:
         d_steps: updates of D per update of G; alternating only.
         dynamics: how the gradients are adjusted, or the steps taken (:mod:`logan.dynamics`); simultaneous only.
         memory: what ``dynamics`` keeps between steps; part of a run's state.
+        micro_batch: samples that are in memory at a time; the gradients of a larger batch are accumulated
+            (:mod:`logan.accumulation`). None for the whole batch.
+        world: the ranks that play together, each on its share of the batch. Gradients are averaged over them, and batch norm
+            in training mode normalises over all of them (:mod:`logan.distributed`).
     """
 
     generator: nn.Module
@@ -80,6 +87,8 @@ class Game:
     steps_played: int = 0
     announce: Callable[[str], None] = warnings.warn
     memory: dict[str, list[Tensor]] = field(default_factory=dict)
+    micro_batch: int | None = None
+    world: World = field(default_factory=World)
     _engine: Engine | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +110,13 @@ class Game:
             )
         if self.update == "alternating" and self.dynamics is not None:
             raise ValueError("dynamics needs update='simultaneous': it adjusts both players' gradients at one point")
+        if self.micro_batch is not None and self.micro_batch < 1:
+            raise ValueError(f"micro_batch must be >= 1, not {self.micro_batch}")
+        if isinstance(self.dynamics, Adjustment) and (self.micro_batch is not None or self.world.size > 1):
+            raise ValueError(
+                "an adjustment of the gradients needs the whole batch in one piece: products of a Jacobian and a gradient are "
+                "not means over parts of the batch"
+            )
 
     @property
     def real_batches_per_step(self) -> int:
@@ -150,14 +166,29 @@ class Game:
         _apply(self.g_optimiser, self.generator, turn.g_gradients)
 
     def _play(self, turn: Callable[..., Turn], latent: LatentStep | CSStep | None, *inputs: Tensor | None) -> Turn:
-        """The one place where a fast path is chosen."""
+        """One turn on the batch of this rank, in parts if it must be; its gradients are means over all ranks."""
         rules = {"loss": self.loss, "latent": latent, "autocast": self.autocast, "share": self.latent_share}
+        if self.micro_batch is None:
+            played = self._evaluate(turn, rules, *inputs)
+        else:
+            moving = {discriminator_turn: (self.discriminator,), generator_turn: (self.generator,)}
+            players = moving.get(turn, (self.discriminator, self.generator))
+            played = in_parts(partial(self._evaluate, turn, rules), inputs, self.micro_batch, players)
+        if self.world.size == 1:
+            return played
+        together = self.world.mean([*played.d_gradients, *played.g_gradients])
+        n = len(played.d_gradients)
+        return replace(played, d_gradients=together[:n], g_gradients=together[n:])
+
+    def _evaluate(self, turn: Callable[..., Turn], rules: dict[str, Any], *inputs: Tensor | None) -> Turn:
+        """The one place where a fast path is chosen."""
         if self.engine == "plain":
-            return turn(self.generator, self.discriminator, *inputs, **rules)
+            with across(self.world):
+                return turn(self.generator, self.discriminator, *inputs, **rules)
         if self._engine is None:
             from logan.fast.engine import Engine  # the tracer takes a moment to import
 
-            self._engine = Engine(self.generator, self.discriminator, self.engine, self.announce)
+            self._engine = Engine(self.generator, self.discriminator, self.engine, self.announce, self.world)
         return self._engine.play(turn, inputs, rules)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from logan import turns
+from logan.distributed import World, across
 from logan.fast import step
 from logan.fast.cuda_graph import CudaGraph
 from logan.fast.recording import CannotRecordError, Recording, state_restored
@@ -30,6 +31,7 @@ class Engine:
         generator, discriminator: their structure must not change; their weights, buffers and modes may.
         kind: ``recorded``, ``compiled`` or ``cuda-graph``; see :class:`logan.game.Game`.
         announce: called with a sentence when something falls back.
+        world: the ranks over which batch norm normalises.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class Engine:
         discriminator: nn.Module,
         kind: EngineName,
         announce: Callable[[str], None],
+        world: World | None = None,
     ) -> None:
+        self.world = World() if world is None else world
         self.players = (generator, discriminator)
         self.kind = kind
         self.announce = announce
@@ -53,7 +57,8 @@ class Engine:
             self._recordings[key] = self._record(turn, inputs, rules)
         recording = self._recordings[key]
         if recording is None:
-            return turn(*self.players, *inputs, **rules)
+            with across(self.world):
+                return turn(*self.players, *inputs, **rules)
         return turns.Turn(*recording(*inputs))
 
     def _modes(self) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
@@ -63,7 +68,8 @@ class Engine:
         function = REARRANGED.get(turn, turn)
 
         def play(*tensors: Tensor | None) -> tuple[Any, ...]:
-            t = function(*self.players, *tensors, **rules)
+            with across(self.world):  # innermost: before the fast path's own batch norm
+                t = function(*self.players, *tensors, **rules)
             return t.d_loss, t.g_loss, t.d_gradients, t.g_gradients, t.report
 
         latent = rules["latent"]

@@ -1,0 +1,92 @@
+"""Batch norm over the batch of all ranks ("cross-replica"), differentiable any number of times.
+
+torch's own SyncBatchNorm has a hand-written backward pass that cannot be differentiated; the latent step needs that. Here
+the statistics are sums over ranks (:func:`logan.distributed.sums.sum_over_ranks`) in ordinary operations, and the derivatives
+follow from those.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from logan.distributed.sums import sum_over_ranks
+from logan.distributed.world import World
+
+
+def across(world: World) -> AbstractContextManager[Any]:
+    """Inside, training-mode batch norm of any network takes its statistics from the batches of all ranks together.
+
+    No module is replaced: it is the function :func:`torch.nn.functional.batch_norm` that changes, so networks of your own
+    take part. All ranks must have batches of one size, and call the same layers in the same order.
+    """
+    return nullcontext() if world.size == 1 else _BatchNormAcross(world)
+
+
+class _BatchNormAcross(TorchFunctionMode):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is F.batch_norm:
+            result = _in_training(self.world, *args, **kwargs)
+            if result is not None:
+                return result
+        return func(*args, **kwargs)
+
+
+def _in_training(
+    world: World,
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor | None:
+    """F.batch_norm's arguments; None where the running statistics are used, which all ranks have alike."""
+    if not training:
+        return None
+    mean, variance = statistics(input, world.size)
+    if running_mean is not None and running_var is not None:
+        n = input.numel() // input.shape[1] * world.size
+        with torch.no_grad():
+            running_mean.lerp_(mean.detach().to(running_mean.dtype), momentum)
+            running_var.lerp_(variance.detach().to(running_var.dtype) * (n / (n - 1)), momentum)
+    scale = (variance + eps).rsqrt()
+    if weight is not None:
+        scale = scale * weight
+    shift = -mean * scale
+    if bias is not None:
+        shift = shift + bias
+    wide = torch.promote_types(input.dtype, torch.float32)
+    y = torch.addcmul(_per_channel(shift.to(wide), input), input.to(wide), _per_channel(scale.to(wide), input))
+    return y.to(input.dtype)
+
+
+def statistics(x: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance (C,), float64, of x (B, C, …) over the batches of all ``size`` ranks, in one sum over ranks.
+
+    σ² = mean_r(σ_r² + μ_r²) − μ²; on (C,) numbers in float64, where that difference loses nothing that float32 had.
+    """
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    dims = [0, *range(2, x.ndim)]
+    own_mean = x.mean(dims)
+    own_variance = (x - _per_channel(own_mean, x)).square().mean(dims).double()
+    own_mean = own_mean.double()
+    summed = sum_over_ranks(torch.stack([own_mean, own_variance + own_mean.square()])) / size
+    mean = summed[0]
+    return mean, summed[1] - mean.square()
+
+
+def _per_channel(values: Tensor, like: Tensor) -> Tensor:
+    return values.view(1, -1, *[1] * (like.ndim - 2))

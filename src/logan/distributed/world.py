@@ -1,0 +1,214 @@
+"""The processes that train together: who this one is, and what it tells the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from logan.errors import InputError
+
+T = TypeVar("T")
+STEP_TIMEOUT = timedelta(minutes=10)
+"""How long a rank waits for the others in a step. One that has died is noticed at once; this is for one that hangs."""
+LONG_TIMEOUT = timedelta(hours=24)
+"""How long it waits while one of them does something alone: train a classifier, write to a slow disk."""
+
+
+class RanksLostError(RuntimeError):
+    """The connection to other ranks broke: one of them died, or the network did."""
+
+
+@dataclass(frozen=True)
+class World:
+    """All ranks. ``World()`` is one process by itself, for which everything here does nothing.
+
+    Attributes:
+        rank: this one's number, from 0 on; rank 0 writes to disk and to the terminal.
+        size: how many there are.
+        device: what this rank computes on, if ``--device auto`` or ``cuda`` was asked for.
+    """
+
+    rank: int = 0
+    size: int = 1
+    device: str | None = None
+    _control: Any = None
+
+    @classmethod
+    @contextmanager
+    def joined(cls, device: str = "auto") -> Iterator[World]:
+        """The world that ``torchrun`` started this process in; a process by itself if it did not.
+
+        Reads ``RANK``, ``WORLD_SIZE`` and ``LOCAL_RANK`` from the environment. Gradients go over NCCL between GPUs, over gloo
+        between CPUs; messages of a few bytes over gloo always, so that no GPU has to wait for them.
+
+        Args:
+            device: as ``--device``: with ``auto`` or ``cuda`` every rank of a machine takes the GPU of its own number.
+
+        Raises:
+            InputError: if there are more ranks on this machine than GPUs, or one GPU was named for all.
+        """
+        size = int(os.environ.get("WORLD_SIZE", 1))
+        if size == 1:
+            yield cls()
+            return
+        rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", 0))
+        own = _own_device(device, local)
+        backend = "nccl" if own.startswith("cuda") else "gloo"
+        if backend == "nccl":
+            torch.cuda.set_device(own)
+        dist.init_process_group(backend, timeout=STEP_TIMEOUT)
+        control = dist.group.WORLD if backend == "gloo" else dist.new_group(backend="gloo", timeout=LONG_TIMEOUT)
+        try:
+            yield cls(rank, size, own, control)
+        finally:
+            dist.destroy_process_group()
+
+    @property
+    def first(self) -> bool:
+        """Whether this is rank 0."""
+        return self.rank == 0
+
+    def share(self, n: int) -> slice:
+        """This rank's part of n things in a row."""
+        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+
+    def mean(self, tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """Means over the ranks, of all tensors in one message per type of number; None stays None.
+
+        Args:
+            tensors: of the same shapes, and None in the same places, on every rank. They are not changed.
+        """
+        if self.size == 1:
+            return list(tensors)
+        result: list[Tensor | None] = [None] * len(tensors)
+        for dtype in {t.dtype: None for t in tensors if t is not None}:
+            places = [i for i, t in enumerate(tensors) if t is not None and t.dtype == dtype]
+            given = [tensors[i] for i in places]
+            flat = torch.cat([t.flatten() for t in given])  # type: ignore[union-attr]
+            with reported():
+                dist.all_reduce(flat)
+            flat /= self.size
+            parts = flat.split([t.numel() for t in given])  # type: ignore[union-attr]
+            for i, part in zip(places, parts, strict=True):
+                result[i] = part.view_as(tensors[i])  # type: ignore[arg-type]
+        return result
+
+    def any(self, condition: bool) -> bool:
+        """Whether ``condition`` holds on some rank."""
+        if self.size == 1:
+            return condition
+        flag = torch.tensor(int(condition))
+        with reported():
+            dist.all_reduce(flag, dist.ReduceOp.MAX, group=self._control)
+        return bool(flag.item())
+
+    def told(self, value: T) -> T:
+        """Rank 0's ``value``, on every rank."""
+        if self.size == 1:
+            return value
+        values = [value]
+        with reported():
+            dist.broadcast_object_list(values, src=0, group=self._control)
+        return values[0]
+
+    def gathered(self, rows: Tensor) -> Tensor:
+        """The rows (n_r, …) of all ranks one after another, on the CPU of every rank; the n_r may differ."""
+        if self.size == 1:
+            return rows
+        rows = rows.cpu()
+        counts = torch.zeros(self.size, dtype=torch.int64)
+        counts[self.rank] = len(rows)
+        with reported():
+            dist.all_reduce(counts, group=self._control)
+            padded = rows.new_zeros(int(counts.max()), *rows.shape[1:])
+            padded[: len(rows)] = rows
+            found = [torch.empty_like(padded) for _ in range(self.size)]
+            dist.all_gather(found, padded, group=self._control)
+        return torch.cat([part[:n] for part, n in zip(found, counts.tolist(), strict=True)])
+
+    def wait(self) -> None:
+        """Until all ranks are here, however long one of them takes."""
+        if self.size > 1:
+            with reported():
+                dist.monitored_barrier(group=self._control, timeout=LONG_TIMEOUT)
+
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """Rank 0 runs the body; then, when it is done, the others: for what leaves its result in a cache on disk."""
+        if not self.first:
+            self.wait()
+        yield
+        if self.first:
+            self.wait()
+
+    def start_alike(self, tensors: Iterable[Tensor]) -> None:
+        """Give every rank rank 0's values."""
+        if self.size > 1:
+            with reported(), torch.no_grad():
+                for tensor in tensors:
+                    dist.broadcast(tensor, src=0)
+
+    def check_alike(self, tensors: Iterable[Tensor]) -> None:
+        """Ranks compute the same weights from the same gradients, or something is wrong that no average mends.
+
+        Raises:
+            RuntimeError: if they have drifted apart.
+        """
+        if self.size == 1:
+            return
+        own = torch.stack([t.detach().double().sum().cpu() for t in tensors]).nan_to_num()
+        low, high = own.clone(), own
+        with reported():
+            dist.all_reduce(low, dist.ReduceOp.MIN, group=self._control)
+            dist.all_reduce(high, dist.ReduceOp.MAX, group=self._control)
+        if not torch.equal(low, high):
+            raise RuntimeError(
+                "the ranks' weights have drifted apart: a network that behaves otherwise on every rank (its own random "
+                "numbers, its own files), or a faulty device"
+            )
+
+
+def _own_device(asked: str, local: int) -> str:
+    if asked not in ("auto", "cuda"):
+        if asked.startswith("cuda:"):
+            raise InputError(f"--device {asked} is one GPU, and torchrun started several ranks: pass --device cuda")
+        return asked
+    if asked == "auto" and not torch.cuda.is_available():
+        return "cpu"
+    there = torch.cuda.device_count()
+    if local >= there:
+        raise InputError(
+            f"torchrun started a rank for GPU {local} of this machine, which has {there}: --nproc-per-node {there}"
+        )
+    return f"cuda:{local}"
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn what the backends raise when a rank is lost into :class:`RanksLostError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_loss(error):
+            raise
+        raise RanksLostError(_reason(error)) from error
+
+
+def is_loss(error: RuntimeError) -> bool:
+    """Whether an error of torch's says that a rank could not be reached: gloo has no class of its own for that."""
+    text = str(error)
+    return isinstance(error, RanksLostError | dist.DistError) or any(
+        word in text for word in ("gloo", "NCCL", "Connection closed", "Connection reset", "monitoredBarrier")
+    )
+
+
+def _reason(error: RuntimeError) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

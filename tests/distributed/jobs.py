@@ -1,0 +1,150 @@
+"""What the ranks of these tests do; importable, so that processes started anew find it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd import Function, gradcheck, gradgradcheck
+
+from logan import LatentStep, losses, networks
+from logan.distributed import World, across
+from logan.game import Game
+from logan.turns import Turn
+
+BATCH, STEPS, D = 16, 20, 12
+STEP = LatentStep("ngd", alpha=0.9, beta=0.1, portion=0.5, penalty=3.0)
+
+
+def players(dtype: torch.dtype, norm: bool = True) -> tuple[nn.Module, nn.Module]:
+    """A pair with spectral norm in D, and batch norm in both unless refused; the same on every rank."""
+    torch.manual_seed(0)
+    g, d = networks.create("dcgan", image_size=8, latent_dim=D, width=8, num_classes=3, spectral_norm=True)
+    if norm:
+        d.blocks.add_module("norm", nn.BatchNorm2d(8))
+    else:
+        for stack in g.blocks:
+            stack.norm = nn.Identity()
+    return g.to(dtype), d.to(dtype)
+
+
+def game(world: World, dtype: torch.dtype, engine: str, rules: dict[str, Any], norm: bool = True) -> Game:
+    g, d = players(dtype, norm)
+    optimisers = [torch.optim.Adam(n.parameters(), lr=2e-3, betas=(0.5, 0.999)) for n in (g, d)]
+    return Game(g, d, *optimisers, loss=losses.hinge, latent=STEP, engine=engine, world=world, **rules)  # type: ignore[arg-type]
+
+
+def play(world: World, dtype: torch.dtype, engine: str, rules: dict[str, Any], norm: bool = True) -> list[Tensor]:
+    """The first step's gradients, and all weights and buffers after STEPS steps, each rank on its share of the batches."""
+    played, source = game(world, dtype, engine, rules, norm), torch.Generator().manual_seed(1)
+    first: Turn | None = None
+    for _ in range(STEPS):
+        turn = played.step(
+            lambda: tuple(x[world.share(BATCH)] for x in _reals(source, dtype)),  # type: ignore[arg-type,return-value]
+            lambda n: (torch.rand(BATCH, D, generator=source, dtype=dtype) * 2 - 1)[world.share(BATCH)],
+        )
+        first = turn if first is None else first
+    assert first is not None
+    gradients = [g.clone() for g in (*first.d_gradients, *first.g_gradients) if g is not None]
+    state = [t for n in (played.generator, played.discriminator) for t in n.state_dict().values()]
+    return [*gradients, *state]
+
+
+def _reals(source: torch.Generator, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    images = torch.rand(BATCH, 3, 8, 8, generator=source, dtype=dtype) * 2 - 1
+    return images, torch.randint(3, (BATCH,), generator=source)
+
+
+def play_all(world: World, cases: list[tuple[torch.dtype, str, dict[str, Any], bool]]) -> list[list[Tensor]]:
+    return [play(world, *case) for case in cases]
+
+
+class _Copy(Function):
+    """x on every rank; its derivative is the sum of what the ranks need."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, y_bar: Tensor) -> Tensor:
+        return _Reduce.apply(y_bar)
+
+
+class _Reduce(Function):
+    """Σ_r x_r, of which every rank's loss is the same function; the adjoint of _Copy."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y = x.contiguous().clone()
+        dist.all_reduce(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, y_bar: Tensor) -> Tensor:
+        return _Copy.apply(y_bar)
+
+
+def check_derivatives(world: World) -> list[Tensor]:
+    """gradcheck and gradgradcheck of batch norm over ranks as a function of the whole batch, and three orders by torch's own.
+
+    Every rank holds the whole batch and shows the layer its share, so that all of them ask for the same derivatives.
+    """
+    torch.manual_seed(0)
+    x = torch.randn(4, 2, 2, dtype=torch.float64, requires_grad=True)
+    w, b = (torch.randn(2, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    weights = torch.randn(4, 2, 2, dtype=torch.float64)
+
+    def over_ranks(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+        own = world.share(4)
+        with across(world):
+            y = F.batch_norm(_Copy.apply(x)[own], None, None, _Copy.apply(w), _Copy.apply(b), True)
+        # a sum over samples: of several numbers, so that the check sees more than one direction
+        return _Reduce.apply(torch.einsum("bcl,bcl->cl", y.square() + y, weights[own]))
+
+    assert gradcheck(over_ranks, (x, w, b))
+    assert gradgradcheck(over_ranks, (x, w, b))
+
+    def in_one_piece(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+        mean, variance = x.mean([0, 2]), x.var([0, 2], correction=0)
+        y = (x - mean[:, None]) / (variance[:, None] + 1e-5).sqrt() * w[:, None] + b[:, None]
+        return torch.einsum("bcl,bcl->cl", y.square() + y, weights)
+
+    found = []
+    for function in (over_ranks, in_one_piece):
+        value = function(x, w, b).square().sum()
+        for _ in range(3):
+            found.append(value.detach())
+            (gradient,) = torch.autograd.grad(value, x, create_graph=True)
+            found.append(gradient.detach())
+            value = (gradient * weights).sum()
+    return found
+
+
+def messages(world: World) -> dict[str, Any]:
+    """What :class:`World` passes around."""
+    own = world.rank + 1.0
+    rows = torch.full((world.rank + 1, 2), own)
+    with world.first_alone():
+        order = torch.tensor(world.rank)
+    return {
+        "mean": world.mean([torch.tensor([own]), None, torch.tensor([[own]], dtype=torch.float64)]),
+        "any": [world.any(False), world.any(world.rank == 1)],
+        "told": world.told(f"from {world.rank}"),
+        "gathered": world.gathered(rows),
+        "share": [world.share(8).start, world.share(8).stop],
+        "order": order,
+        "alike": _drifted(world, [torch.ones(3)]),
+        "drifted": _drifted(world, [torch.ones(3), torch.full((2,), own)]),
+    }
+
+
+def _drifted(world: World, tensors: list[Tensor]) -> bool:
+    try:
+        world.check_alike(tensors)
+    except RuntimeError:
+        return True
+    return False

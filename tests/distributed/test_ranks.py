@@ -1,0 +1,75 @@
+"""Several ranks are one: gradients and weights as of one process with the whole batch (gloo, on the CPU)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from logan import dynamics
+from logan.distributed import World
+from tests.distributed import jobs
+from tests.distributed.ranks import on_ranks
+
+PLAIN: dict[str, Any] = {}
+CASES = [
+    (torch.float64, "plain", PLAIN, True),
+    (torch.float64, "recorded", PLAIN, True),
+    (torch.float32, "recorded", PLAIN, True),
+    (torch.float64, "recorded", {"update": "alternating", "d_steps": 2}, True),
+    (torch.float64, "plain", {"micro_batch": 2}, False),
+    (torch.float64, "recorded", {"dynamics": dynamics.create("extragradient")}, True),
+]
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    """‖a − b‖ / ‖a‖."""
+    a, b = a.double(), b.double()
+    return float((a - b).norm() / a.norm().clamp_min(1e-300)) if not torch.equal(a, b) else 0.0
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_gradients_and_weights_are_those_of_one_rank(size: int, tmp_path: Path) -> None:
+    cases = CASES if size == 2 else CASES[1:3]
+    found = on_ranks(size, jobs.play_all, tmp_path, cases)
+    for i, case in enumerate(cases):
+        dtype, engine, rules, norm = case
+        alone = jobs.play(World(), dtype, engine, {k: v for k, v in rules.items() if k != "micro_batch"}, norm)
+        for rank in range(size):
+            worst = max(map(distance, alone, found[rank][i]))
+            assert worst < TOLERANCE[dtype], (case, rank, worst)
+
+
+def test_batch_norm_over_ranks_can_be_differentiated(tmp_path: Path) -> None:
+    for found in on_ranks(2, jobs.check_derivatives, tmp_path):
+        half = len(found) // 2
+        for ours, torchs in zip(found[:half], found[half:], strict=True):
+            torch.testing.assert_close(ours, torchs, rtol=1e-9, atol=1e-9)
+
+
+def test_messages(tmp_path: Path) -> None:
+    for rank, found in enumerate(on_ranks(2, jobs.messages, tmp_path)):
+        assert [None if t is None else t.item() for t in found["mean"]] == [1.5, None, 1.5]
+        assert found["mean"][2].shape == (1, 1)
+        assert found["any"] == [False, True]
+        assert found["told"] == "from 0"
+        assert found["gathered"].tolist() == [[1, 1], [2, 2], [2, 2]]
+        assert found["share"] == [4 * rank, 4 * rank + 4]
+        assert (found["alike"], found["drifted"]) == (False, True)
+
+
+def test_one_process_by_itself_sends_nothing() -> None:
+    world = World()
+    x = torch.ones(2)
+    assert world.mean([x, None])[0] is x
+    assert world.any(True)
+    assert not world.any(False)
+    assert world.told("a") == "a"
+    assert world.gathered(x) is x
+    assert world.share(7) == slice(0, 7)
+    world.wait()
+    world.check_alike([x])

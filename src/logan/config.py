@@ -134,7 +134,9 @@ class GameConfig:
     adam_betas: tuple[float, float] = (0.5, 0.999)
     """Adam's decay rates."""
     batch: int = 64
-    """Images per step."""
+    """Images per step, on all devices together."""
+    batch_gpu: int | None = None
+    """Images that a device has in memory at a time; the gradients of more are accumulated. None: all of its share."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Type that the networks compute in; the latent step and the optimisers stay in float32."""
     ema_kimg: float = 10.0
@@ -182,6 +184,10 @@ class ScoreConfig:
     probe_eigenvalues: int = 0
     """How many leading eigenvalues of the game's Jacobian each look computes (extra: analysis). It takes as long as
     hundreds of steps, even in small networks."""
+
+
+ADDED_LATER = {"game.batch_gpu", "run.checkpointing", "game.checkpointing", "game.adam_eps"}
+"""Settings that runs of earlier versions lack. Their defaults are what those versions did."""
 
 
 @dataclass(frozen=True)
@@ -322,7 +328,7 @@ def _group_from_dict(group: Any, name: str, values: Any, complete: bool) -> Any:
 
 
 def _require_all(names: typing.Iterable[str], given: dict[str, Any], prefix: str, complete: bool) -> None:
-    missing = [name for name in names if name not in given]
+    missing = [name for name in names if name not in given and prefix + name not in ADDED_LATER]
     if complete and missing:
         raise InputError(
             f"the setting {prefix}{missing[0]} is missing: is the file damaged, or of another version of logan?"

@@ -30,6 +30,7 @@ def check_ranges(config: Config) -> None:
         ("g-lr", g.g_lr, 0, 1e6),
         ("d-lr", g.d_lr, 0, 1e6),
         ("batch", g.batch, 1, 10**6),
+        ("batch-gpu", g.batch_gpu, 1, 10**6),
         ("dynamics-strength", g.dynamics_strength, 0, 1e9),
         ("unroll", g.unroll, 0, 1000),
         ("unroll-g", g.unroll_g, 0, 1000),
@@ -59,6 +60,37 @@ def check_ranges(config: Config) -> None:
         raise InputError(f"--d-steps {g.d_steps} needs --update alternating: simultaneous updates are one to one")
     if g.update == "alternating" and g.dynamics != "plain":
         raise InputError(f"--dynamics {g.dynamics} needs --update simultaneous: it adjusts both gradients at one point")
+
+
+def check_ranks(config: Config, size: int) -> None:
+    """Refuse what several ranks, or a batch in parts, cannot do.
+
+    Args:
+        config: of the run.
+        size: how many ranks there are.
+
+    Raises:
+        InputError: by the name of the flag.
+    """
+    from logan.dynamics import Adjustment
+
+    g = config.game
+    if g.batch % size:
+        raise InputError(f"--batch {g.batch} cannot be shared by {size} ranks evenly; pass a multiple of {size}")
+    share = g.batch // size
+    if g.batch_gpu is not None and share % g.batch_gpu:
+        raise InputError(
+            f"--batch-gpu {g.batch_gpu} does not divide the {share} images of a rank's share of --batch {g.batch}"
+        )
+    in_parts = size > 1 or (g.batch_gpu is not None and g.batch_gpu < share)
+    if in_parts and isinstance(config.game_dynamics(), Adjustment):
+        raise InputError(
+            f"--dynamics {g.dynamics} needs the whole batch on one device in one piece: one rank, and no --batch-gpu"
+        )
+    if size > 1 and config.scores.probe:
+        raise InputError("--probe looks at the game on one device; leave it out, or train on one rank")
+    if size > 1 and config.run.engine in ("compiled", "cuda-graph"):
+        raise InputError(f"--engine {config.run.engine} is for one rank; use recorded or plain")
 
 
 def idle_settings(config: Config) -> list[str]:

@@ -132,6 +132,7 @@ def messages(world: World) -> dict[str, Any]:
         order = torch.tensor(world.rank)
     return {
         "mean": world.mean([torch.tensor([own]), None, torch.tensor([[own]], dtype=torch.float64)]),
+        "strides": world.mean([torch.ones(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)])[0].stride(),  # type: ignore[union-attr]
         "any": [world.any(False), world.any(world.rank == 1)],
         "told": world.told(f"from {world.rank}"),
         "gathered": world.gathered(rows),

@@ -55,6 +55,7 @@ def test_messages(tmp_path: Path) -> None:
     for rank, found in enumerate(on_ranks(2, jobs.messages, tmp_path)):
         assert [None if t is None else t.item() for t in found["mean"]] == [1.5, None, 1.5]
         assert found["mean"][2].shape == (1, 1)
+        assert found["strides"] == (48, 1, 12, 3)  # channels last: fused optimisers read gradients in memory order
         assert found["any"] == [False, True]
         assert found["told"] == "from 0"
         assert found["gathered"].tolist() == [[1, 1], [2, 2], [2, 2]]

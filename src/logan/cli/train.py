@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from logan import presets
 from logan.cli.parsing import parse, value_of
 from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
 from logan.errors import InputError
+from logan.training.resume import AUTO
 
 DESCRIPTION = """Train a GAN with latent optimisation.
 
@@ -28,7 +31,8 @@ class TrainArguments:
     desc: str | None = None
     """Name of the run folder after its number; PRESET-LATENT by default."""
     resume: str | None = None
-    """A run folder: go on exactly where it stopped. A network-snapshot-....safetensors: start a new run from it."""
+    """A run folder: go on exactly where it stopped. A network-snapshot-....safetensors: start a new run from it. auto: go on
+    with the latest run in --outdir that has these settings, or start one."""
     dry_run: bool = False
     """Print settings, parameter counts and plan; start nothing."""
     data: DataConfig = field(default_factory=DataConfig)
@@ -46,11 +50,11 @@ class TrainArguments:
 def read_arguments(args: Sequence[str]) -> TrainArguments:
     """Two passes: the preset, the latent method and the run to resume set the defaults; the flags change them."""
     resume, preset, latent = (value_of(f"--{name}", args) for name in ("resume", "preset", "latent"))
-    if resume is not None and preset is None:
+    if resume not in (None, AUTO) and preset is None:
         base = _resumed_config(Path(resume), args)
     else:
         base = presets.get("digits" if preset is None else preset, latent)
-    if resume is None or preset is not None or resume.endswith(".safetensors"):
+    if resume in (None, AUTO) or preset is not None or resume.endswith(".safetensors"):
         base = _with_network(base, value_of("--network", args))
     default = TrainArguments(
         base.preset, "runs", None, None, False, base.data, base.networks, base.latent, base.game, base.run, base.scores
@@ -90,7 +94,7 @@ def _resumed_config(path: Path, args: Sequence[str]) -> Config:
 
 
 def main(args: Sequence[str]) -> int:
-    """Run the command."""
+    """Run the command; as one of several ranks, if torchrun started it."""
     given = read_arguments(args)
     config = given.config()
     presets.check_data(config)
@@ -99,10 +103,35 @@ def main(args: Sequence[str]) -> int:
 
         print_plan(config, given.outdir, given.desc, given.resume)
         return 0
+    from logan.distributed.world import is_loss
     from logan.training.allocator import keep_freed_memory
-    from logan.training.loop import train
 
     keep_freed_memory()
-    path = train(config, outdir=given.outdir, desc=given.desc, resume=given.resume)
-    print(f"done: {path}  (look at its fakes*.png; more samples: logan sample {path})")
+    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+    resume = AUTO if given.resume is None and restarted else given.resume
+    try:
+        _train(given, config, resume)
+    except RuntimeError as error:
+        if "RANK" not in os.environ or not is_loss(error):
+            raise
+        print(f"logan: error: rank {os.environ['RANK']}: {_lost(error)}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _train(given: TrainArguments, config: Config, resume: str | None) -> None:
+    from logan.distributed import World
+    from logan.training.loop import train
+
+    with World.joined(config.run.device) as world:
+        path = train(config, outdir=given.outdir, desc=given.desc, resume=resume, world=world)
+        if world.first:
+            print(f"done: {path}  (look at its fakes*.png; more samples: logan sample {path})")
+
+
+def _lost(error: RuntimeError) -> str:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    return (
+        f"another rank is gone, so this one stops ({reason}). What was saved last is whole: the same command with "
+        f"--resume {AUTO} goes on from there; torchrun --max-restarts does that by itself"
+    )

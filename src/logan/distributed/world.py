@@ -97,8 +97,10 @@ class World:
                 dist.all_reduce(flat)
             flat /= self.size
             parts = flat.split([t.numel() for t in given])  # type: ignore[union-attr]
-            for i, part in zip(places, parts, strict=True):
-                result[i] = part.view_as(tensors[i])  # type: ignore[arg-type]
+            for i, tensor, part in zip(places, given, parts, strict=True):
+                assert tensor is not None
+                # In the tensor's own order of memory: a fused optimiser takes it to be that of the parameter.
+                result[i] = torch.empty_like(tensor).copy_(part.view(tensor.shape))
         return result
 
     def any(self, condition: bool) -> bool:

@@ -23,6 +23,10 @@ Draw = Callable[[int], Iterable[Tensor]]
 """n to batches of n generated images in all, floats in [−1, 1]."""
 
 
+def _as_it_is(rows: Tensor) -> Tensor:
+    return rows
+
+
 @dataclass
 class Evaluator:
     """Computes metrics from one set of generated images; the first n of them count for a metric that takes n.
@@ -32,6 +36,7 @@ class Evaluator:
         detector, reference: for images; None for mixtures.
         mixture: for mixtures; None for images.
         splits: of the Inception Score.
+        gather: from the numbers (n_r, …) of this rank's share of the images to those of all; one rank has them all.
         last: what the last call found, by metric, with detector, counts and seconds: the records of ``metric-….jsonl``.
     """
 
@@ -40,6 +45,7 @@ class Evaluator:
     reference: Reference | None = None
     mixture: Mixture | None = None
     splits: int = 1
+    gather: Callable[[Tensor], Tensor] = _as_it_is
     last: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,10 +68,11 @@ class Evaluator:
         most, started = max(metric.count for metric in self.metrics), time.monotonic()
         scores: dict[str, float] = {}
         if self.mixture is not None:
-            fakes: Any = torch.cat(list(draw(most)))
+            fakes: Any = self.gather(torch.cat(list(draw(most))))
         else:
             assert self.detector is not None
-            fakes = extract(self.detector, draw(most), from_generator=from_generator)
+            own = extract(self.detector, draw(most), from_generator=from_generator)
+            fakes = Features(self.gather(own.features), self.gather(own.logits))
         drawn = time.monotonic() - started
         for metric in self.metrics:
             started = time.monotonic()

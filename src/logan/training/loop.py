@@ -14,13 +14,14 @@ from torch import Tensor
 
 from logan.config import Config
 from logan.data import Mixture
+from logan.distributed import World
 from logan.evaluation import records
 from logan.report.curves import save_curves
 from logan.training import folder, state
 from logan.training.averaging import AveragedGenerator
 from logan.training.interrupts import interrupts
 from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
-from logan.training.resume import check_same_settings, resumed_folder, start_from_snapshot
+from logan.training.resume import AUTO, check_same_settings, latest, resumed_folder, start_from_snapshot
 from logan.training.scoring import Scorer
 from logan.training.setup import Parts, build, choose_device, cpu_threads, open_configured
 from logan.training.watch import Watch, track
@@ -38,7 +39,7 @@ class Run:
     average: AveragedGenerator
     progress: state.Progress
     path: Path
-    log: folder.StatsLog
+    log: folder.StatsLog | None
     watch: Watch
     measure: Measure | None = None
     sums: dict[str, Tensor] = field(default_factory=dict)
@@ -47,6 +48,10 @@ class Run:
     @property
     def config(self) -> Config:
         return self.parts.config
+
+    @property
+    def world(self) -> World:
+        return self.parts.world
 
     @property
     def total(self) -> int:
@@ -61,6 +66,7 @@ def train(
     resume: str | Path | None = None,
     measure: Measure | None = None,
     quiet: bool = False,
+    world: World | None = None,
 ) -> Path:
     """Train a GAN, or go on with a run that was stopped.
 
@@ -70,10 +76,13 @@ def train(
         outdir: where the numbered run folder is made.
         desc: the folder's name after its number; ``PRESET-LATENT`` by default.
         resume: a run folder or its ``training-state-latest.pt``: go on exactly where it stopped, in the same folder.
-            Or a ``network-snapshot-….safetensors``: a new run that starts from those weights.
+            Or a ``network-snapshot-….safetensors``: a new run that starts from those weights. Or ``auto``: the latest run
+            in ``outdir`` with these settings, and a new run if there is none.
         measure: called at every snapshot with the averaged generator and the discriminator, both in evaluation mode, in
             the place of ``config.scores``; the scores that it returns (``{"fid10k": …}``) are logged and shown.
         quiet: show nothing.
+        world: the ranks that train together (:meth:`logan.distributed.World.joined`); every one of them calls this. They
+            share ``outdir`` and the data; rank 0 alone writes. ``measure`` is called on all of them.
 
     Returns:
         The run folder.
@@ -81,13 +90,16 @@ def train(
     Raises:
         InputError: for anything that a person can mend.
         KeyboardInterrupt: after saving the state, if the run was interrupted.
+        RanksLostError: if another rank died. What was saved last is whole.
     """
+    world = World() if world is None else world
     with cpu_threads(config.run.threads):
-        run = _begin(config, outdir, desc, resume, measure, quiet)
+        run = _begin(config, outdir, desc, resume, measure, quiet or not world.first, world)
         if run.progress.images >= run.total:
             run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger --kimg")
             return run.path
-        folder.write_options(run.path, config)  # after the state: a folder with options can be resumed
+        if world.first:
+            folder.write_options(run.path, config)  # after the state: a folder with options can be resumed
         with run.watch, interrupts() as interrupted:
             _play(run, interrupted)
     return run.path
@@ -100,34 +112,40 @@ def _begin(
     resume: str | Path | None,
     measure: Measure | None,
     quiet: bool,
+    world: World,
 ) -> Run:
     """Everything before the first step; a new folder is made only when nothing can be wrong any more."""
     warnings = config.check()
-    resumed = resumed_folder(resume)
+    resumed = world.told(latest(outdir, config) if resume == AUTO else resumed_folder(resume))
     if resumed is not None:
         check_same_settings(folder.read_options(resumed), config, resumed)
     data = open_configured(config, None if quiet else track)
     watch = Watch(config.run.kimg * 1000, quiet=quiet)
     if measure is None:
-        measure = Scorer(
-            config, data, choose_device(config.run.device), watch.say, watch.share("training a classifier")
-        )
-    parts = build(config, data)
+        device = choose_device(world.device or config.run.device)
+        with world.first_alone():  # the others find the classifier and the features in the cache
+            measure = Scorer(config, data, device, watch.say, watch.share("training a classifier"), world)
+    parts = build(config, data, world)
     average = AveragedGenerator(parts.generator, config.game.ema_kimg)
     progress = state.Progress()
     if resumed is not None:
         path = resumed
         progress, inexact = state.load(path / state.FILE_NAME, parts, average)
         warnings += inexact
-        folder.remove_partial_files(path)
-        records.drop_after(path, progress.images)
+        world.wait()  # until all have read what rank 0 is about to tidy
+        if world.first:
+            folder.remove_partial_files(path)
+            records.drop_after(path, progress.images)
     else:
-        if resume is not None:
+        if resume not in (None, AUTO):
             start_from_snapshot(Path(resume), parts, average)
-        path = folder.create(outdir, f"{config.preset}-{config.latent.latent}" if desc is None else desc)
-        state.save(path / state.FILE_NAME, parts, average, progress)
+        name = f"{config.preset}-{config.latent.latent}" if desc is None else desc
+        path = world.told(folder.create(outdir, name) if world.first else Path())
+        if world.first:
+            state.save(path / state.FILE_NAME, parts, average, progress)
     watch.start = progress.images
-    run = Run(parts, average, progress, path, folder.StatsLog(path, progress.ticks), watch, measure)
+    log = folder.StatsLog(path, progress.ticks) if world.first else None
+    run = Run(parts, average, progress, path, log, watch, measure)
     parts.game.steps_played = progress.steps  # decides which steps are latent steps
     parts.game.announce = lambda message: watch.say(f"warning: {message}")
     run.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in progress.sums.items()}
@@ -136,7 +154,7 @@ def _begin(
     watch.say(f"{path}: {_headline(parts)}")
     if progress.images:
         watch.say(f"going on at {progress.images / 1000:g} kimg")
-    elif resume is not None:
+    elif resume not in (None, AUTO):
         watch.say(f"starting from the weights of {resume}")
     return run
 
@@ -148,7 +166,14 @@ def _headline(parts: Parts) -> str:
     classes = f", conditional on {data.num_classes} classes" if config.data.conditional else ""
     return (
         f"{data.name} ({many}{data.channels}x{data.image_size}x{data.image_size}{classes}), {config.networks.network}, "
-        f"latent step {config.latent.latent}, {config.run.kimg} kimg on {parts.device}"
+        f"latent step {config.latent.latent}, {config.run.kimg} kimg on {_where(parts)}"
+    )
+
+
+def _where(parts: Parts) -> str:
+    size = parts.world.size
+    return (
+        str(parts.device) if size == 1 else f"{size} ranks, each with {parts.config.game.batch // size} images a step"
     )
 
 
@@ -165,7 +190,7 @@ def _play(run: Run, interrupted: Callable[[], bool]) -> None:
     p, game, cadence = run.progress, run.parts.game, run.config.run
     probe = _probe(run)
     if p.images == 0:
-        first_pictures(run.path, run.parts, run.average)
+        first_pictures(run.path if run.world.first else None, run.parts, run.average)
     stream = run.parts.reals(p.images)
     images = run.config.game.batch * game.real_batches_per_step
     run.since_tick = (time.monotonic(), p.images)
@@ -180,8 +205,9 @@ def _play(run: Run, interrupted: Callable[[], bool]) -> None:
         snap = last or _crossed(p.images, images, cadence.tick * cadence.snap * 1000)
         if snap or _crossed(p.images, images, cadence.tick * 1000):
             _tick(run, snap)
-        if interrupted() and not last:
+        if run.world.any(interrupted()) and not last:
             _save_state(run)
+            run.world.wait()
             run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with: logan train --resume {run.path}")
             raise KeyboardInterrupt
 
@@ -221,7 +247,7 @@ def _tick(run: Run, snap: bool) -> None:
         "tick": p.ticks,
         "kimg": p.images / 1000,
         "steps": p.steps,
-        **{name: total.item() / p.counts[name] for name, total in run.sums.items()},
+        **_means(run),
         "images_per_second": rate,
         "seconds": p.seconds,
         "seconds_left": max(0.0, (run.total - p.images) / rate),
@@ -231,24 +257,43 @@ def _tick(run: Run, snap: bool) -> None:
     _warn_if_broken(run, record)
     p.ticks, p.counts, run.sums, p.probes = p.ticks + 1, {}, {}, []
     if snap:
-        save_fakes(run.path / f"fakes{p.images // 1000:06d}.png", run.parts, run.average)
-        save_snapshot(run.path, run.parts, run.average, p.images)
-        if run.measure is not None:
-            scores = _scores(run)
-            record |= {"metrics": scores} if scores else {}
-    run.log.append(record)
+        record |= _snapshot(run)
+    if run.log is not None:
+        run.log.append(record)
     run.watch.tick(record)
     if snap:
-        save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
+        if run.world.first:
+            save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
         run.since_tick = (time.monotonic(), p.images)
         _save_state(run)
+        run.world.wait()
     run.since_tick = (time.monotonic(), p.images)  # seconds and rate are of training, without pictures and scores
+
+
+def _means(run: Run) -> dict[str, float]:
+    """Of what was reported since the last tick, over its steps and over the ranks."""
+    names, counts = list(run.sums), run.progress.counts
+    means = run.world.mean([run.sums[name] for name in names])
+    return {name: total.item() / counts[name] for name, total in zip(names, means, strict=True) if total is not None}
+
+
+def _snapshot(run: Run) -> dict[str, Any]:
+    """Picture, snapshot and scores; all ranks compute, and rank 0 writes."""
+    p, first = run.progress, run.world.first
+    run.world.check_alike([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
+    save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
+    if first:
+        save_snapshot(run.path, run.parts, run.average, p.images)
+    scores = {} if run.measure is None else _scores(run)
+    return {"metrics": scores} if scores else {}
 
 
 def _scores(run: Run) -> dict[str, float | None]:
     """Measure, keep the records and the best snapshot; a score that is not finite becomes None."""
     assert run.measure is not None
     scores = take_scores(run.measure, run.parts, run.average)
+    if not run.world.first:
+        return {}
     measure: records.Measure = (None, None, None)
     if isinstance(run.measure, Scorer):
         measure = run.measure.write(run.path, run.progress.images, run.progress.steps, run.progress.seconds)
@@ -265,8 +310,10 @@ def _count_time(run: Run) -> None:
 
 def _save_state(run: Run) -> None:
     _count_time(run)
-    run.progress.sums = {name: total.item() for name, total in run.sums.items()}
-    state.save(run.path / state.FILE_NAME, run.parts, run.average, run.progress)
+    means = run.world.mean(list(run.sums.values()))
+    run.progress.sums = {name: x.item() for name, x in zip(run.sums, means, strict=True) if x is not None}
+    if run.world.first:
+        state.save(run.path / state.FILE_NAME, run.parts, run.average, run.progress)
 
 
 def _accumulate(run: Run, report: dict[str, Tensor | None]) -> None:

@@ -27,11 +27,12 @@ POINTS = 2000
 """Points in a picture of a 2-D mixture."""
 
 
-def first_pictures(path: Path, parts: Parts, average: AveragedGenerator) -> None:
-    """``reals.png``, the images that D sees first, and ``fakes_init.png``."""
-    n, columns = _grid_size(parts)
-    save_picture(path / "reals.png", _first_reals(parts, n), columns=columns, centres=_centres(parts))
-    save_fakes(path / "fakes_init.png", parts, average)
+def first_pictures(path: Path | None, parts: Parts, average: AveragedGenerator) -> None:
+    """``reals.png``, the images that D sees first, and ``fakes_init.png``, in the folder ``path``; None writes nothing."""
+    if path is not None:
+        n, columns = _grid_size(parts)
+        save_picture(path / "reals.png", _first_reals(parts, n), columns=columns, centres=_centres(parts))
+    save_fakes(None if path is None else path / "fakes_init.png", parts, average)
 
 
 def save_snapshot(path: Path, parts: Parts, average: AveragedGenerator, images: int) -> None:
@@ -55,10 +56,11 @@ def take_scores(measure: Measure, parts: Parts, average: AveragedGenerator) -> d
 
 
 @torch.no_grad()
-def save_fakes(path: Path, parts: Parts, average: AveragedGenerator) -> None:
+def save_fakes(path: Path | None, parts: Parts, average: AveragedGenerator) -> None:
     """A picture by the averaged generator, from latents that are the same all through the run.
 
-    Measures the batch-norm statistics of the average before, on latents of the prior (not moved: as they are sampled).
+    Measures the batch-norm statistics of the average before, on latents of the prior (not moved: as they are sampled). Every
+    rank must do that, for the scores; those that do not write pass None.
     """
     config, classes = parts.config, parts.data.num_classes if parts.config.data.conditional else 0
     source = torch.Generator(parts.device).manual_seed(config.run.seed + 1)
@@ -76,6 +78,8 @@ def save_fakes(path: Path, parts: Parts, average: AveragedGenerator) -> None:
     z = draw(n)
     labels = torch.arange(n, device=parts.device) // columns % classes if classes else None  # a row per class
     recompute_statistics(average.module, statistics_inputs())
+    if path is None:
+        return
     images = torch.cat([_generate(average.module, z, labels, i, batch) for i in range(0, n, batch)])
     save_picture(path, images, columns=columns, centres=_centres(parts))
 

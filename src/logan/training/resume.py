@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,29 @@ from typing import Any
 from logan import snapshot
 from logan.config import Config
 from logan.errors import InputError
-from logan.training import state
+from logan.training import folder, state
 from logan.training.averaging import AveragedGenerator
 from logan.training.setup import Parts
+
+AUTO = "auto"
+"""For ``--resume``: go on if there is something to go on with, else begin. What a job that may be restarted asks for."""
+
+
+def latest(outdir: str | Path, config: Config) -> Path | None:
+    """The run folder with the highest number in ``outdir`` that these settings may go on with; None if there is none."""
+    outdir = Path(outdir).expanduser()
+    runs = sorted(outdir.glob("[0-9]*"), key=lambda p: p.name, reverse=True) if outdir.is_dir() else []
+    for path in runs:
+        if (path / state.FILE_NAME).exists():
+            with contextlib.suppress(InputError):
+                check_same_settings(folder.read_options(path), config, path)
+                return path
+    return None
 
 
 def resumed_folder(resume: str | Path | None) -> Path | None:
     """The run folder that ``--resume`` names, or None if it names a snapshot or nothing."""
-    if resume is None:
+    if resume is None or resume == AUTO:
         return None
     path = Path(resume)
     if path.name == state.FILE_NAME:
@@ -43,6 +59,7 @@ def check_same_settings(old: Config, new: Config, path: Path) -> None:
         run=replace(old.run, kimg=new.run.kimg, tick=new.run.tick, snap=new.run.snap, device=new.run.device),
         data=replace(old.data, data=new.data.data, workers=new.data.workers),
         scores=new.scores,
+        game=replace(old.game, batch_gpu=new.game.batch_gpu),
     )
     if allowed != new:
         before, after = _flatten(allowed.to_dict()), _flatten(new.to_dict())

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from logan.config import Config
 from logan.data import Dataset, Mixture
+from logan.distributed import World
 from logan.evaluation import names, protocols, records
 from logan.sampling import draw_latents, evaluation_step, generate
 
@@ -28,15 +29,22 @@ class Scorer:
         device: where images are generated and scored.
         say: told what takes long.
         progress: as :func:`logan.training.watch.track`, or None.
+        world: the ranks, each of which generates its share of the images.
 
     Raises:
         InputError: metrics that do not fit the data, or a detector that is not there.
     """
 
     def __init__(
-        self, config: Config, data: Dataset | Mixture, device: torch.device, say: Callable[[str], None], progress: Any
+        self,
+        config: Config,
+        data: Dataset | Mixture,
+        device: torch.device,
+        say: Callable[[str], None],
+        progress: Any,
+        world: World | None = None,
     ) -> None:
-        self.config, self.device = config, device
+        self.config, self.device, self.world = config, device, World() if world is None else world
         self.classes = data.num_classes if config.data.conditional else 0
         s = config.scores
         self.step = evaluation_step(config, s.metric_latent_steps) if names.parse_all(s.metrics) else None
@@ -50,6 +58,7 @@ class Scorer:
             say=say,
             progress=progress,
         )
+        self.evaluator.gather = self.world.gathered
 
     def __call__(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, float]:
         """Scores by name; the same latents every time."""
@@ -60,6 +69,8 @@ class Scorer:
         source = torch.Generator("cpu").manual_seed(seed)
         z = draw_latents(self.config, n, source)
         labels = torch.randint(self.classes, (n,), generator=source) if self.classes else None
+        own = self.world.share(n)
+        z, labels = z[own], None if labels is None else labels[own]
         yield from generate(generator, discriminator, z, labels, self.step, batch=BATCH, seed=seed, device=self.device)
 
     def write(self, run: Path, images: int, steps: int, seconds: float) -> records.Measure:

@@ -6,17 +6,18 @@ import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from logan import losses, networks, prior
+from logan import config_checks, losses, networks, prior
 from logan.config import Config
 from logan.cs_gan import give_step_size
 from logan.data import Dataset, Mixture, batches, open_data
+from logan.distributed import World
 from logan.errors import InputError
 from logan.game import EngineName, Game
 
@@ -147,10 +148,17 @@ class Parts:
     game: Game
     random: torch.Generator
     """Draws the latents of training."""
+    world: World = field(default_factory=World)
 
     def latents(self, n: int) -> Tensor:
-        """n fresh latents, (n, d)."""
-        return prior.draw(self.config.networks.prior, n, self.config.networks.latent_dim, self.random)
+        """n fresh latents, (n, d): this rank's share of those that all ranks draw alike.
+
+        So a run's random state is one, however many ranks there are, and may go on with another number of them.
+        """
+        drawn = prior.draw(
+            self.config.networks.prior, n * self.world.size, self.config.networks.latent_dim, self.random
+        )
+        return drawn[self.world.share(len(drawn))]
 
     def reals(self, start: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Real batches from the ``start``-th image on, without labels unless the networks want them."""
@@ -163,15 +171,18 @@ class Parts:
             device=self.device,
             mirror=c.data.mirror,
             workers=c.data.workers,
+            share=self.world.share(c.game.batch),
         )
         order = memory_format(c)
         for images, labels in stream:
             yield images.contiguous(memory_format=order), labels if c.data.conditional else None
 
 
-def build(config: Config, data: Dataset | Mixture) -> Parts:
-    """Seed everything and build the networks, the optimisers and the game."""
-    device = choose_device(config.run.device)
+def build(config: Config, data: Dataset | Mixture, world: World | None = None) -> Parts:
+    """Seed everything and build the networks, the optimisers and the game, the same on every rank of ``world``."""
+    world = World() if world is None else world
+    config_checks.check_ranks(config, world.size)
+    device = choose_device(world.device or config.run.device)
     seed_everything(config.run.seed)
     generator, discriminator = networks.create(**architecture(config, data))
     if config.latent.latent == "cs":
@@ -193,6 +204,17 @@ def build(config: Config, data: Dataset | Mixture) -> Parts:
         engine=choose_engine(config.run.engine, device),
         latent_every=config.latent.latent_every,
         latent_share=config.latent.latent_share,
+        micro_batch=micro_batch(config, world.size),
+        world=world,
+    )
+    world.start_alike(
+        [*generator.parameters(), *generator.buffers(), *discriminator.parameters(), *discriminator.buffers()]
     )
     source = torch.Generator(device).manual_seed(config.run.seed)
-    return Parts(config, device, data, generator, discriminator, game, source)
+    return Parts(config, device, data, generator, discriminator, game, source, world)
+
+
+def micro_batch(config: Config, ranks: int) -> int | None:
+    """``batch_gpu`` where it is less than a rank's share of the batch; None for the share in one piece."""
+    size = config.game.batch_gpu
+    return None if size is None or size >= config.game.batch // ranks else size

@@ -1,0 +1,148 @@
+"""``logan train`` under torchrun: as one rank, and what happens when a rank dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from logan.cli.main import main
+
+SMALL = ["train", "--preset", "digits", "--network", "dcgan", "--width", "4", "--batch", "32", "--kimg", "2", "--tick", "1",
+         "--snap", "1", "--metrics", "fid256", "--threads", "1"]  # fmt: skip
+NEVER_ENDING = [*SMALL, "--kimg", "100000", "--snap", "1"]
+
+
+def torchrun(outdir: Path, *args: str, restarts: int = 0, ranks: int = 2) -> subprocess.Popen[str]:
+    """``torchrun … logan train``, its output in a pipe."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    command += [f"--max-restarts={restarts}", "-m", "logan.cli.main", *args, "--outdir", str(outdir)]
+    return subprocess.Popen(
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+
+
+def ticks(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+
+
+def test_two_ranks_train_as_one_does(tmp_path: Path) -> None:
+    """On images of noise: where pixels are constant some gradients are rounding errors, and Adam makes steps of those."""
+    noise = np.random.default_rng(0).integers(0, 256, (8, 16, 8, 8, 3), dtype=np.uint8)
+    for i, images in enumerate(noise):
+        (tmp_path / "data" / str(i)).mkdir(parents=True)
+        for j, image in enumerate(images):
+            Image.fromarray(image).save(tmp_path / "data" / str(i) / f"{j}.png")
+    flags = [*SMALL, "--data", str(tmp_path / "data"), "--conditional", "--spectral-norm", "True", "--mirror"]
+    process = torchrun(tmp_path / "two", *flags)
+    assert main([*flags, "--outdir", str(tmp_path / "one")]) == 0
+    output = process.communicate()[0]
+    assert process.returncode == 0, output
+    one, two = (next((tmp_path / name).glob("00000-*")) for name in ("one", "two"))
+    assert output.count("done: ") == 1  # rank 0 alone speaks
+    assert sorted(p.name for p in two.iterdir()) == sorted(p.name for p in one.iterdir())
+    for a, b in zip(ticks(one), ticks(two), strict=True):
+        for name in ("d_loss", "g_loss", "delta_z", "penalty", "real_score"):
+            assert a[name] == pytest.approx(b[name], rel=1e-3, abs=1e-4), name
+        assert a["metrics"]["fid256"] == pytest.approx(b["metrics"]["fid256"], rel=1e-2)
+    weights, others = (load_file(max(run.glob("network-snapshot-*.safetensors"))) for run in (one, two))
+    for name, value in weights.items():
+        torch.testing.assert_close(value, others[name], rtol=1e-2, atol=1e-3, msg=name)
+
+
+def wait_for(condition: Any, seconds: float = 120) -> Any:
+    """The first value of ``condition()`` that is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError("waited too long")
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """The ranks' processes, in the order of their ranks."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int(re.search(r"^PPid:\s+(\d+)", (entry / "status").read_text(), re.M)[1])  # type: ignore[index]
+            variables = (entry / "environ").read_bytes() if parent == process.pid else b""
+        except (OSError, TypeError):
+            continue
+        rank = re.search(rb"(?:^|\0)RANK=(\d+)", variables)
+        if rank:
+            found[int(rank[1])] = int(entry.name)
+    return [found[rank] for rank in sorted(found)]
+
+
+linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+
+
+@linux
+def test_a_rank_that_dies_ends_the_run_and_says_so(tmp_path: Path) -> None:
+    process = torchrun(tmp_path, *NEVER_ENDING)
+    try:
+        wait_for(lambda: list(tmp_path.glob("*/network-snapshot-*.json")))
+        os.kill(children(process)[1], signal.SIGKILL)
+        began = time.monotonic()
+        output = process.communicate(timeout=90)[0]
+    finally:
+        process.kill()
+    assert time.monotonic() - began < 60
+    assert process.returncode != 0
+    assert "logan: error: rank 0: another rank is gone, so this one stops" in output
+    assert "--resume auto goes on from there" in output
+    assert children(process) == []
+
+
+@linux
+def test_torchrun_restarts_from_the_last_state(tmp_path: Path) -> None:
+    process = torchrun(tmp_path, *NEVER_ENDING, restarts=1)
+    try:
+        wait_for(lambda: list(tmp_path.glob("*/network-snapshot-*.json")))
+        first = children(process)
+        os.kill(first[1], signal.SIGKILL)
+        second = wait_for(lambda: [c for c in children(process) if c not in first] if children(process) else [])
+        run = next(tmp_path.glob("00000-*"))
+        reached = ticks(run)[-1]["kimg"]
+        wait_for(lambda: ticks(run)[-1]["kimg"] > reached + 1)
+        os.kill(second[0], signal.SIGINT)  # one rank is asked to stop: all save and stop together
+        output = process.communicate(timeout=90)[0]
+    finally:
+        process.kill()
+    assert [p.name for p in tmp_path.iterdir()] == [run.name]
+    assert "going on at" in output
+    assert "stopped at" in output
+    assert [t["tick"] for t in ticks(run)] == list(range(len(ticks(run))))
+
+
+def test_what_ranks_cannot_do(tmp_path: Path) -> None:
+    bad = {
+        "--batch 33 cannot be shared by 2 ranks evenly": ["--batch", "33"],
+        "--batch-gpu 3 does not divide the 16 images": ["--batch-gpu", "3"],
+        "--dynamics sga needs the whole batch on one device": ["--dynamics", "sga"],
+        "--probe looks at the game on one device": ["--probe", "10"],
+        "--engine compiled is for one rank": ["--engine", "compiled"],
+    }
+    from logan import presets
+    from logan.cli.train import read_arguments
+    from logan.config_checks import check_ranks
+    from logan.errors import InputError
+
+    assert presets  # the command line is read as by the command
+    for message, flags in bad.items():
+        with pytest.raises(InputError, match=re.escape(message)):
+            check_ranks(read_arguments([*SMALL[1:], *flags]).config(), 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from logan.errors import InputError, did_you_mean
-from logan.networks import dcgan, mlp, sndcgan
+from logan.networks import biggan, biggan_deep, dcgan, mlp, sagan, sndcgan, sngan
 from logan.networks.activations import ACTIVATIONS
 from logan.networks.base import Discriminator, Generator
 from logan.networks.layers import count_parameters
@@ -17,6 +17,10 @@ NETWORKS: dict[str, Callable[[Spec], tuple[Generator, Discriminator]]] = {
     "mlp": mlp.build,
     "dcgan": dcgan.build,
     "sndcgan": sndcgan.build,
+    "sngan": sngan.build,
+    "sagan": sagan.build,
+    "biggan": biggan.build,
+    "biggan-deep": biggan_deep.build,
 }
 
 
@@ -41,14 +45,15 @@ def create(
     For the four last arguments None means the network's own published choice.
 
     Args:
-        name: a key of ``NETWORKS``: ``"mlp"``, ``"dcgan"`` or ``"sndcgan"``.
+        name: a key of ``NETWORKS``: ``"mlp"``, ``"dcgan"``, ``"sndcgan"``, ``"sngan"``, ``"sagan"``, ``"biggan"`` or ``"biggan-deep"``.
         image_size: H = W. Size 1 means points, with ``image_channels`` coordinates, which are not bounded (mlp only).
         image_channels: C.
         latent_dim: the length of z.
         num_classes: 0 for unconditional networks.
         width: the number of channels at the largest resolution (mlp: the units of a hidden layer).
         activation: a key of ``ACTIVATIONS``, put in the place of every nonlinearity of both networks.
-        spectral_norm: whether every weight of the discriminator is divided by its largest singular value.
+        spectral_norm: whether every weight of the discriminator is divided by its largest singular value; of the generator
+            too, where that is published (sagan, biggan, biggan-deep), and nowhere with False.
         depth: the number of hidden layers (mlp only).
 
     Raises:

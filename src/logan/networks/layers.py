@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
@@ -19,16 +21,42 @@ def stack(**layers: nn.Module | None) -> nn.Sequential:
     return nn.Sequential(OrderedDict((name, layer) for name, layer in layers.items() if layer is not None))
 
 
-def add_spectral_norm(module: nn.Module) -> None:
+def add_spectral_norm(module: nn.Module, eps: float = 1e-12, without: Sequence[nn.Module] = ()) -> None:
     """Divide the weight of every convolution, linear layer and embedding by its largest singular value, in place.
 
     One power iteration per forward pass in training mode, none in evaluation mode (Miyato et al. 2018, Algorithm 1;
     CS-GAN's TensorFlow code also iterates at evaluation). Call it after the weights have their initial values: it
     starts with 15 iterations on them.
+
+    Args:
+        module: whose layers.
+        eps: added where the vectors are normalised.
+        without: layers that are left as they are.
     """
     kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)
-    for layer in [m for m in module.modules() if isinstance(m, kinds)]:
-        parametrizations.spectral_norm(layer, n_power_iterations=1)
+    for layer in [m for m in module.modules() if isinstance(m, kinds) and m not in without]:
+        parametrizations.spectral_norm(layer, n_power_iterations=1, eps=eps)
+
+
+def init_orthogonal(module: nn.Module) -> None:
+    """Orthogonal weights and biases of 0 (Saxe et al. 2014), as BigGAN has them; for ``apply``."""
+    if isinstance(module, (nn.Conv2d, nn.Linear, nn.Embedding)):
+        nn.init.orthogonal_(module.weight)
+        if getattr(module, "bias", None) is not None:
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+
+def init_xavier(module: nn.Module) -> None:
+    """Uniform within ±√(6/(fan in + fan out)) and biases of 0 (Glorot & Bengio 2010), as SN-GAN and SAGAN have them."""
+    if isinstance(module, (nn.Conv2d, nn.Linear, nn.Embedding)):
+        nn.init.xavier_uniform_(module.weight)
+        if getattr(module, "bias", None) is not None:
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+
+def double(x: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, C, 2H, 2W) by repeating every pixel."""
+    return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 class LabelConcat(nn.Module):

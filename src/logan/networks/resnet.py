@@ -1,0 +1,214 @@
+"""The residual pair that SN-GAN, SAGAN and BigGAN have in common; in what they differ is a :class:`Style`.
+
+Channels, in multiples of the width: as in the tables of Miyato & Koyama (2018), Zhang et al. (2018) and Brock et al. (2018,
+tables 4 to 6), and for 32×32 as on CIFAR-10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from logan.errors import InputError
+from logan.networks.activations import pick_activation
+from logan.networks.attention import SelfAttention
+from logan.networks.base import Checkpointed, Discriminator, Generator
+from logan.networks.layers import LabelProjection, add_spectral_norm, double
+from logan.networks.norms import BatchNorm, ClassBatchNorm, ConditionalBatchNorm, MakeNorm
+from logan.networks.spec import Spec
+
+G_CHANNELS = {32: (4, 4, 4, 4), 64: (16, 16, 8, 4, 2), 128: (16, 16, 8, 4, 2, 1), 256: (16, 16, 8, 8, 4, 2, 1)}
+"""At 4×4, and after every block, each of which doubles the size."""
+D_CHANNELS = {32: (4, 4, 4, 4), 64: (1, 2, 4, 8, 16), 128: (1, 2, 4, 8, 16, 16), 256: (1, 2, 4, 8, 8, 16, 16)}
+"""After every block. All but the last halve the size; at 32×32 the first two do."""
+EMBEDDING = 128
+"""Numbers that stand for a class, in BigGAN's generators (Brock et al. 2018, section 3.1)."""
+
+Activation = Callable[[], nn.Module]
+
+
+@dataclass(frozen=True)
+class Style:
+    """What makes one of the family.
+
+    Attributes:
+        width: channels of the narrowest layer, if none are asked for.
+        condition: ``class``: a gain and bias per class, all of z in the first layer; ``chunks``: z in as many parts as there
+            are layers to feed, each with the class's embedding beside it.
+        attention: of the image size, at which size of feature map there is a non-local block; None for none.
+        normed_g: spectral norm in G too.
+        wide_d: the first convolution of D's blocks has as many channels as the second; else as many as come in.
+        init: of all weights.
+        eps: of batch norm, and of spectral norm.
+        d_channels: D's, where they are not ``D_CHANNELS``.
+    """
+
+    width: int
+    condition: Literal["class", "chunks"]
+    attention: Callable[[int], int | None]
+    normed_g: bool
+    wide_d: bool
+    init: Callable[[nn.Module], None]
+    eps: tuple[float, float]
+    d_channels: dict[int, tuple[int, ...]]
+
+
+def build(spec: Spec, style: Style) -> tuple[Generator, Discriminator]:
+    """The pair of that style for a size in ``G_CHANNELS``.
+
+    Raises:
+        InputError: another size, ``depth``, or a latent that cannot be divided.
+    """
+    spec.refuse("depth")
+    check_size(spec)
+    return ResnetGenerator(spec, style), ResnetDiscriminator(spec, style)
+
+
+def check_size(spec: Spec) -> None:
+    """Raise InputError for a size that the family does not have."""
+    if spec.image_size not in G_CHANNELS:
+        sizes = ", ".join(map(str, G_CHANNELS))
+        raise InputError(f"{spec.name} cannot make images of size {spec.image_size}; it can make {sizes}")
+
+
+class ResnetGenerator(Generator, Checkpointed):
+    """A linear layer to 4×4, blocks that double the size, then batch norm, activation and a 3×3 convolution to the image."""
+
+    def __init__(self, spec: Spec, style: Style) -> None:
+        super().__init__(spec)
+        width, activation = spec.width or style.width, pick_activation(spec.activation, "relu")
+        channels = [width * c for c in G_CHANNELS[spec.image_size]]
+        self.chunked = style.condition == "chunks"
+        first, make_norm = self._conditions(spec, style, slots=len(channels))
+        self.input = nn.Linear(first, channels[0] * 16)
+        self.blocks = nn.ModuleList()
+        self.attention_after: int | None = None
+        for i, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
+            self.blocks.append(GeneratorBlock(before, after, make_norm, activation))
+            if 8 * 2**i == style.attention(spec.image_size):
+                self.attention_after, self.attention = i, SelfAttention(after)
+        self.norm = BatchNorm(channels[-1], eps=style.eps[0])
+        self.activation = activation()
+        self.output = nn.Conv2d(channels[-1], spec.image_channels, 3, 1, 1)
+        self.apply(style.init)
+        for module in self.modules():
+            if isinstance(module, ClassBatchNorm):
+                module.begin()
+        if style.normed_g and spec.spectral_norm is not False:
+            # not on what stands for a class (Brock et al.'s generator; REFERENCE 2.2)
+            add_spectral_norm(self, style.eps[1], without=[m for m in self.modules() if isinstance(m, nn.Embedding)])
+
+    def _conditions(self, spec: Spec, style: Style, slots: int) -> tuple[int, MakeNorm]:
+        """Inputs of the first layer, and the maker of the blocks' norms."""
+        self.embedding = None
+        if not self.chunked:
+            if spec.num_classes:
+                return spec.latent_dim, lambda c: ClassBatchNorm(c, spec.num_classes, style.eps[0])
+            return spec.latent_dim, lambda c: BatchNorm(c, eps=style.eps[0])
+        self.chunk, rest = divmod(spec.latent_dim, slots)
+        if rest or not self.chunk:
+            near = max(1, self.chunk) * slots
+            raise InputError(
+                f"{spec.name} at {spec.image_size}x{spec.image_size} divides z into {slots} parts; latent_dim "
+                f"{spec.latent_dim} does not divide, {near} does"
+            )
+        if spec.num_classes:
+            self.embedding = nn.Embedding(spec.num_classes, EMBEDDING)
+        dim = self.chunk + (EMBEDDING if spec.num_classes else 0)
+        return self.chunk, lambda c: ConditionalBatchNorm(c, dim, style.eps[0])
+
+    def draw(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        first, *conditions = self._parts(z, labels)
+        x = self.input(first).view(z.shape[0], -1, 4, 4)
+        for i, (block, condition) in enumerate(zip(self.blocks, conditions, strict=True)):
+            x = self.run(block, x, condition)
+            if i == self.attention_after:
+                x = self.run(self.attention, x)
+        return torch.tanh(self.output(self.activation(self.norm(x))))
+
+    def _parts(self, z: Tensor, labels: Tensor | None) -> list[Tensor | None]:
+        """The first layer's input, and the condition of every block."""
+        if not self.chunked:
+            return [z, *[labels] * len(self.blocks)]
+        first, *chunks = z.split(self.chunk, dim=1)
+        if self.embedding is None:
+            return [first, *chunks]
+        embedded = self.embedding(labels)
+        return [first, *[torch.cat([embedded, chunk], dim=1) for chunk in chunks]]
+
+
+class GeneratorBlock(nn.Module):
+    """norm · act · ↑2 · 3×3 · norm · act · 3×3, beside ↑2 · 1×1."""
+
+    def __init__(self, before: int, after: int, make_norm: MakeNorm, activation: Activation) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = make_norm(before), make_norm(after)
+        self.activation1, self.activation2 = activation(), activation()
+        self.conv1 = nn.Conv2d(before, after, 3, 1, 1)
+        self.conv2 = nn.Conv2d(after, after, 3, 1, 1)
+        self.skip = nn.Conv2d(before, after, 1)
+
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        h = self.conv1(double(self.activation1(self.norm1(x, condition))))
+        h = self.conv2(self.activation2(self.norm2(h, condition)))
+        # a 1×1 convolution of repeated pixels is the repetition of its results, at a quarter of the work
+        return h + double(self.skip(x))
+
+
+class ResnetDiscriminator(Discriminator, Checkpointed):
+    """Blocks that halve the size, activation, sum over all places, and a linear layer; the class enters by projection."""
+
+    def __init__(self, spec: Spec, style: Style) -> None:
+        super().__init__(spec)
+        width, activation = spec.width or style.width, pick_activation(spec.activation, "relu")
+        size, before = spec.image_size, spec.image_channels
+        channels = [width * c for c in style.d_channels[size]]
+        halving = 2 if size == 32 else len(channels) - 1
+        self.blocks = nn.ModuleList()
+        self.attention_after: int | None = None
+        for i, after in enumerate(channels):
+            hidden = after if style.wide_d or i == 0 else before
+            self.blocks.append(DiscriminatorBlock(before, hidden, after, i < halving, i == 0, activation))
+            size = size // 2 if i < halving else size
+            if size == style.attention(spec.image_size) and i < halving:
+                self.attention_after, self.attention = i, SelfAttention(after)
+            before = after
+        self.activation = activation()
+        self.head = nn.Linear(before, 1)
+        self.projection = LabelProjection(spec.num_classes, before)
+        self.apply(style.init)
+        if spec.spectral_norm is not False:
+            add_spectral_norm(self, style.eps[1])
+
+    def judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        x = images
+        for i, block in enumerate(self.blocks):
+            x = self.run(block, x)
+            if i == self.attention_after:
+                x = self.run(self.attention, x)
+        h = self.activation(x).sum(dim=(2, 3))  # (B, C)
+        return self.projection(self.head(h).squeeze(1), h, labels)
+
+
+class DiscriminatorBlock(nn.Module):
+    """[act ·] 3×3 · act · 3×3 [· ↓2], beside 1×1 [· ↓2]. The first block sees the image, without an activation before."""
+
+    def __init__(self, before: int, hidden: int, after: int, halve: bool, first: bool, activation: Activation) -> None:
+        super().__init__()
+        self.halve = halve
+        self.activation1 = nn.Identity() if first else activation()
+        self.activation2 = activation()
+        self.conv1 = nn.Conv2d(before, hidden, 3, 1, 1)
+        self.conv2 = nn.Conv2d(hidden, after, 3, 1, 1)
+        self.skip = nn.Conv2d(before, after, 1) if halve or before != after else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv2(self.activation2(self.conv1(self.activation1(x))))
+        h, x = (F.avg_pool2d(h, 2), F.avg_pool2d(x, 2)) if self.halve else (h, x)
+        # means and 1×1 convolutions change places freely; after the mean there is a quarter of the work
+        return h + (x if self.skip is None else self.skip(x))

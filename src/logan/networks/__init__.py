@@ -45,7 +45,7 @@ def create(
     For the four last arguments None means the network's own published choice.
 
     Args:
-        name: a key of ``NETWORKS``: ``"mlp"``, ``"dcgan"``, ``"sndcgan"``, ``"sngan"``, ``"sagan"``, ``"biggan"`` or ``"biggan-deep"``.
+        name: a key of ``NETWORKS``.
         image_size: H = W. Size 1 means points, with ``image_channels`` coordinates, which are not bounded (mlp only).
         image_channels: C.
         latent_dim: the length of z.

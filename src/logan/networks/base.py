@@ -1,4 +1,8 @@
-"""What every pair of networks promises: the calls, their checks, and the attributes the rest of the project reads."""
+"""What every pair of networks promises: the calls, their checks, and the attributes the rest of the project reads.
+
+Networks of residual blocks are :class:`~logan.networks.checkpointing.Checkpointed` too: they have an attribute ``checkpointing``,
+False unless it is set, with which blocks compute their activations again in backward passes.
+"""
 
 from __future__ import annotations
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from logan.networks.activations import pick_activation
 from logan.networks.attention import SelfAttention
-from logan.networks.base import Checkpointed, Discriminator, Generator
-from logan.networks.biggan import attention
+from logan.networks.base import Discriminator, Generator
+from logan.networks.checkpointing import Checkpointed
 from logan.networks.layers import LabelProjection, add_spectral_norm, double, init_orthogonal
+from logan.networks.layouts import BIGGAN, biggan_attention, check_size
 from logan.networks.norms import BatchNorm, ConditionalBatchNorm
-from logan.networks.resnet import EMBEDDING, G_CHANNELS, Activation, check_size
+from logan.networks.resnet import EMBEDDING, Activation
 from logan.networks.spec import Spec
 
 WIDTH = 128
 EPS = 1e-4
 """Of batch norm and of spectral norm (huggingface/pytorch-pretrained-BigGAN, config.py:32)."""
-D_CHANNELS = {32: (4, 4, 4, 4), 64: (1, 2, 4, 8, 16), 128: (1, 2, 4, 8, 16, 16), 256: (1, 2, 4, 8, 8, 16, 16)}
-"""After the first convolution, and after every pair of blocks, the first of which halves the size; at 32 the last pair does not."""
 
 
 def build(spec: Spec) -> tuple[Generator, Discriminator]:
@@ -42,16 +43,16 @@ class BigGANDeepGenerator(Generator, Checkpointed):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         width, activation = spec.width or WIDTH, pick_activation(spec.activation, "relu")
-        channels = [width * c for c in G_CHANNELS[spec.image_size]]
+        channels = [width * c for c in BIGGAN[spec.image_size].g]
         self.embedding = nn.Embedding(spec.num_classes, EMBEDDING) if spec.num_classes else None
         dim = spec.latent_dim + (EMBEDDING if spec.num_classes else 0)
         self.input = nn.Linear(dim, channels[0] * 16)
         self.blocks = nn.ModuleList()
         self.attention_after: int | None = None
-        for i, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
+        for i, (before, after) in enumerate(itertools.pairwise(channels)):
             self.blocks.append(GeneratorBottleneck(before, before, dim, False, activation))
             self.blocks.append(GeneratorBottleneck(before, after, dim, True, activation))
-            if 8 * 2**i == attention(spec.image_size):
+            if 8 * 2**i == biggan_attention(spec.image_size):
                 self.attention_after, self.attention = 2 * i + 1, SelfAttention(after)
         self.norm = BatchNorm(channels[-1], eps=EPS)
         self.activation = activation()
@@ -101,15 +102,16 @@ class BigGANDeepDiscriminator(Discriminator, Checkpointed):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         width, activation = spec.width or WIDTH, pick_activation(spec.activation, "relu")
-        channels = [width * c for c in D_CHANNELS[spec.image_size]]
-        halving = 2 if spec.image_size == 32 else len(channels) - 1
+        layout, size = BIGGAN[spec.image_size], spec.image_size
+        channels = [width * c for c in layout.d]
         self.input = nn.Conv2d(spec.image_channels, channels[0], 3, 1, 1)
         self.blocks = nn.ModuleList()
         self.attention_after: int | None = None
-        for i, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
-            self.blocks.append(DiscriminatorBottleneck(before, after, i < halving, activation))
+        for i, (before, after) in enumerate(itertools.pairwise(channels)):
+            self.blocks.append(DiscriminatorBottleneck(before, after, i < layout.halving, activation))
             self.blocks.append(DiscriminatorBottleneck(after, after, False, activation))
-            if i < halving and spec.image_size // 2 ** (i + 1) == attention(spec.image_size):
+            size = size // 2 if i < layout.halving else size
+            if i < layout.halving and size == biggan_attention(spec.image_size):
                 self.attention_after, self.attention = 2 * i + 1, SelfAttention(after)
         self.activation = activation()
         self.head = nn.Linear(channels[-1], 1)

@@ -1,11 +1,12 @@
 """The residual pair that SN-GAN, SAGAN and BigGAN have in common; in what they differ is a :class:`Style`.
 
-Channels, in multiples of the width: as in the tables of Miyato & Koyama (2018), Zhang et al. (2018) and Brock et al. (2018,
-tables 4 to 6), and for 32×32 as on CIFAR-10.
+Sources: pfnet-research/sngan_projection (Miyato & Koyama 2018), brain-research/self-attention-gan (Zhang et al. 2018), Brock et
+al. (2018), appendix B, figure 15 and tables 4 to 6. The channels are in :mod:`logan.networks.layouts`.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -17,15 +18,13 @@ from torch import Tensor, nn
 from logan.errors import InputError
 from logan.networks.activations import pick_activation
 from logan.networks.attention import SelfAttention
-from logan.networks.base import Checkpointed, Discriminator, Generator
+from logan.networks.base import Discriminator, Generator
+from logan.networks.checkpointing import Checkpointed
 from logan.networks.layers import LabelProjection, add_spectral_norm, double
+from logan.networks.layouts import Layout, check_size
 from logan.networks.norms import BatchNorm, ClassBatchNorm, ConditionalBatchNorm, MakeNorm
 from logan.networks.spec import Spec
 
-G_CHANNELS = {32: (4, 4, 4, 4), 64: (16, 16, 8, 4, 2), 128: (16, 16, 8, 4, 2, 1), 256: (16, 16, 8, 8, 4, 2, 1)}
-"""At 4×4, and after every block, each of which doubles the size."""
-D_CHANNELS = {32: (4, 4, 4, 4), 64: (1, 2, 4, 8, 16), 128: (1, 2, 4, 8, 16, 16), 256: (1, 2, 4, 8, 8, 16, 16)}
-"""After every block. All but the last halve the size; at 32×32 the first two do."""
 EMBEDDING = 128
 """Numbers that stand for a class, in BigGAN's generators (Brock et al. 2018, section 3.1)."""
 
@@ -40,12 +39,12 @@ class Style:
         width: channels of the narrowest layer, if none are asked for.
         condition: ``class``: a gain and bias per class, all of z in the first layer; ``chunks``: z in as many parts as there
             are layers to feed, each with the class's embedding beside it.
-        attention: of the image size, at which size of feature map there is a non-local block; None for none.
+        attention: from the image size to the size of the feature map with a non-local block; None for none.
         normed_g: spectral norm in G too.
         wide_d: the first convolution of D's blocks has as many channels as the second; else as many as come in.
         init: of all weights.
         eps: of batch norm, and of spectral norm.
-        d_channels: D's, where they are not ``D_CHANNELS``.
+        layouts: the channels, by image size.
     """
 
     width: int
@@ -55,11 +54,11 @@ class Style:
     wide_d: bool
     init: Callable[[nn.Module], None]
     eps: tuple[float, float]
-    d_channels: dict[int, tuple[int, ...]]
+    layouts: dict[int, Layout]
 
 
 def build(spec: Spec, style: Style) -> tuple[Generator, Discriminator]:
-    """The pair of that style for a size in ``G_CHANNELS``.
+    """The pair of that style for 32, 64, 128 or 256.
 
     Raises:
         InputError: another size, ``depth``, or a latent that cannot be divided.
@@ -69,26 +68,19 @@ def build(spec: Spec, style: Style) -> tuple[Generator, Discriminator]:
     return ResnetGenerator(spec, style), ResnetDiscriminator(spec, style)
 
 
-def check_size(spec: Spec) -> None:
-    """Raise InputError for a size that the family does not have."""
-    if spec.image_size not in G_CHANNELS:
-        sizes = ", ".join(map(str, G_CHANNELS))
-        raise InputError(f"{spec.name} cannot make images of size {spec.image_size}; it can make {sizes}")
-
-
 class ResnetGenerator(Generator, Checkpointed):
     """A linear layer to 4×4, blocks that double the size, then batch norm, activation and a 3×3 convolution to the image."""
 
     def __init__(self, spec: Spec, style: Style) -> None:
         super().__init__(spec)
         width, activation = spec.width or style.width, pick_activation(spec.activation, "relu")
-        channels = [width * c for c in G_CHANNELS[spec.image_size]]
+        channels = [width * c for c in style.layouts[spec.image_size].g]
         self.chunked = style.condition == "chunks"
         first, make_norm = self._conditions(spec, style, slots=len(channels))
         self.input = nn.Linear(first, channels[0] * 16)
         self.blocks = nn.ModuleList()
         self.attention_after: int | None = None
-        for i, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
+        for i, (before, after) in enumerate(itertools.pairwise(channels)):
             self.blocks.append(GeneratorBlock(before, after, make_norm, activation))
             if 8 * 2**i == style.attention(spec.image_size):
                 self.attention_after, self.attention = i, SelfAttention(after)
@@ -139,7 +131,7 @@ class ResnetGenerator(Generator, Checkpointed):
         if self.embedding is None:
             return [first, *chunks]
         embedded = self.embedding(labels)
-        return [first, *[torch.cat([embedded, chunk], dim=1) for chunk in chunks]]
+        return [first, *[torch.cat([chunk, embedded], dim=1) for chunk in chunks]]
 
 
 class GeneratorBlock(nn.Module):
@@ -166,16 +158,14 @@ class ResnetDiscriminator(Discriminator, Checkpointed):
     def __init__(self, spec: Spec, style: Style) -> None:
         super().__init__(spec)
         width, activation = spec.width or style.width, pick_activation(spec.activation, "relu")
-        size, before = spec.image_size, spec.image_channels
-        channels = [width * c for c in style.d_channels[size]]
-        halving = 2 if size == 32 else len(channels) - 1
+        layout, size, before = style.layouts[spec.image_size], spec.image_size, spec.image_channels
         self.blocks = nn.ModuleList()
         self.attention_after: int | None = None
-        for i, after in enumerate(channels):
+        for i, after in enumerate(width * c for c in layout.d):
             hidden = after if style.wide_d or i == 0 else before
-            self.blocks.append(DiscriminatorBlock(before, hidden, after, i < halving, i == 0, activation))
-            size = size // 2 if i < halving else size
-            if size == style.attention(spec.image_size) and i < halving:
+            self.blocks.append(DiscriminatorBlock(before, hidden, after, i < layout.halving, i == 0, activation))
+            size = size // 2 if i < layout.halving else size
+            if size == style.attention(spec.image_size) and i < layout.halving:
                 self.attention_after, self.attention = i, SelfAttention(after)
             before = after
         self.activation = activation()

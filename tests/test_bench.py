@@ -90,7 +90,11 @@ def test_profile(capsys):
 def test_every_preset_has_a_stand_in(preset):
     shape = steps.stand_in(presets.get(preset))
     expected = {"digits": (1, 8), "ring": (2, 1), "grid": (2, 1), "fashion": (1, 32), "cifar10": (3, 32)}
-    assert (shape.channels, shape.image_size) == expected.get(preset, (3, 64))
+    large = 128 if "128" in preset else 64
+    assert (shape.channels, shape.image_size) == expected.get(preset, (3, large))
+    assert shape.num_classes == (
+        1000 if preset.startswith("imagenet") else 11 if preset == "emoji128" else shape.num_classes
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Literal
 
 from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
 from logan.errors import InputError, did_you_mean
+from logan.presets_large import LARGE
 
 _MODES = ScoreConfig(metrics=("modes10k",))
 
@@ -123,9 +124,10 @@ def dcgan64(latent: Latent = "ngd") -> Config:
     )
 
 
-PRESETS: dict[str, Callable[[Latent], Config]] = {
+PRESETS: dict[str, Callable[..., Config]] = {
     f.__name__: f for f in (digits, ring, grid, fashion, cifar10, dcgan64)
-}
+} | LARGE
+"""Called without an argument they have their own latent method."""
 
 
 WHERE_DATA_ARE = {
@@ -133,6 +135,11 @@ WHERE_DATA_ARE = {
     "cifar10": "pass --data with cifar-10-python.tar.gz or cifar-10-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html), "
     "their unpacked folder, or a folder of images",
     "dcgan64": "pass --data with a folder or a zip of your images",
+    "emoji128": "pass --data with a zip or a folder that has a folder of images per class",
+} | {
+    name: "make it with: logan data prepare FOLDER-OR-TAR-OF-IMAGENET data/imagenet128.zip --size 128; or pass --data"
+    for name in LARGE
+    if name.startswith("imagenet128")
 }
 """How to get what a preset's default ``data`` names, for those that do not come with the package."""
 
@@ -144,7 +151,11 @@ def check_data(config: Config) -> None:
         InputError: with the advice.
     """
     data = config.data.data
-    if config.preset in WHERE_DATA_ARE and os.sep in data and not Path(data).expanduser().exists():
+    if (
+        config.preset in WHERE_DATA_ARE
+        and (os.sep in data or data == PRESETS[config.preset]().data.data)
+        and not Path(data).expanduser().exists()
+    ):
         raise InputError(f"no data at {data}: {WHERE_DATA_ARE[config.preset]}")
 
 
@@ -160,7 +171,7 @@ def get(name: str, latent: str | None = None) -> Config:
     if latent is not None and latent not in LATENT_METHODS:
         hint = did_you_mean(latent, list(LATENT_METHODS))
         raise InputError(f"unknown latent method {latent!r}{hint}; --latent takes {', '.join(LATENT_METHODS)}")
-    config = PRESETS[name]("ngd" if latent is None else latent)  # type: ignore[arg-type]
+    config = PRESETS[name]() if latent is None else PRESETS[name](latent)
     return _as_cs_gan(config) if latent == "cs" else config
 
 

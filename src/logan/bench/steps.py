@@ -20,10 +20,13 @@ from logan.data import Mixture
 from logan.errors import InputError
 from logan.fast.engine import Engine
 from logan.game import Game
+from logan.presets_large import LARGE
 from logan.training import setup
 
-SHAPES = {"fashion": (1, 28), "cifar10": (3, 32), "dcgan64": (3, 64)}
-"""Channels and size of the images of presets whose data do not come with the package."""
+SHAPES = {"fashion": (1, 28, 10), "cifar10": (3, 32, 10), "dcgan64": (3, 64, 10), "emoji128": (3, 128, 11)} | {
+    name: (3, 128, 1000) for name in LARGE if name.startswith("imagenet128")
+}
+"""Channels, size and classes of the images of presets whose data do not come with the package."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,12 @@ def stand_in(config: Config) -> StandIn:
         data = setup.open_configured(config)
         classes = 0 if isinstance(data, Mixture) else data.num_classes
         return StandIn(data.name, data.channels, data.image_size, classes)
-    channels, size = SHAPES.get(config.preset, (d.channels, None if d.image_size is None else d.image_size - 2 * d.pad))
+    unknown = (d.channels, None if d.image_size is None else d.image_size - 2 * d.pad, 10)
+    channels, size, classes = SHAPES.get(config.preset, unknown)
     if channels is None or size is None:
         raise InputError(f"the shape of {d.data} is not known beforehand; pass --image-size and --channels")
     return StandIn(
-        "random images", d.channels or channels, d.image_size or size + 2 * d.pad, 10 if d.conditional else 0
+        "random images", d.channels or channels, d.image_size or size + 2 * d.pad, classes if d.conditional else 0
     )
 
 

@@ -25,7 +25,8 @@ class TrainArguments:
     """What ``logan train`` takes."""
 
     preset: str = "digits"
-    """digits, ring, grid, fashion, cifar10 or dcgan64."""
+    """digits, ring, grid, fashion, cifar10, dcgan64, emoji128, or imagenet128- with biggan-deep, biggan-deep-logan-gd,
+    biggan-deep-logan-ngd, biggan, sagan or sngan behind it."""
     outdir: str = "runs"
     """Where the numbered run folder is made."""
     desc: str | None = None

@@ -56,7 +56,14 @@ def check_same_settings(old: Config, new: Config, path: Path) -> None:
     """
     allowed = replace(
         old,
-        run=replace(old.run, kimg=new.run.kimg, tick=new.run.tick, snap=new.run.snap, device=new.run.device),
+        run=replace(
+            old.run,
+            kimg=new.run.kimg,
+            tick=new.run.tick,
+            snap=new.run.snap,
+            device=new.run.device,
+            checkpointing=new.run.checkpointing,
+        ),
         data=replace(old.data, data=new.data.data, workers=new.data.workers),
         scores=new.scores,
         game=replace(old.game, batch_gpu=new.game.batch_gpu),

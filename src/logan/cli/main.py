@@ -16,6 +16,7 @@ COMMANDS = {
     "curve": "draw truncation curves: FID against IS",
     "compare": "train several methods over several seeds, and put their scores side by side",
     "reproduce": "run what a claim of the paper needs: table2, mixtures, figure4a to 5b, dynamics",
+    "plan": "what a run would take on other devices: operations, memory, days",
     "bench": "measure what a step costs: time, operations, memory",
 }
 

@@ -1,78 +1,188 @@
-"""What ``logan train --dry-run`` prints."""
+"""``logan plan``: what a run would cost on devices that are not here."""
 
 from __future__ import annotations
 
-import dataclasses
-import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
-from logan import networks, snapshot
-from logan.config import Config
-from logan.cs_gan import give_step_size
-from logan.data import Mixture
+from logan import presets
+from logan.cli.parsing import parse, value_of
+from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig
 from logan.errors import InputError
-from logan.training import folder, state
-from logan.training.resume import check_same_settings, resumed_folder
-from logan.training.setup import architecture, choose_device, open_configured
+
+if TYPE_CHECKING:
+    from logan.bench.planning import Device, Plan
+
+DESCRIPTION = """Count what a step computes and holds in memory, without data, without the device, and without computing it;
+say how long the run would take at a share of the device's peak, and what fits into it. The ordinary GAN stands beside the run's
+own latent method."""
 
 
-def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None) -> None:
-    """Settings, data, parameter counts and plan; checks all that can be checked without starting, and writes nothing."""
-    warnings = config.check()
-    outdir = os.path.expanduser(outdir)
-    device = choose_device(config.run.device)
-    resumed = resumed_folder(resume)
-    if resumed is not None:
-        check_same_settings(folder.read_options(resumed), config, resumed)
-    data = open_configured(config)
-    generator, discriminator = networks.create(**architecture(config, data))
-    if config.latent.latent == "cs":
-        give_step_size(generator)
-    if resumed is not None and not (resumed / state.FILE_NAME).exists():
-        raise InputError(f"{resumed / state.FILE_NAME} does not exist; start a new run from a snapshot")
-    if resumed is None and resume is not None:
-        snapshot.load_weights(Path(resume), snapshot.read(resume)[1], generator, discriminator)
-    console = Console(width=120, highlight=False)
+@dataclass(frozen=True)
+class PlanArguments:
+    """What ``logan plan`` takes, besides the settings of ``logan train``."""
 
-    settings = Table("group", "setting", "value", title="Settings", title_justify="left")
-    for group in ("data", "networks", "latent", "game", "run", "scores"):
-        for i, f in enumerate(dataclasses.fields(getattr(config, group))):
-            settings.add_row("" if i else group, f.name, str(getattr(getattr(config, group), f.name)))
-    console.print(settings)
+    preset: str = "digits"
+    """Any preset of logan train."""
+    gpus: int = 1
+    """How many devices share the batch."""
+    device_name: str = "h100"
+    """Which: v100, a100, h100, h200, b200, l40s, rtx3090, rtx4090 (--device is the same here)."""
+    peak_tflops: float | None = None
+    """The device's peak in the chosen --precision, in 10^12 operations per second, in the place of the table's."""
+    memory_gib: float | None = None
+    """Its memory, in the place of the table's."""
+    utilisation: float = 0.35
+    """The share of the peak that is reached. Measure yours with: logan bench step."""
+    steps: int = 600_000
+    """Updates of G in the run whose length is given; the paper's LOGAN took 600,000."""
+    out: str | None = None
+    """Write the figures to this JSON file too."""
+    data: DataConfig = field(default_factory=DataConfig)
+    networks: NetworkConfig = field(default_factory=NetworkConfig)
+    latent: LatentConfig = field(default_factory=LatentConfig)
+    game: GameConfig = field(default_factory=GameConfig)
+    run: RunConfig = field(default_factory=RunConfig)
 
-    many = "drawn as they are needed" if isinstance(data, Mixture) else f"{len(data):,}"
-    size = f"{data.channels} x {data.image_size} x {data.image_size}"
-    step_images = config.game.batch * config.game.d_steps
-    total = config.run.kimg * 1000
-    steps = -(-total // step_images)
-    snapshots = -(-total // (config.run.tick * config.run.snap * 1000))
-    where = (
-        resumed
-        or Path(outdir) / f"{folder.next_number(Path(outdir)):05d}-{desc or f'{config.preset}-{config.latent.latent}'}"
+    def config(self) -> Config:
+        """The settings of the run."""
+        return Config(self.preset, self.data, self.networks, self.latent, self.game, self.run)
+
+
+def main(args: Sequence[str]) -> int:
+    """Run the command."""
+    base = presets.get(value_of("--preset", args) or "digits", value_of("--latent", args))
+    args = [
+        "--device-name" + a.removeprefix("--device") if a == "--device" or a.startswith("--device=") else a
+        for a in args
+    ]
+    default = PlanArguments(
+        preset=base.preset, data=base.data, networks=base.networks, latent=base.latent, game=base.game, run=base.run
     )
-    plan = Table("what", "how much", title="Plan", title_justify="left")
-    for name, value in (
-        ("real images", f"{data.name}: {many}, {size}, {data.num_classes} classes"),
-        ("generator", f"{networks.count_parameters(generator):,} parameters"),
-        ("discriminator", f"{networks.count_parameters(discriminator):,} parameters"),
-        ("latent step", str(config.latent_step())),
-        ("length", f"{config.run.kimg:,} kimg = {steps:,} steps of {step_images} real images"),
-        ("snapshots", f"{snapshots}, every {config.run.tick * config.run.snap} kimg"),
-        ("device", str(device)),
-        ("run folder", str(where)),
+    given = parse(PlanArguments, args, prog="logan plan", description=DESCRIPTION, default=default)
+    config = given.config()
+    _check(given, config)
+
+    from rich.console import Console
+
+    from logan.bench import planning
+
+    device = _device(given)
+    note = Console(stderr=True)
+    with note.status("building the networks") if note.is_terminal else _silent() as status:
+        plan = planning.make(config, (lambda message: status.update(message)) if status else lambda message: None)
+    figures = _figures(given, config, device, plan)
+    _print(given, figures)
+    if given.out is not None:
+        from logan.files import write_json
+
+        write_json(Path(given.out).expanduser(), figures)
+        print(f"wrote {given.out}")
+    return 0
+
+
+def _silent() -> Any:
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+def _check(given: PlanArguments, config: Config) -> None:
+    from logan.config_checks import check_ranks
+
+    if given.gpus < 1 or given.steps < 1 or not 0 < given.utilisation <= 1:
+        raise InputError("--gpus and --steps must be >= 1, and --utilisation in (0, 1]")
+    if any(x is not None and x <= 0 for x in (given.peak_tflops, given.memory_gib)):
+        raise InputError("--peak-tflops and --memory-gib must be > 0")
+    if given.out is not None and not Path(given.out).expanduser().absolute().parent.is_dir():
+        raise InputError(f"--out {given.out} cannot be written: its folder is not there")
+    config.check()
+    check_ranks(config, given.gpus)
+
+
+def _device(given: PlanArguments) -> Device:
+    from logan.bench.planning import Device, find_device
+
+    if given.peak_tflops is not None and given.memory_gib is not None:
+        return Device(given.peak_tflops, given.peak_tflops, given.memory_gib)
+    known = find_device(given.device_name)
+    peak = given.peak_tflops
+    return Device(peak or known.float32, peak or known.bfloat16, given.memory_gib or known.gib)
+
+
+def _figures(given: PlanArguments, config: Config, device: Device, plan: Plan) -> dict[str, Any]:
+    g = config.game
+    peak = getattr(device, g.precision) * 1e12
+    share = g.batch // given.gpus
+    in_parts = g.batch_gpu or share
+    step_images = g.batch * g.d_steps
+    methods = {}
+    for method, cost in plan.costs.items():
+        fits = plan.largest_batch(device.gib, method)
+        rate = plan.images_per_second(peak, method, given.utilisation, given.gpus)
+        methods[method] = {
+            "gflop_per_image": cost.flop_per_image / 1e9,
+            "tflop_per_step": cost.flop_per_image * step_images / 1e12,
+            "over_baseline": cost.flop_per_image / plan.costs["none"].flop_per_image,
+            "step_gib": cost.bytes(in_parts) / 2**30,
+            "total_gib": (cost.bytes(in_parts) + sum(plan.resident.values())) / 2**30,
+            "largest_batch_per_device": fits,
+            "batch_gpu": max((d for d in range(1, min(share, fits) + 1) if share % d == 0), default=0),
+            "images_per_second": rate,
+            "seconds_per_step": step_images / rate,
+            "days": given.steps * step_images / rate / 86400,
+        }
+    return {
+        "preset": config.preset,
+        "precision": g.precision,
+        "batch": g.batch,
+        "updates_of_d": g.d_steps,
+        "gpus": given.gpus,
+        "device": {"name": given.device_name, "peak_tflops": peak / 1e12, "gib": device.gib},
+        "utilisation": given.utilisation,
+        "steps": given.steps,
+        "in_memory_at_a_time": in_parts,
+        "parameters": {"generator": plan.parameters[0], "discriminator": plan.parameters[1]},
+        "resident_mib": {name: size / 2**20 for name, size in plan.resident.items()},
+        "methods": methods,
+    }
+
+
+def _print(given: PlanArguments, f: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=120, highlight=False)
+    n = f["parameters"]
+    console.print(
+        f"{f['preset']}: G {n['generator']:,} and D {n['discriminator']:,} parameters; batch {f['batch']:,} on {f['gpus']} "
+        f"{f['device']['name']}, {f['precision']}, {f['in_memory_at_a_time']:,} images per device at a time"
+    )
+    console.print("between steps: " + ", ".join(f"{name} {mib:,.0f} MiB" for name, mib in f["resident_mib"].items()))
+    table = Table("", *f["methods"])
+    for name, key, form in (
+        ("operations per real image, 10⁹", "gflop_per_image", ",.4g"),
+        ("operations per step, 10¹²", "tflop_per_step", ",.3g"),
+        ("over the ordinary GAN", "over_baseline", ".2f"),
+        ("memory of a step, GiB", "step_gib", ",.3g"),
+        ("with what stays, GiB", "total_gib", ",.3g"),
+        ("most images in a device at a time", "largest_batch_per_device", ",d"),
+        ("so --batch-gpu", "batch_gpu", ",d"),
+        ("images per second", "images_per_second", ",.0f"),
+        ("seconds per step", "seconds_per_step", ",.3g"),
+        (f"days for {given.steps:,} steps", "days", ",.3g"),
     ):
-        plan.add_row(name, value)
-    console.print(plan)
-    for warning in warnings:
-        console.print(f"warning: {warning}")
-    _check_writable(Path(outdir))
-    console.print("dry run: nothing was started or written")
-
-
-def _check_writable(outdir: Path) -> None:
-    existing = next(p for p in (outdir, *outdir.absolute().parents) if p.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise InputError(f"--outdir {outdir} cannot be written; choose another folder")
+        table.add_row(name, *(format(m[key], form) for m in f["methods"].values()))
+    console.print(table)
+    console.print(
+        f"Operations and memory are counted: matrix products and convolutions, and tensors. Speed is {given.utilisation:.0%} of "
+        f"{f['device']['peak_tflops']:,.0f}·10¹² operations per second, an assumption; talk between devices, reading and scoring "
+        f"come on top. A tenth of the memory is left to kernels."
+    )
+    for method, m in f["methods"].items():
+        if m["batch_gpu"] == 0:
+            console.print(f"{method}: not one image fits into {f['device']['gib']:g} GiB; try --checkpointing True")
+        elif m["batch_gpu"] < f["in_memory_at_a_time"]:
+            console.print(f"{method}: pass --batch-gpu {m['batch_gpu']}, or it will not fit")

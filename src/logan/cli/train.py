@@ -100,7 +100,7 @@ def main(args: Sequence[str]) -> int:
     config = given.config()
     presets.check_data(config)
     if given.dry_run:
-        from logan.cli.plan import print_plan
+        from logan.cli.dry_run import print_plan
 
         print_plan(config, given.outdir, given.desc, given.resume)
         return 0

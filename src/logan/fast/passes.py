@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 
 aten = torch.ops.aten
 
@@ -47,10 +48,15 @@ def fold_constants(module: fx.GraphModule) -> None:
 
     Results are computed at each call all the same: who gets one may write into it.
     """
+    with unset_fake_temporarily():  # where a step is only planned, its constants are numbers all the same
+        _fold_constants(module)
+
+
+def _fold_constants(module: fx.GraphModule) -> None:
     graph, roots = module.graph, _Roots(module.graph)
     values: dict[fx.Node, Any] = {}
     for node in graph.nodes:
-        if node.op == "get_attr":
+        if node.op == "get_attr" and not isinstance(getattr(module, node.target), FakeTensor):
             values[node] = getattr(module, node.target)
         elif node.op == "call_function" and not (
             _is_random(node) or roots.touches_written(node) or any(user.op == "output" for user in node.users)

@@ -106,8 +106,9 @@ def _batch_norm(
     y, mean, r = Normalise.apply(input, weight, bias, eps)
     if running_mean is not None and running_var is not None:
         with torch.no_grad():
-            running_mean.lerp_(mean, momentum)
-            running_var.lerp_((r**-2 - eps) * (n / (n - 1)), momentum)
+            # kernels return them in float32 whatever x is; their stand-ins for tensors without numbers do not
+            running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+            running_var.lerp_((r.to(running_var.dtype) ** -2 - eps) * (n / (n - 1)), momentum)
     return y
 
 

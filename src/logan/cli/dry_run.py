@@ -1,0 +1,78 @@
+"""What ``logan train --dry-run`` prints."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from logan import networks, snapshot
+from logan.config import Config
+from logan.cs_gan import give_step_size
+from logan.data import Mixture
+from logan.errors import InputError
+from logan.training import folder, state
+from logan.training.resume import check_same_settings, resumed_folder
+from logan.training.setup import architecture, choose_device, open_configured
+
+
+def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None) -> None:
+    """Settings, data, parameter counts and plan; checks all that can be checked without starting, and writes nothing."""
+    warnings = config.check()
+    outdir = os.path.expanduser(outdir)
+    device = choose_device(config.run.device)
+    resumed = resumed_folder(resume)
+    if resumed is not None:
+        check_same_settings(folder.read_options(resumed), config, resumed)
+    data = open_configured(config)
+    generator, discriminator = networks.create(**architecture(config, data))
+    if config.latent.latent == "cs":
+        give_step_size(generator)
+    if resumed is not None and not (resumed / state.FILE_NAME).exists():
+        raise InputError(f"{resumed / state.FILE_NAME} does not exist; start a new run from a snapshot")
+    if resumed is None and resume is not None:
+        snapshot.load_weights(Path(resume), snapshot.read(resume)[1], generator, discriminator)
+    console = Console(width=120, highlight=False)
+
+    settings = Table("group", "setting", "value", title="Settings", title_justify="left")
+    for group in ("data", "networks", "latent", "game", "run", "scores"):
+        for i, f in enumerate(dataclasses.fields(getattr(config, group))):
+            settings.add_row("" if i else group, f.name, str(getattr(getattr(config, group), f.name)))
+    console.print(settings)
+
+    many = "drawn as they are needed" if isinstance(data, Mixture) else f"{len(data):,}"
+    size = f"{data.channels} x {data.image_size} x {data.image_size}"
+    step_images = config.game.batch * config.game.d_steps
+    total = config.run.kimg * 1000
+    steps = -(-total // step_images)
+    snapshots = -(-total // (config.run.tick * config.run.snap * 1000))
+    where = (
+        resumed
+        or Path(outdir) / f"{folder.next_number(Path(outdir)):05d}-{desc or f'{config.preset}-{config.latent.latent}'}"
+    )
+    plan = Table("what", "how much", title="Plan", title_justify="left")
+    for name, value in (
+        ("real images", f"{data.name}: {many}, {size}, {data.num_classes} classes"),
+        ("generator", f"{networks.count_parameters(generator):,} parameters"),
+        ("discriminator", f"{networks.count_parameters(discriminator):,} parameters"),
+        ("latent step", str(config.latent_step())),
+        ("length", f"{config.run.kimg:,} kimg = {steps:,} steps of {step_images} real images"),
+        ("snapshots", f"{snapshots}, every {config.run.tick * config.run.snap} kimg"),
+        ("device", str(device)),
+        ("run folder", str(where)),
+    ):
+        plan.add_row(name, value)
+    console.print(plan)
+    for warning in warnings:
+        console.print(f"warning: {warning}")
+    _check_writable(Path(outdir))
+    console.print("dry run: nothing was started or written")
+
+
+def _check_writable(outdir: Path) -> None:
+    existing = next(p for p in (outdir, *outdir.absolute().parents) if p.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise InputError(f"--outdir {outdir} cannot be written; choose another folder")

@@ -11,6 +11,7 @@ from logan.errors import InputError, did_you_mean
 
 COMMANDS = {
     "train": "train a GAN with latent optimisation, or go on with a run",
+    "data": "prepare a large set of images, such as ImageNet, for training",
     "sample": "draw images from a trained generator",
     "evaluate": "score a run's snapshots, or a folder of images against another",
     "curve": "draw truncation curves: FID against IS",

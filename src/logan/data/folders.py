@@ -34,7 +34,8 @@ def load_images(
 ) -> InMemory | Streamed:
     """Reads a folder or zip file of png, jpg, jpeg, bmp, webp, tif, tiff, gif and ppm images, at any depth.
 
-    Every file is checked before this returns: decoded, if the whole set fits into ``memory_limit``; else by its header
+    Every file is checked before this returns (those of ``logan data prepare`` were, when it made them): decoded, if the whole
+    set fits into ``memory_limit``; else by its header
     and checksums, and decoded when its turn comes. :func:`logan.data.layout.lay_out` says where classes come from,
     :class:`logan.data.images.Fit` how an image becomes a square.
 
@@ -55,7 +56,11 @@ def load_images(
     Image.init()  # loads Pillow's plug-ins now, not from several threads at once
     source = open_source(path)
     layout = lay_out(source, str(path), split)
-    headers, broken = _scan(source, layout, skip_broken, progress)
+    if layout.prepared is None:
+        headers, broken = _scan(source, layout, skip_broken, progress)
+    else:  # by `logan data prepare`, which looked at every image
+        side, kind = layout.prepared
+        headers, broken = [Header(side, side, kind == 1)] * len(layout.names), []
     channels = channels or (1 if all(h.grey for h in headers) else 3)
     fit = Fit(image_size or _common_size(layout.names, headers, str(path), pad), channels, pad)
     for image, header in zip(layout.names, headers, strict=True):

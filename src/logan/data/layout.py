@@ -30,6 +30,8 @@ class Layout:
     labels: Tensor | None = None
     class_names: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    prepared: tuple[int, int] | None = None
+    """Side and channels that ``logan data prepare`` gave to every image; None where images must be looked at."""
 
 
 def lay_out(source: Source, title: str, split: str = "train") -> Layout:
@@ -53,11 +55,12 @@ def lay_out(source: Source, title: str, split: str = "train") -> Layout:
     names = [n for n in files if n.startswith(root) and n.lower().endswith(SUFFIXES)]
     if not names:
         raise InputError(f"{title}: no images there ({', '.join(s[1:] for s in SUFFIXES)})")
+    prepared = None
     if root + LABELS_FILE in files:
-        labels, class_names = _listed_labels(source, names, root, title)
+        labels, class_names, prepared = _listed_labels(source, names, root, title)
     else:
         labels, class_names = _folder_labels([n[len(root) :] for n in names])
-    return Layout(names, labels, class_names, notices)
+    return Layout(names, labels, class_names, notices, prepared)
 
 
 def _find_root(files: list[str], title: str, split: str) -> tuple[str, list[str]]:
@@ -87,21 +90,30 @@ def _folder_labels(names: list[str]) -> tuple[Tensor | None, list[str]]:
     return torch.tensor([number[top] for top in tops]), classes
 
 
-def _listed_labels(source: Source, names: list[str], root: str, title: str) -> tuple[Tensor | None, list[str]]:
-    """Labels from ``{"labels": [["00000/img00000000.png", 6], …]}``, the format of StyleGAN's ``dataset_tool.py``."""
+def _listed_labels(
+    source: Source, names: list[str], root: str, title: str
+) -> tuple[Tensor | None, list[str], tuple[int, int] | None]:
+    """Labels from ``{"labels": [["00000/img00000000.png", 6], …]}``, the format of StyleGAN's ``dataset_tool.py``.
+
+    ``logan data prepare`` adds the classes' names, and the size and channels that all images have.
+    """
     where = f"{title}: {root}{LABELS_FILE}"
     try:
         content = json.loads(source.read(root + LABELS_FILE))
         pairs = content.get("labels")
         table = {str(name).replace("\\", "/"): label for name, label in pairs or []}
-    except (ValueError, TypeError, AttributeError) as error:
+        prepared = content.get("prepared")
+        prepared = None if prepared is None else (int(prepared["image_size"]), int(prepared["channels"]))
+        classes = content.get("classes")
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise InputError(f"{where} is not of StyleGAN's format ({error}); mend or delete it") from error
     if not table:
-        return None, []
+        return None, [], prepared
     missing = next((n for n in names if n[len(root) :] not in table), None)
     if missing is not None:
         raise InputError(f"{where} has no label for {missing}; add it, or delete {LABELS_FILE}")
     labels = [table[n[len(root) :]] for n in names]
     if not all(type(k) is int and 0 <= k < MOST_CLASSES for k in labels):
         raise InputError(f"{where}: each label must be an integer from 0 to {MOST_CLASSES - 1}")
-    return torch.tensor(labels), [str(k) for k in range(max(labels) + 1)]
+    named = isinstance(classes, list) and len(classes) > max(labels)
+    return torch.tensor(labels), [str(k) for k in (classes if named else range(max(labels) + 1))], prepared

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tarfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -26,7 +27,7 @@ class Source(Protocol):
 
 
 def open_source(path: Path) -> Source:
-    """The folder or zip file at ``path``.
+    """The folder, zip file or uncompressed tar file at ``path``.
 
     Raises:
         InputError: there is nothing, or something else.
@@ -35,6 +36,8 @@ def open_source(path: Path) -> Source:
         return Folder(path)
     if path.is_file() and zipfile.is_zipfile(path):
         return Zip(path)
+    if path.is_file() and tarfile.is_tarfile(path):
+        return Tar(path)
     if path.suffix.lower() == ".zip" and path.is_file():
         raise InputError(f"{path}: a damaged zip file; make or download it again")
     raise InputError(f"{path}: {'neither a folder nor a zip file' if path.exists() else 'no such file or folder'}")
@@ -92,6 +95,57 @@ class Zip:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_handle": None}
+
+
+class Tar:
+    """An uncompressed tar file, and the tar files in it as folders: ImageNet's training images come as a tar of a thousand tars.
+
+    Only the places of the files are read at first. Reading one moves no shared file position.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._places: dict[str, tuple[int, int]] = {}
+        self._file: int | None = None
+        self._process = -1
+        try:
+            with tarfile.open(path, "r:") as outer:
+                for member in outer:
+                    if member.isfile():
+                        self._add(member, 0, "")
+            for name, (start, _) in [(n, p) for n, p in self._places.items() if n.endswith(".tar")]:
+                with open(path, "rb") as file:
+                    file.seek(start)
+                    with tarfile.open(fileobj=file, mode="r:") as inner:
+                        for member in inner:
+                            if member.isfile():
+                                self._add(member, 0, name.removesuffix(".tar") + "/")
+                del self._places[name]
+        except (OSError, tarfile.TarError) as error:
+            raise InputError(
+                f"{path}: not an uncompressed tar file that can be read ({error}); unpack it, and give the folder"
+            ) from None
+
+    def _add(self, member: tarfile.TarInfo, start: int, folder: str) -> None:
+        self._places[(folder + member.name).removeprefix("./")] = (start + member.offset_data, member.size)
+
+    def names(self) -> list[str]:
+        return sorted(filter(_visible, self._places))
+
+    def read(self, name: str) -> bytes:
+        start, size = self._places[name]
+        try:
+            if self._file is None or self._process != os.getpid():
+                self._file, self._process = os.open(self.path, os.O_RDONLY), os.getpid()
+            data = os.pread(self._file, size, start)
+        except OSError as error:
+            raise BrokenImage(f"{name}: cannot be read from {self.path.name} ({error.strerror})") from error
+        if len(data) < size:
+            raise BrokenImage(f"{name}: cut off at the end of {self.path.name}")
+        return data
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": None}
 
 
 def _visible(name: str) -> bool:

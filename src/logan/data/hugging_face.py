@@ -1,0 +1,70 @@
+"""A set of Hugging Face's ``datasets`` as files and classes (extra: hf)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from logan.errors import InputError
+
+from .dataset import BrokenImage
+from .layout import Layout
+from .sources import Source
+
+
+def open_hugging_face(name: str, split: str) -> tuple[Source, Layout]:
+    """The images of a set on the Hub, or of a folder that ``save_to_disk`` or ``load_dataset`` know.
+
+    Args:
+        name: ``ILSVRC/imagenet-1k``, or a path.
+        split: ``train``, ``validation`` …
+
+    Raises:
+        InputError: ``datasets`` is not installed, there is no such set or split, or it has no images.
+    """
+    try:
+        import datasets
+    except ImportError:
+        raise InputError("hf: needs datasets, the extra 'hf': pip install 'logan-gan[hf]'") from None
+    try:
+        if (Path(name) / "state.json").exists() or (Path(name) / "dataset_dict.json").exists():
+            loaded = datasets.load_from_disk(name)
+            rows = loaded[split] if isinstance(loaded, datasets.DatasetDict) else loaded
+        else:
+            rows = datasets.load_dataset(name, split=split)
+    except Exception as error:  # the Hub, the network and the file system each raise their own
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"hf:{name}, split {split}, cannot be had ({reason})") from None
+    images = [k for k, f in rows.features.items() if isinstance(f, datasets.Image)]
+    if not images:
+        raise InputError(f"hf:{name} has no column of images; its columns are {', '.join(rows.features)}")
+    classes = [k for k, f in rows.features.items() if isinstance(f, datasets.ClassLabel)]
+    rows = rows.cast_column(images[0], datasets.Image(decode=False))
+    names = [f"{i:08d}" for i in range(len(rows))]
+    if not classes:
+        return Rows(rows, images[0]), Layout(names)
+    labels = torch.tensor(rows[classes[0]][:])
+    if int(labels.min()) < 0:
+        raise InputError(f"hf:{name}, split {split}, has images without a class (−1): take another --split")
+    return Rows(rows, images[0]), Layout(names, labels, list(rows.features[classes[0]].names))
+
+
+class Rows:
+    """Rows of a set as files, whose names are their numbers."""
+
+    def __init__(self, rows: Any, column: str) -> None:
+        self.rows, self.column = rows, column
+
+    def names(self) -> list[str]:
+        return [f"{i:08d}" for i in range(len(self.rows))]
+
+    def read(self, name: str) -> bytes:
+        value = self.rows[int(name)][self.column]
+        if value["bytes"] is not None:
+            return value["bytes"]
+        try:
+            return Path(value["path"]).read_bytes()
+        except OSError as error:
+            raise BrokenImage(f"{value['path']}: cannot be read ({error.strerror})") from error

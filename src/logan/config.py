@@ -50,7 +50,7 @@ class NetworkConfig:
     """The two networks."""
 
     network: str = "dcgan"
-    """mlp, dcgan or sndcgan."""
+    """mlp, dcgan, sndcgan, sngan, sagan, biggan or biggan-deep."""
     latent_dim: int = 128
     """Dimensions of z."""
     prior: Literal["uniform", "normal"] = "uniform"
@@ -62,7 +62,7 @@ class NetworkConfig:
     activation: Literal["relu", "leaky-relu", "leaky-relu-0.1"] | None = None
     """One non-linearity for all layers of both networks; None takes the published ones."""
     spectral_norm: bool | None = None
-    """Spectral normalisation of D; None takes the published choice."""
+    """Spectral normalisation of D, and of G in sagan, biggan and biggan-deep; None takes the published choice."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,9 @@ class RunConfig:
     torch.compile, or captured in a CUDA graph. Same results up to rounding. auto: recorded."""
     memory_format: Literal["auto", "contiguous", "channels-last"] = "auto"
     """Order of the numbers in images and convolutions. auto: channels-last, the faster one (docs/speed.md)."""
+    checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, more time, same results. For sngan, sagan, biggan and
+    biggan-deep; the engine is then plain."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,7 @@ class ScoreConfig:
     hundreds of steps, even in small networks."""
 
 
-ADDED_LATER = {"game.batch_gpu", "run.checkpointing", "game.checkpointing", "game.adam_eps"}
+ADDED_LATER = {"game.batch_gpu", "run.checkpointing"}
 """Settings that runs of earlier versions lack. Their defaults are what those versions did."""
 
 

@@ -52,6 +52,7 @@ def check_ranges(config: Config) -> None:
         raise InputError(f"--latent-share must be in (0, 1], not {config.latent.latent_share}")
     if r.engine == "cuda-graph" and r.device not in ("auto", "cuda") and not r.device.startswith("cuda:"):
         raise InputError(f"--engine cuda-graph needs a CUDA device, not --device {r.device}; leave it out")
+    check_checkpointing(config)
     if config.scores.metric_latent_steps and config.latent.latent == "none":
         raise InputError("--metric-latent-steps needs --latent gd, ngd or cs: without one there is no step size")
     if config.scores.probe and config.scores.probe_eigenvalues and importlib.util.find_spec("scipy") is None:
@@ -60,6 +61,27 @@ def check_ranges(config: Config) -> None:
         raise InputError(f"--d-steps {g.d_steps} needs --update alternating: simultaneous updates are one to one")
     if g.update == "alternating" and g.dynamics != "plain":
         raise InputError(f"--dynamics {g.dynamics} needs --update simultaneous: it adjusts both gradients at one point")
+
+
+def check_checkpointing(config: Config) -> None:
+    """Refuse checkpointing where it would do nothing.
+
+    Raises:
+        InputError: by the name of the flag.
+    """
+    from logan.networks import CHECKPOINTED
+
+    if not config.run.checkpointing:
+        return
+    if config.networks.network not in CHECKPOINTED:
+        raise InputError(
+            f"--checkpointing is for networks of residual blocks ({', '.join(CHECKPOINTED)}), not {config.networks.network}; "
+            f"leave it out"
+        )
+    if config.run.engine not in ("auto", "plain"):
+        raise InputError(
+            f"--checkpointing needs --engine plain: what is computed twice, --engine {config.run.engine} computes once and keeps"
+        )
 
 
 def check_ranks(config: Config, size: int) -> None:

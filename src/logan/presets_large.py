@@ -20,7 +20,8 @@ _METHODS = {
     "gd": LatentConfig(latent="gd", alpha=1e-4, portion=0.5, penalty=300.0),
     "ngd": LatentConfig(latent="ngd", alpha=0.9, beta=5.0, portion=0.5, penalty=300.0),
 }
-"""Section 5.1: α = 0.9, β = 5, half of z, weight 300; gradient descent's 1e-4 is the best of section 5.3's search."""
+"""Section 5.1: α = 0.9, β = 5, half of z, weight 300. Section 5.3 has gradient descent's 1e-4, above which training collapsed
+early; it names neither its portion nor its penalty, which are those of 5.1 here."""
 
 
 def half_life_kimg(decay: float, images_per_step: int) -> float:
@@ -59,6 +60,7 @@ def imagenet128_biggan_deep_logan_ngd(latent: Latent = "ngd") -> Config:
     Source: section 5.1: BigGAN-deep with 256 latent dimensions from U(-1, 1) and leaky ReLU 0.2 everywhere; α 0.9, β 5, half
     of z, weight 300; rates and batch those of BigGAN-deep; updates simultaneous, as in Algorithm 1. 600,000 steps, after
     which it collapses (section 5.2). With ``--latent none`` it is the paper's own baseline, which has the same changes.
+    Not in the paper: the slope 0.2, and that the penalty is in G's loss alone (CS-GAN's code).
     """
     base = imagenet128_biggan_deep(latent)
     return replace(
@@ -82,7 +84,7 @@ def imagenet128_biggan(latent: Latent = "none") -> Config:
     """BigGAN on ImageNet at 128×128: a curve of Figure 8.
 
     Source: Brock et al. (2018), table 4 and appendix C: width 96, z of 120 dimensions in six chunks, two updates of D per
-    update of G; the rest as :func:`imagenet128_biggan_deep`.
+    update of G; the rest as :func:`imagenet128_biggan_deep`. Without the orthogonal regularisation of G, which is for truncation.
     """
     base = imagenet128_biggan_deep(latent)
     networks = NetworkConfig(network="biggan", latent_dim=120, prior="normal")
@@ -116,7 +118,8 @@ def imagenet128_sngan(latent: Latent = "none") -> Config:
     """SN-GAN with the projection discriminator on ImageNet at 128×128: a curve of Figure 8.
 
     Source: Miyato & Koyama (2018), section 4 and appendix: batch 64, Adam with 2e-4 for both, β 0 and 0.9, five updates of D
-    per update of G, 450,000 of those. Their linear decay of the rates over the last 50,000 is left out.
+    per update of G, 450,000 of those. Their linear decay of the rates over the last 50,000 is left out,
+    G's batches are not larger than D's, and the moving average is BigGAN's.
     """
     return Config(
         preset="imagenet128-sngan",

@@ -11,7 +11,16 @@ from logan.networks.base import Discriminator, Generator
 from logan.networks.layers import count_parameters
 from logan.networks.spec import Spec
 
-__all__ = ["ACTIVATIONS", "NETWORKS", "Discriminator", "Generator", "Spec", "count_parameters", "create"]
+__all__ = [
+    "ACTIVATIONS",
+    "CHECKPOINTED",
+    "NETWORKS",
+    "Discriminator",
+    "Generator",
+    "Spec",
+    "count_parameters",
+    "create",
+]
 
 NETWORKS: dict[str, Callable[[Spec], tuple[Generator, Discriminator]]] = {
     "mlp": mlp.build,
@@ -22,6 +31,8 @@ NETWORKS: dict[str, Callable[[Spec], tuple[Generator, Discriminator]]] = {
     "biggan": biggan.build,
     "biggan-deep": biggan_deep.build,
 }
+CHECKPOINTED = ("sngan", "sagan", "biggan", "biggan-deep")
+"""Those whose blocks can compute their activations again: :class:`logan.networks.checkpointing.Checkpointed`."""
 
 
 def create(

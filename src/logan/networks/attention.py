@@ -29,5 +29,6 @@ class SelfAttention(nn.Module):
         phi = F.max_pool2d(self.phi(x), 2).reshape(b, self.query_channels, h * w // 4)
         g = F.max_pool2d(self.g(x), 2).reshape(b, self.value_channels, h * w // 4)
         weights = torch.softmax(torch.bmm(theta.transpose(1, 2), phi), dim=2)  # (B, HW, HW/4): a row per place
-        seen = torch.bmm(g, weights.transpose(1, 2)).reshape(b, self.value_channels, h, w)
+        # in this order the gradient of the weights, the largest tensor of all, comes out in their own memory order
+        seen = torch.bmm(weights, g.transpose(1, 2)).transpose(1, 2).reshape(b, self.value_channels, h, w)
         return x + self.gamma * self.o(seen)

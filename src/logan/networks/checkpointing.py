@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -31,11 +30,12 @@ class Checkpointed(nn.Module):
         return checkpoint(block, *inputs, use_reentrant=False, context_fn=before.contexts)
 
 
-class _State:
-    """A block's buffers and modes before its first pass, from which the second pass has to start.
+class _State(AbstractContextManager[None]):
+    """A block's buffers and modes before its first pass, from which the second pass has to start; as a context, the second pass.
 
     In training mode a pass moves things: spectral norm's vectors, from which the weights follow, and batch norm's statistics.
-    A second pass from where the first one ended would compute with other weights, and move the statistics twice.
+    A second pass from where the first one ended would compute with other weights, and move the statistics twice. Inside the
+    context the block runs from here, on copies; afterwards it is as it was found. There may be a third pass, and more.
     """
 
     def __init__(self, block: nn.Module) -> None:
@@ -48,23 +48,20 @@ class _State:
             for name, buffer in part._buffers.items()
             if buffer is not None
         ]
+        self._undo = ExitStack()
 
     def contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         """Of the first pass, and of each repetition."""
-        return nullcontext(), self.put_back()
+        return nullcontext(), self
 
-    @contextmanager
-    def put_back(self) -> Iterator[None]:
-        """Inside, the block runs from here, on copies; afterwards it is as it was found."""
-        found = [(part, part.training) for part, _ in self.modes]
+    def __enter__(self) -> None:
+        self._undo.callback(_set, [(part, part.training) for part, _ in self.modes])
         # The hook of a module runs after those of all modules, with which no_side_effects puts its copies in: inside them.
-        handle = self.block.register_forward_pre_hook(self._put_in)
-        try:
-            with no_side_effects():
-                yield
-        finally:
-            handle.remove()
-            _set(found)
+        self._undo.callback(self.block.register_forward_pre_hook(self._put_in).remove)
+        self._undo.enter_context(no_side_effects())
+
+    def __exit__(self, *exception: object) -> None:
+        self._undo.close()
 
     def _put_in(self, _block: nn.Module, _inputs: object) -> None:
         for owner, name, value in self.buffers:

@@ -20,6 +20,7 @@ from logan.data import Dataset, Mixture, batches, open_data
 from logan.distributed import World
 from logan.errors import InputError
 from logan.game import EngineName, Game
+from logan.networks.checkpointing import Checkpointed
 
 
 def choose_device(name: str) -> torch.device:
@@ -182,6 +183,7 @@ def build(config: Config, data: Dataset | Mixture, world: World | None = None) -
     """Seed everything and build the networks, the optimisers and the game, the same on every rank of ``world``."""
     world = World() if world is None else world
     config_checks.check_ranks(config, world.size)
+    config_checks.check_checkpointing(config)
     device = choose_device(world.device or config.run.device)
     seed_everything(config.run.seed)
     generator, discriminator = networks.create(**architecture(config, data))
@@ -189,6 +191,8 @@ def build(config: Config, data: Dataset | Mixture, world: World | None = None) -
         give_step_size(generator)
     for network in (generator, discriminator):
         network.to(device).to(memory_format=memory_format(config)).train()  # type: ignore[call-overload]
+        if isinstance(network, Checkpointed):
+            network.checkpointing = config.run.checkpointing
     g = config.game
     game = Game(
         generator,
@@ -201,7 +205,7 @@ def build(config: Config, data: Dataset | Mixture, world: World | None = None) -
         d_steps=g.d_steps,
         dynamics=config.game_dynamics(),
         autocast=None if g.precision == "float32" else torch.bfloat16,
-        engine=choose_engine(config.run.engine, device),
+        engine="plain" if config.run.checkpointing else choose_engine(config.run.engine, device),
         latent_every=config.latent.latent_every,
         latent_share=config.latent.latent_share,
         micro_batch=micro_batch(config, world.size),

@@ -5,6 +5,7 @@ singular vectors. LOGAN runs two passes per step, f(z) and f(z′), and equation
 if both are values of *one* function f = D∘G. The context managers here see to that:
 
 * :func:`no_side_effects`: whatever runs inside leaves no trace in the state of any module that is called;
+* :func:`on_copies_of_state`: likewise of the modules it is given, from the start and not once they are called;
 * :func:`same_random_numbers_next`: what runs after it draws the random numbers that were drawn inside;
 * :func:`held`: spectral-norm vectors move once, on entry; inside, D and G have one fixed set of weights;
 * :func:`frozen`: likewise, but inside the parameters may be others: D and G are one fixed function of them.
@@ -34,32 +35,62 @@ def no_side_effects() -> Iterator[None]:
     It needs no list of modules: it acts on those that are called, and on all their children. Out of its sight are tensors
     kept as plain attributes, and modules whose methods are used without calling the module.
     """
-    originals: list[tuple[dict[str, Any], str, Tensor]] = []
+    originals: list[Place] = []
     seen: set[int] = set()
 
     def swap_in_copies(module: nn.Module, _inputs: object) -> None:
         if id(module) in seen:
             return
         for part in module.modules():
-            if id(part) in seen:
-                continue
-            seen.add(id(part))
-            for name, buffer in part._buffers.items():
-                if buffer is not None and not nn.parameter.is_lazy(buffer):
-                    originals.append((part._buffers, name, buffer))
-                    part._buffers[name] = buffer.clone()
-            for name, parameter in part._parameters.items():
-                if parameter is not None and not parameter.requires_grad and _is_vector(parameter):
-                    originals.append((part._parameters, name, parameter))
-                    part._parameters[name] = nn.Parameter(parameter.detach().clone(), requires_grad=False)
+            if id(part) not in seen:
+                seen.add(id(part))
+                originals.extend(_swap_in_copies(part))
 
     handle = register_module_forward_pre_hook(swap_in_copies)
     try:
         yield
     finally:
         handle.remove()
-        for owner, name, original in originals:
-            owner[name] = original
+        _put_back(originals)
+
+
+@contextmanager
+def on_copies_of_state(*modules: nn.Module) -> Iterator[None]:
+    """Let ``modules`` work on copies of their state; put the originals back at the end.
+
+    State is what it is in :func:`no_side_effects`, which swaps a module's once it is called. That is too late for what moves
+    the hook-based spectral norm before any call: :func:`held` and :func:`frozen`.
+    """
+    originals: list[Place] = []
+    try:
+        for part in {part: None for module in modules for part in module.modules()}:
+            originals.extend(_swap_in_copies(part))
+        yield
+    finally:
+        _put_back(originals)
+
+
+Place = tuple[dict[str, Any], str, Tensor]
+"""Where a module keeps a tensor: the dictionary and the name; and the tensor."""
+
+
+def _swap_in_copies(part: nn.Module) -> list[Place]:
+    """Give one module, and none of its children, copies of its state; returns the originals and where they were."""
+    originals: list[Place] = []
+    for name, buffer in part._buffers.items():
+        if buffer is not None and not nn.parameter.is_lazy(buffer):
+            originals.append((part._buffers, name, buffer))
+            part._buffers[name] = buffer.clone()
+    for name, parameter in part._parameters.items():
+        if parameter is not None and not parameter.requires_grad and _is_vector(parameter):
+            originals.append((part._parameters, name, parameter))
+            part._parameters[name] = nn.Parameter(parameter.detach().clone(), requires_grad=False)
+    return originals
+
+
+def _put_back(originals: list[Place]) -> None:
+    for owner, name, original in originals:
+        owner[name] = original
 
 
 def _is_vector(parameter: nn.Parameter) -> bool:

@@ -12,7 +12,7 @@ from logan import LatentStep
 from logan.analysis.alignment import (
     alignments,
     cosine,
-    on_copies_of_state,
+    moved_with_graph,
     relative_distance,
     rotation_at_z,
     through_the_move,
@@ -23,6 +23,7 @@ from logan.dynamics.three_player import third_player
 from logan.game import simultaneous
 from logan.losses import LOSSES, hinge, minimax, wasserstein
 from logan.networks import create
+from logan.side_effects import on_copies_of_state
 
 from .small import gan
 
@@ -34,10 +35,10 @@ def vector(gradients):
     return torch.cat([x.flatten() for x in gradients])
 
 
-def adjustments(g, d, real, z, loss, latent):
+def adjustments(g, d, real, z, loss, latent, share=1.0):
     """LOGAN's and SGA's as :func:`alignments` has them, (D, G) each."""
-    with on_copies_of_state(g, d), third_player(g, d, real, z, loss=loss, latent=latent) as table:
-        moved = latent(lambda z: table.f(*table.parameters, z), z)
+    with on_copies_of_state(g, d), third_player(g, d, real, z, loss=loss, latent=latent, share=share) as table:
+        moved = moved_with_graph(table, latent)
         return through_the_move(replace(table, z_moved=moved.z.detach()), moved), rotation_at_z(table)
 
 
@@ -98,16 +99,17 @@ LATENTS = {
 }
 
 
+@pytest.mark.parametrize("share", [1.0, 0.5])
 @pytest.mark.parametrize("sn", [False, True], ids=["plain", "spectral norm"])
 @pytest.mark.parametrize("name", LATENTS)
-def test_logans_is_what_its_gradient_has_more_than_a_constant_move(name, sn):
+def test_logans_is_what_its_gradient_has_more_than_a_constant_move(name, sn, share):
     g, d, real, z = gan(sn)
     latent = replace(LATENTS[name], penalty=0.0)
     d2 = copy.deepcopy(d)  # each call moves the spectral-norm vectors
-    whole = simultaneous(g, d, real, z, loss=hinge, latent=latent)
-    plain = simultaneous(g, d2, real, z, loss=hinge, latent=replace(latent, stop_gradient="both"))
+    whole = simultaneous(g, d, real, z, loss=hinge, latent=latent, share=share)
+    plain = simultaneous(g, d2, real, z, loss=hinge, latent=replace(latent, stop_gradient="both"), share=share)
     g, d, real, z = gan(sn)
-    logan, _ = adjustments(g, d, real, z, hinge, LATENTS[name])
+    logan, _ = adjustments(g, d, real, z, hinge, LATENTS[name], share)
     torch.testing.assert_close(vector(logan[0]), vector(whole.d_gradients) - vector(plain.d_gradients))
     torch.testing.assert_close(vector(logan[1]), vector(whole.g_gradients) - vector(plain.g_gradients))
 
@@ -283,3 +285,88 @@ def test_the_ordinary_game_is_at_z():
     for place in (0, 1):
         expected = vector(adjusted[place]) - vector(xi[place])
         torch.testing.assert_close(vector(sga[place]), expected)
+
+
+def test_a_share_by_finite_differences():
+    """Of a batch of six the first three are moved: d/dθ of the loss at z′(θ), f's own weights held."""
+    g, d, real, z = gan()
+    latent, share, n = LatentStep(alpha=0.5, beta=0.3, **FREE), 0.5, 3
+    logan, _ = adjustments(g, d, real, z, minimax, latent, share)
+    d0, g0 = copy.deepcopy(d), copy.deepcopy(g)
+
+    def value(per_sample):
+        moved = latent(lambda z: d(g(z)), z[:n]).z.detach()
+        return per_sample(d0(g0(torch.cat([moved, z[n:]])))).mean().item()
+
+    torch.manual_seed(1)
+    for network, place, per_sample in ((d, 0, minimax.fake), (g, 1, minimax.fool)):
+        v, h, ends = [torch.randn_like(p) for p in network.parameters()], 1e-6, []
+        for sign in (1, -1):
+            for p, x in zip(network.parameters(), v, strict=True):
+                p.data.add_(x, alpha=sign * h)
+            ends.append(value(per_sample))
+            for p, x in zip(network.parameters(), v, strict=True):
+                p.data.sub_(x, alpha=sign * h)
+        expected = (ends[0] - ends[1]) / (2 * h)
+        assert (vector(logan[place]) @ vector(v)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_terms_of_a_share_by_whole_matrices():
+    """(∂²f(z)/∂z∂θ)ᵀ ∂L/∂z′ with the matrices formed by torch, over the samples that are moved."""
+    g, d, real, z = gan()
+    latent, n = LatentStep("gd", alpha=0.5, **FREE), 2
+    with third_player(g, d, real, z, loss=wasserstein, latent=latent, share=0.4) as table:
+        terms = {"at z": table.latent_terms(table.z), "at z'": table.latent_terms(table.z_moved)}
+    assert table.moved == n
+    assert torch.equal(table.z_moved[n:], z[n:])
+    assert not torch.equal(table.z_moved[:n], z[:n])
+    moved = table.z_moved.clone().requires_grad_()
+    (by_moved,) = torch.autograd.grad(d(g(moved)).mean(), moved)  # of D's loss; G's is its negative
+    for place, network in ((0, d), (1, g)):
+        names, values = zip(*network.named_parameters(), strict=True)
+
+        def slope(*theta, network=network, names=names, at=None):
+            def f(z):
+                weights = dict(zip(names, theta, strict=True))
+                if network is d:
+                    return torch.func.functional_call(d, weights, (g(z),)).sum()
+                return d(torch.func.functional_call(g, weights, (z,))).sum()
+
+            return torch.autograd.functional.jacobian(f, at, create_graph=True)
+
+        for name, at in (("at z", z[:n]), ("at z'", table.z_moved[:n])):
+            matrices = torch.autograd.functional.jacobian(lambda *t, at=at, slope=slope: slope(*t, at=at), values)
+            sign = 1 if place == 0 else -1
+            expected = [sign * torch.tensordot(by_moved[:n], m, dims=2) for m in matrices]
+            torch.testing.assert_close(vector(terms[name][place]), vector(expected))
+
+
+def test_a_share_with_labels_and_batch_norm():
+    """f(z) is a pass of the moved samples alone, with their labels: gradient descent's terms are still equation 8's."""
+    torch.manual_seed(0)
+    g, d = create("mlp", latent_dim=4, image_size=4, image_channels=1, num_classes=3, width=8)
+    real, z, labels = torch.rand(6, 1, 4, 4), torch.rand(6, 4), torch.tensor([0, 1, 2, 0, 0, 1])
+    g, d, real, z = g.double(), d.double(), real.double(), z.double()
+    latent = LatentStep("gd", alpha=0.3, **FREE)
+    found = [alignments(g, d, real, z, labels, latent=latent, share=s) for s in (1.0, 0.5)]
+    assert found[0]["logan_sga_cosine"] != found[1]["logan_sga_cosine"]
+    with third_player(g, d, real, z, labels, latent=latent, share=0.5) as table:
+        torch.testing.assert_close(moved_with_graph(table, latent).z, table.z_moved)
+    g, d, real, z = networks("batch norm")
+    found.append(alignments(g, d, real, z, latent=latent, share=0.7))
+    for each in found:
+        torch.testing.assert_close(each["logan_local_cosine"], torch.tensor(1.0).double())
+    errors = [
+        alignments(g, d, real, z, latent=replace(latent, alpha=a), share=0.7, loss=wasserstein)["local_error"]
+        for a in (2e-3, 1e-3)
+    ]
+    assert errors[0] / errors[1] == pytest.approx(2, rel=0.02)
+
+
+def test_the_same_random_subset_of_a_share():
+    g, d, real, z = gan()
+    latent = LatentStep("gd", alpha=0.3, portion=0.34, bounds=None, subset="random")
+    for seed in range(3):
+        torch.manual_seed(seed)
+        found = alignments(g, d, real, z, latent=latent, share=0.5)
+        torch.testing.assert_close(found["logan_local_cosine"], torch.tensor(1.0).double())

@@ -14,8 +14,8 @@ All are exact, and none is a difference of gradients, which would cost digits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
 import torch
@@ -29,9 +29,11 @@ from logan.dynamics.sga import rotation
 from logan.dynamics.three_player import ThirdPlayer, third_player
 from logan.latent import LatentStep, Moved, Player
 from logan.losses import Loss, hinge, mean
-from logan.side_effects import same_random_numbers_next
+from logan.side_effects import on_copies_of_state, same_random_numbers_next
 
 Compare = Callable[[Tensor, Tensor], Tensor]
+Step = Callable[[Callable[[Tensor], Tensor], Tensor], Moved]
+"""f and z to the move, as a LatentStep is called."""
 
 
 def alignments(
@@ -44,11 +46,14 @@ def alignments(
     loss: Loss = hinge,
     latent: LatentStep | CSStep,
     autocast: torch.dtype | None = None,
+    share: float = 1.0,
 ) -> dict[str, Tensor]:
     """Compare the adjustments of one batch. The networks, their modes, and the random numbers stay as they are.
 
     Args:
-        generator, discriminator, real, z, labels, loss, latent, autocast: as in :func:`logan.game.simultaneous`.
+        generator, discriminator, real, z, labels, loss, latent, autocast, share: as in :func:`logan.game.simultaneous`.
+            Of a batch of B the first round(share · B) latents are moved; the others have Δz = 0 and no part in any
+            adjustment but ``sga``, and dilute the losses' means as they do in training.
 
     Returns:
         float64 scalars; each of θ_D and θ_G together, and with ``_d`` and ``_g`` of one of the two:
@@ -67,12 +72,12 @@ def alignments(
         stack.enter_context(on_copies_of_state(generator, discriminator))
         with same_random_numbers_next(z.device):
             table = stack.enter_context(
-                third_player(generator, discriminator, real, z, labels, loss=loss, latent=latent, autocast=autocast)
+                third_player(
+                    generator, discriminator, real, z, labels, loss=loss, latent=latent, autocast=autocast, share=share
+                )
             )
         with same_random_numbers_next(z.device):  # from the same state again: a random subset of z is the same
-            d, g = table.parameters
-            step = latent.of(generator) if isinstance(latent, CSStep) else latent
-            moved = step(lambda z: table.f(d, g, z), z)
+            moved = moved_with_graph(table, latent.of(generator) if isinstance(latent, CSStep) else latent)
         table = replace(table, z_moved=moved.z.detach())
         logan, sga = through_the_move(table, moved), rotation_at_z(table)
         local, no_cross = table.latent_terms(table.z), table.latent_terms(table.z_moved)
@@ -82,6 +87,14 @@ def alignments(
         | _by_player("local_cosine", cosine, local, no_cross)
         | _by_player("local_error", relative_distance, local, no_cross)
     )
+
+
+def moved_with_graph(table: ThirdPlayer, step: Step) -> Moved:
+    """The latent step of the samples that are moved, as a function of the parameters; z of the others beside it."""
+    d, g = table.parameters
+    n = table.moved
+    moved = step(lambda z: table.f(d, g, z), table.z[:n])
+    return replace(moved, z=torch.cat([moved.z, table.z[n:]]))
 
 
 def through_the_move(table: ThirdPlayer, moved: Moved) -> Blocks:
@@ -112,30 +125,6 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
 def relative_distance(a: Tensor, b: Tensor) -> Tensor:
     """‖a − b‖ / ‖b‖ of vectors (n,)."""
     return torch.linalg.vector_norm(a - b) / torch.linalg.vector_norm(b)
-
-
-@contextmanager
-def on_copies_of_state(*networks: nn.Module) -> Iterator[None]:
-    """Let ``networks`` work on copies of their buffers and frozen parameters; put the originals back at the end.
-
-    :func:`logan.side_effects.no_side_effects` does so for modules once they are called, which is too late here: the
-    hook-based spectral norm is moved before any call.
-    """
-    originals: list[tuple[dict, str, Tensor]] = []
-    try:
-        for part in {part: None for network in networks for part in network.modules()}:
-            for name, buffer in part._buffers.items():
-                if buffer is not None:
-                    originals.append((part._buffers, name, buffer))
-                    part._buffers[name] = buffer.clone()
-            for name, parameter in part._parameters.items():
-                if parameter is not None and not parameter.requires_grad:
-                    originals.append((part._parameters, name, parameter))
-                    part._parameters[name] = nn.Parameter(parameter.detach().clone(), requires_grad=False)
-        yield
-    finally:
-        for owner, name, original in originals:
-            owner[name] = original
 
 
 def _by_player(name: str, compare: Compare, a: Blocks, b: Blocks) -> dict[str, Tensor]:

@@ -12,13 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from logan.analysis.alignment import alignments, on_copies_of_state
+from logan.analysis.alignment import alignments
 from logan.analysis.scaling import curvature, scaling
+from logan.cs_gan import CSStep
+from logan.devices import synchronize
 from logan.dynamics import gan_field
 from logan.errors import InputError
 from logan.game import Game, Latents, RealBatches
 from logan.latent import LatentStep
-from logan.side_effects import held, no_side_effects, same_random_numbers_next
+from logan.side_effects import held, no_side_effects, on_copies_of_state, same_random_numbers_next
 from logan.turns import Turn, call, in_precision, move, trainable
 
 
@@ -35,7 +37,8 @@ class Probe:
     * the cosines of :mod:`logan.analysis.alignment`;
     * ``eigenvalues``, ``potential``, ``rotation``: the leading ones of the Jacobian of ξ, latent step included but not what the
       game's dynamics make of it, and of its two parts (:mod:`logan.analysis.spectrum`); complex numbers as [real, imaginary];
-      ``converged``: whether these are all that were asked for;
+      ``converged``: whether these are all that were asked for. With a latent step, ``eigenvalues_plain`` and so on are
+      those of the ordinary game (no latent step) at the same parameters, on the same batch;
     * ``seconds``: what looking took.
 
     All but the updates are of the step's batch at the parameters after the step.
@@ -58,7 +61,7 @@ class Probe:
         """Play one step of the game, and look at it if it is one to be looked at."""
         if self.every == 0 or self.game.steps_played % self.every:
             return self.game.step(reals, latents)
-        began = time.monotonic()
+        began = self._clock()
         batch: dict[str, Any] = {}
 
         def seen_reals() -> tuple[Tensor, Tensor | None]:
@@ -71,16 +74,21 @@ class Probe:
 
         players = (self.game.discriminator, self.game.generator)
         before = [[p.detach().clone() for p in trainable(player)] for player in players]
-        started = time.monotonic()
+        started = self._clock()
         turn = self.game.step(seen_reals, seen_latents)
-        ended = time.monotonic()
+        ended = self._clock()
         updates = [_distance(trainable(player), old) for player, old in zip(players, before, strict=True)]
         record = {"steps": self.game.steps_played, "d_update": updates[0], "g_update": updates[1]}
         record |= self._latents(**batch) | self._alignments(**batch) | self._spectrum(**batch)
-        spent = time.monotonic() - began - (ended - started)
+        spent = self._clock() - began - (ended - started)
         self.seconds += spent
         self.records.append({k: _plain(v) for k, v in record.items()} | {"seconds": round(spent, 4)})
         return turn
+
+    def _clock(self) -> float:
+        """Seconds, once the device has done what it was asked for until now: what came before is not the probe's."""
+        synchronize(next(self.game.generator.parameters()).device)
+        return time.monotonic()
 
     def take(self) -> list[dict[str, Any]]:
         """What was seen since the last time."""
@@ -122,17 +130,27 @@ class Probe:
         return dict(
             alignments(
                 game.generator, game.discriminator, real, z, labels,
-                loss=game.loss, latent=game.latent, autocast=game.autocast,
+                loss=game.loss, latent=game.latent, autocast=game.autocast, share=game.latent_share,
             )
         )  # fmt: skip
 
     def _spectrum(self, real: Tensor, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
         if self.eigenvalues == 0:
             return {}
+        found = self._eigenvalues(real, z, labels, self.game.latent)
+        if self.game.latent is not None:
+            plain = self._eigenvalues(real, z, labels, None)
+            found |= {f"{name}_plain": value for name, value in plain.items()}
+        return found
+
+    def _eigenvalues(
+        self, real: Tensor, z: Tensor, labels: Tensor | None, latent: LatentStep | CSStep | None
+    ) -> dict[str, Any]:
+        """Those of the game with this latent step; the networks and the random numbers stay as they are."""
         from logan.analysis.spectrum import spectrum
 
         game = self.game
-        rules = {"loss": game.loss, "latent": game.latent, "autocast": game.autocast, "share": game.latent_share}
+        rules = {"loss": game.loss, "latent": latent, "autocast": game.autocast, "share": game.latent_share}
         with ExitStack() as stack:
             stack.enter_context(on_copies_of_state(game.generator, game.discriminator))
             stack.enter_context(same_random_numbers_next(z.device))

@@ -69,52 +69,82 @@ def spectrum(field: Field, k: int = 6, seed: int = 0, tolerance: float = 1e-6, i
     n = dimension(field.players)
     if n <= max(2 * k + 1, FEWEST_BASIS_VECTORS):
         return _of_matrix(dense(field), k)
-
-    def h(v: np.ndarray) -> np.ndarray:
-        return _numbers(field.times(_blocks(field, v)))
-
-    def h_transposed(v: np.ndarray) -> np.ndarray:
-        return _numbers(field.transposed_times(_blocks(field, v)))
-
-    def s(v: np.ndarray) -> np.ndarray:
-        return (h(v) + h_transposed(v)) / 2
-
-    def a(v: np.ndarray) -> np.ndarray:
-        return (h(v) - h_transposed(v)) / 2
-
-    def i_a(v: np.ndarray) -> np.ndarray:
-        """iAv: iA is Hermitian, with the eigenvalues ±ω, so that its largest are each pair's ω, once."""
-        return 1j * a(v.real) - a(v.imag)
-
-    arpack = _arpack()
-    start = np.random.default_rng(seed).standard_normal(n)
-    size = float(np.linalg.norm(h(start)))
-    negligible = ROUNDING * max(torch.finfo(x.dtype).eps for x in flat(field.players)) * size
-
-    def leading(name: str, solver: str, product: Product, which: str, dtype: type) -> tuple[np.ndarray, bool]:
-        if np.linalg.norm(product(start)) <= negligible:  # ARPACK needs something; 100 ε of H is not
-            return np.zeros(k, dtype=complex if solver == "eigs" else float), True
-        operator = arpack.LinearOperator((n, n), matvec=lambda v: product(v.reshape(-1)), dtype=dtype)
-        settings = {"which": which, "v0": start.astype(dtype), "tol": tolerance, "maxiter": iterations}
-        try:
-            return getattr(arpack, solver)(operator, k=k, **settings, return_eigenvectors=False), True
-        except arpack.ArpackNoConvergence as error:
-            if len(error.eigenvalues) == 0:
-                raise InputError(
-                    f"none of the {k} leading eigenvalues of {name} converged in {iterations} iterations; "
-                    f"allow more iterations, or a larger tolerance"
-                ) from None
-            return error.eigenvalues, False
-
-    eigenvalues, all_h = leading("H", "eigs", h, "LM", np.float64)
-    potential, all_s = leading("S", "eigsh", s, "LM", np.float64)
-    rotation, all_a = leading("A", "eigsh", i_a, "LA", np.complex128)
+    products = _Products(field)
+    search = _Search(field, k, np.random.default_rng(seed).standard_normal(n), tolerance, iterations)
+    eigenvalues, all_h = search.leading("H", "eigs", products.h, "LM", np.float64)
+    potential, all_s = search.leading("S", "eigsh", products.s, "LM", np.float64)
+    rotation, all_a = search.leading("A", "eigsh", products.i_a, "LA", np.complex128)
     return Spectrum(
         _in_order(eigenvalues, k),
         _in_order(potential, k).real,
         np.abs(_in_order(np.maximum(rotation.real, 0), k)),
         all_h and all_s and all_a,
     )
+
+
+@dataclass(frozen=True)
+class _Products:
+    """Products with a game's Jacobian and with its parts; (n,) numbers to (n,) numbers."""
+
+    field: Field
+
+    def h(self, v: np.ndarray) -> np.ndarray:
+        return _numbers(self.field.times(_blocks(self.field, v)))
+
+    def h_transposed(self, v: np.ndarray) -> np.ndarray:
+        return _numbers(self.field.transposed_times(_blocks(self.field, v)))
+
+    def s(self, v: np.ndarray) -> np.ndarray:
+        return (self.h(v) + self.h_transposed(v)) / 2
+
+    def a(self, v: np.ndarray) -> np.ndarray:
+        return (self.h(v) - self.h_transposed(v)) / 2
+
+    def i_a(self, v: np.ndarray) -> np.ndarray:
+        """iAv: iA is Hermitian, with the eigenvalues ±ω, so that its largest are each pair's ω, once."""
+        return 1j * self.a(v.real) - self.a(v.imag)
+
+
+class _Search:
+    """ARPACK's search for the k leading eigenvalues, from one vector, with one set of limits; as in :func:`spectrum`.
+
+    Raises:
+        InputError: scipy is missing, or products with H are not finite.
+    """
+
+    def __init__(self, field: Field, k: int, start: np.ndarray, tolerance: float, iterations: int) -> None:
+        self.arpack = _arpack()
+        self.k, self.start, self.tolerance, self.iterations = k, start, tolerance, iterations
+        size = float(np.linalg.norm(_Products(field).h(start)))
+        self.negligible = ROUNDING * max(torch.finfo(x.dtype).eps for x in flat(field.players)) * size
+
+    def leading(self, name: str, solver: str, product: Product, which: str, dtype: type) -> tuple[np.ndarray, bool]:
+        """Those of one matrix, in no order, and whether they are all that were asked for.
+
+        Args:
+            name: of the matrix, for messages.
+            solver: ``eigs``, or ``eigsh`` for a Hermitian matrix.
+            product: with the matrix.
+            which: ARPACK's word for what is leading.
+            dtype: of the vectors.
+
+        Raises:
+            InputError: if none converged.
+        """
+        n, start = len(self.start), self.start
+        if np.linalg.norm(product(start)) <= self.negligible:  # ARPACK needs something; 100 ε of H is not
+            return np.zeros(self.k, dtype=complex if solver == "eigs" else float), True
+        operator = self.arpack.LinearOperator((n, n), matvec=lambda v: product(v.reshape(-1)), dtype=dtype)
+        settings = {"which": which, "v0": start.astype(dtype), "tol": self.tolerance, "maxiter": self.iterations}
+        try:
+            return getattr(self.arpack, solver)(operator, k=self.k, **settings, return_eigenvectors=False), True
+        except self.arpack.ArpackNoConvergence as error:
+            if len(error.eigenvalues) == 0:
+                raise InputError(
+                    f"none of the {self.k} leading eigenvalues of {name} converged in {self.iterations} iterations; "
+                    f"allow more iterations, or a larger tolerance"
+                ) from None
+            return error.eigenvalues, False
 
 
 def dense(field: Field) -> np.ndarray:

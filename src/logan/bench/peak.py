@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from logan.devices import synchronize
+
 
 def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
     """Floating-point operations per second of the faster of a large matrix product and a large convolution."""
@@ -31,11 +33,3 @@ def shortest(call: Callable[[], object], device: torch.device, repeats: int = 10
         synchronize(device)
         times.append(time.perf_counter() - start)
     return min(times[2:])
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait for the device, where it works on its own."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()

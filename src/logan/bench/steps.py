@@ -14,9 +14,10 @@ import torch
 
 from logan import prior
 from logan.bench.counting import count, kernels_launched, peak_memory
-from logan.bench.peak import peak_flops, synchronize
+from logan.bench.peak import peak_flops
 from logan.config import Config
 from logan.data import Mixture
+from logan.devices import synchronize
 from logan.errors import InputError
 from logan.fast.engine import Engine
 from logan.game import Game

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from logan.dynamics.batch_norm import ExactBatchNorm
+from logan.dynamics.exact_norms import ExactNorms
 from logan.dynamics.field import Field, Theta
 from logan.side_effects import frozen, no_side_effects
 from logan.turns import both_losses, trainable
@@ -67,7 +67,7 @@ def one_function(generator: nn.Module, discriminator: nn.Module, device: torch.d
             with ExitStack() as stack:
                 stack.enter_context(parameters_replaced(discriminator, theta_d))
                 stack.enter_context(parameters_replaced(generator, theta_g))
-                stack.enter_context(ExactBatchNorm())
+                stack.enter_context(ExactNorms())
                 if not first:
                     stack.enter_context(no_side_effects())
                     stack.enter_context(torch.random.fork_rng([] if cuda is None else [device]))

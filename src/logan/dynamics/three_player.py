@@ -100,8 +100,9 @@ class ThirdPlayer:
 
     Attributes:
         z, z_moved: (B, d), constants: before and after the latent step.
+        moved: how many samples the step moves: the first, by the share of the batch; Δz of the others is 0.
         optimised: mask of what is Δz's, shaped like z: of the samples that are moved the dimensions that are optimised.
-        f: θ_D, θ_G and latents to scores (B,).
+        f: θ_D, θ_G and latents, of the whole batch or of its first samples, to scores.
         scores: likewise, to the scores of the generated and of the real images.
         loss: the adversarial loss.
         parameters: (θ_D, θ_G).
@@ -110,6 +111,7 @@ class ThirdPlayer:
 
     z: Tensor
     z_moved: Tensor
+    moved: int
     optimised: Tensor
     f: Callable[[Theta, Theta, Tensor], Tensor]
     scores: Callable[[Theta, Theta, Tensor], tuple[Tensor, Tensor]]
@@ -143,15 +145,19 @@ class ThirdPlayer:
         return field
 
     def latent_terms(self, at: Tensor) -> Blocks:
-        """(∂²f(at)/∂z∂θ)ᵀ ∂L/∂z′ of D and of G, over the dimensions that are optimised."""
+        """(∂²f(at)/∂z∂θ)ᵀ ∂L/∂z′ of D and of G, over the samples and the dimensions that are optimised.
+
+        f(at) is a pass of the samples that are moved, as the latent step's is: with batch norm others would change it.
+        """
         d, g = self.parameters
+        n = self.moved
         moved = self.z_moved.clone().requires_grad_()
         scores = self.f(d, g, moved)
         by_d, by_g = (pull((mean(h, scores),), (moved,))[0] for h in (self.loss.fake, self.loss.fool))
-        start = at.clone().requires_grad_()
+        start = at[:n].clone().requires_grad_()
         (by_start,) = pull((self.f(d, g, start).sum(),), (start,), create_graph=True)
         return tuple(
-            pull((by_start,), theta, (by_z * self.optimised,))
+            pull((by_start,), theta, ((by_z * self.optimised)[:n],))
             for theta, by_z in zip(self.parameters, (by_d, by_g), strict=True)
         )
 
@@ -178,7 +184,8 @@ def third_player(
             f, scores = _passes(generator, discriminator, real, labels, autocast, at)
             with torch.no_grad():
                 report = report_on(moved, latent, *scores(*parameters, moved.z))
-            yield ThirdPlayer(z.detach(), moved.z, _optimised(moved, latent), f, scores, loss, parameters, report)
+            mask = _optimised(moved, latent)
+            yield ThirdPlayer(z.detach(), moved.z, len(moved.scores), mask, f, scores, loss, parameters, report)
 
 
 def _optimised(moved: Moved, latent: LatentStep | CSStep | None) -> Tensor:
@@ -197,8 +204,9 @@ def _passes(
     at: At,
 ) -> tuple[Callable[[Theta, Theta, Tensor], Tensor], Callable[[Theta, Theta, Tensor], tuple[Tensor, Tensor]]]:
     def f(d: Theta, g: Theta, z: Tensor) -> Tensor:
+        part = None if labels is None else labels[: len(z)]
         with at(d, g), in_precision(z, autocast):
-            return call(discriminator, call(generator, z, labels), labels)
+            return call(discriminator, call(generator, z, part), part)
 
     def scores(d: Theta, g: Theta, z: Tensor) -> tuple[Tensor, Tensor]:
         with at(d, g), in_precision(z, autocast):

@@ -1,0 +1,120 @@
+"""Normalisations whose derivatives of any order are right.
+
+torch's own batch, layer and instance norm take their statistics for constants from the third derivative on, silently
+(pytorch/pytorch#186256, #175754; in 2.13 still), and its weight norm takes ‖v‖ for one from the second on. Group norm and RMS norm
+are right, and so are all of them in evaluation mode. The Jacobian of a game is made of second derivatives, that of LOGAN's field of
+third ones: one for the latent step, one for the gradients, one for the method. The recorded step's batch norm
+(:mod:`logan.fast.operations`) ends with the second, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+
+class ExactNorms(TorchFunctionMode):
+    """Inside, these normalisations are written out, for autograd to differentiate as often as it is asked to."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        written_out = WRITTEN_OUT.get(func)
+        result = None if written_out is None else written_out(*args, **kwargs)
+        return func(*args, **kwargs) if result is None else result
+
+
+def _batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor | None:
+    """F.batch_norm's arguments; None for what is to be left to torch, as in the others."""
+    n = input.numel() // input.shape[1]
+    if not training or n == 1:
+        return None
+    y, mean, variance = _normalised(input, [0, *range(2, input.ndim)], eps)
+    _move(running_mean, mean.flatten(), momentum)
+    _move(running_var, variance.flatten() * (n / (n - 1)), momentum)
+    return _scaled(y, _per_channel(weight, y), _per_channel(bias, y)).to(input.dtype)
+
+
+def _instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor | None:
+    """F.instance_norm's arguments. The running statistics follow the mean over the batch of each sample's."""
+    n = input[0, 0].numel() if len(input) else 0
+    if not use_input_stats or n <= 1:
+        return None
+    y, mean, variance = _normalised(input, range(2, input.ndim), eps)
+    _move(running_mean, mean.flatten(1).mean(0), momentum)
+    _move(running_var, variance.flatten(1).mean(0) * (n / (n - 1)), momentum)
+    return _scaled(y, _per_channel(weight, y), _per_channel(bias, y)).to(input.dtype)
+
+
+def _layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor | None:
+    """F.layer_norm's arguments."""
+    n = len(normalized_shape)
+    if n == 0 or tuple(input.shape[-n:]) != tuple(normalized_shape):
+        return None  # torch says what is wrong
+    y, _, _ = _normalised(input, range(-n, 0), eps)
+    return _scaled(y, weight, bias).to(input.dtype)
+
+
+def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """torch._weight_norm's arguments: g v/‖v‖, with ‖v‖ over all dimensions but ``dim``."""
+    return v * (g / torch.norm_except_dim(v, 2, dim))
+
+
+def _normalised(x: Tensor, over: Sequence[int], eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(x − μ)/√(σ² + ε) with μ and σ² over some dimensions; and these two. In float32 at least."""
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    mean = x.mean(tuple(over), keepdim=True)
+    centred = x - mean
+    variance = centred.square().mean(tuple(over), keepdim=True)
+    return centred * torch.rsqrt(variance + eps), mean, variance
+
+
+def _scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+@torch.no_grad()
+def _move(running: Tensor | None, towards: Tensor, momentum: float) -> None:
+    if running is not None:
+        running.lerp_(towards.to(running.dtype), momentum)
+
+
+def _per_channel(values: Tensor | None, like: Tensor) -> Tensor | None:
+    return None if values is None else values.view(1, -1, *[1] * (like.ndim - 2))
+
+
+WRITTEN_OUT: dict[Any, Callable[..., Tensor | None]] = {
+    F.batch_norm: _batch_norm,
+    F.instance_norm: _instance_norm,
+    F.layer_norm: _layer_norm,
+    torch._weight_norm: _weight_norm,
+}

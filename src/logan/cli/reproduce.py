@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,6 @@ table2: CIFAR-10 with SN-DCGAN, 200,000 steps, every method under the protocols 
 and the three stop-gradient ablations on the ring and the grid. figure4a, 4b, 5a, 5b: what the paper plots about training, on
 --preset (ring). dynamics: latent optimisation beside the methods of logan.dynamics on the ring and the grid. Interrupted, the
 same command goes on where it was. Every flag of logan train may follow."""
-
-ABLATIONS = tuple(f"ngd:stop-gradient={player}" for player in ("generator", "discriminator", "both"))
 
 
 @dataclass(frozen=True)
@@ -95,14 +94,24 @@ def _table2(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
 def _mixtures(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
     from logan.evaluation import mixture_claims
 
-    methods = ("none", "cs", "gd", "ngd", *ABLATIONS)
-    _on_ring_and_grid(given, flags, outdir, methods, mixture_claims.verdict, "claims.md")
+    methods = ("none", "cs", "gd", "ngd", *mixture_claims.ABLATIONS)
+    _on_ring_and_grid(given, flags, outdir, methods, lambda _, results: mixture_claims.verdict(results), "claims.md")
 
 
 def _dynamics(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
-    from logan.evaluation import dynamics_table
+    from logan.evaluation import dynamics_claims, dynamics_cost, dynamics_table
+    from logan.report.figures import save
 
-    _on_ring_and_grid(given, flags, outdir, dynamics_table.METHODS, dynamics_table.table, "dynamics.md")
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler reports its starts and stops otherwise
+
+    def report(preset: str, results: Sequence[Result]) -> str:
+        costs = dynamics_cost.measure(results)
+        save(outdir / f"dynamics-{preset}", dynamics_claims.panels(results, costs))
+        parts = (dynamics_claims.verdict(results, costs), f"![{preset}](dynamics-{preset}.png)\n",
+                 dynamics_table.table(results, costs))  # fmt: skip
+        return "\n".join(parts)
+
+    _on_ring_and_grid(given, flags, outdir, dynamics_table.METHODS, report, "dynamics.md")
 
 
 def _on_ring_and_grid(
@@ -110,10 +119,10 @@ def _on_ring_and_grid(
     flags: list[str],
     outdir: Path,
     methods: Sequence[str],
-    say: Callable[[Sequence[Result]], str],
+    report: Callable[[str, Sequence[Result]], str],
     name: str,
 ) -> None:
-    """Make the runs on both mixtures, and write what ``say`` says of each into one file."""
+    """Make the runs on both mixtures, and then write what ``report`` says of each, by preset, into one file."""
     from logan.files import write_atomically
 
     methods = split_methods(given.methods or methods)
@@ -122,8 +131,8 @@ def _on_ring_and_grid(
         for preset, entries in planned.items():
             say_plan(entries, outdir / preset)
         return
-    parts = [f"## {p}\n\n{say(run_and_report(entries, outdir / p))}" for p, entries in planned.items()]
-    text = "\n".join(parts)
+    made = {preset: run_and_report(entries, outdir / preset) for preset, entries in planned.items()}
+    text = "\n".join(f"## {preset}\n\n{report(preset, results)}" for preset, results in made.items())
     write_atomically(outdir / name, lambda partial: partial.write_text(text, encoding="utf-8"))
     print(f"\n{text}\nwrote {name} to {outdir}")
 

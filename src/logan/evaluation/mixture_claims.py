@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from logan import presets
 from logan.evaluation.comparison import Result
@@ -46,11 +48,17 @@ def _head(results: Sequence[Result]) -> str:
 
 
 def _compare(better: Sequence[Result], worse: Sequence[Result], name: str, other: str) -> str:
-    a, b = [good_modes(r) for r in better], [good_modes(r) for r in worse]
+    a, b = ([good_modes(r.points[-1]) for r in group] for group in (better, worse))
     return f"**{say(a, b)}** (good modes at the end: {name} {mean_and_spread(a, '.2f')}, {other} {mean_and_spread(b, '.2f')})"
 
 
-def good_modes(result: Result) -> float:
-    """Modes covered times the share of points on a mode, at the end: what is both there and good."""
-    scores = {k.rstrip("0123456789k"): v or 0.0 for k, v in result.points[-1]["scores"].items()}
-    return scores["modes"] * scores["quality"]
+def scores(point: dict[str, Any]) -> dict[str, float]:
+    """A snapshot's scores by kind: modes, quality, reverse_kl; NaN where the run had diverged."""
+    return {k.rstrip("0123456789k"): math.nan if v is None else v for k, v in point["scores"].items()}
+
+
+def good_modes(point: dict[str, Any]) -> float:
+    """Modes covered times the share of points on a mode: what is both there and good; nothing where the run had diverged."""
+    found = scores(point)
+    product = found["modes"] * found["quality"]
+    return product if math.isfinite(product) else 0.0

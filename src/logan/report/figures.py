@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,11 @@ from logan.files import write_atomically
 Numbers = Sequence[float] | np.ndarray
 COLUMNS = 3
 """Panels beside each other."""
+COLOURS = 10
+"""Of matplotlib's cycle; labels beyond get the same again, dashed and then dotted."""
+DASHES = ("-", "--", ":", "-.")
+LEGEND = 9
+"""Labels that a legend within the axes may have; more go into one below the figure."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +32,16 @@ class Line:
         label: what the legend calls it.
         x, y: of equal length; points that are not finite are left out.
         marks: draw points instead of a line.
+        thick: draw it thicker than others.
+        like: the label whose colour it has, dashed; none for a colour of its own.
     """
 
     label: str
     x: Numbers
     y: Numbers
     marks: bool = False
+    thick: bool = False
+    like: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,20 +61,35 @@ def save(stem: Path, panels: Sequence[Panel]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = min(len(panels), COLUMNS)
+    columns = 2 if len(panels) == 4 else min(len(panels), COLUMNS)
     rows = math.ceil(len(panels) / columns)
-    figure = Figure(figsize=(6.2 * columns, 4.2 * rows), dpi=110, layout="constrained")
+    styles = styles_of([line for panel in panels for line in panel.lines])
+    below = max(len({line.label for line in panel.lines}) for panel in panels) > LEGEND
+    figure = Figure(figsize=(6.2 * columns, 4.2 * rows + 0.9 * below), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    colours: dict[str, str] = {}
     places = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in places[len(panels) :]:
         axes.axis("off")
+    handles: dict[str, Any] = {}
     for axes, panel in zip(places, panels, strict=False):
-        _draw(axes, panel, colours)
+        handles |= {k: v for k, v in _draw(axes, panel, styles, legend=not below).items() if k not in handles}
+    if below:
+        figure.legend(
+            handles.values(), handles.keys(), loc="outside lower center", ncols=min(5, 2 * columns), fontsize=9
+        )
     write_atomically(stem.with_suffix(".png"), lambda partial: figure.savefig(partial, format="png"))
     write_atomically(stem.with_suffix(".svg"), lambda partial: figure.savefig(partial, format="svg"))
     text = table(panels)
     write_atomically(stem.with_suffix(".csv"), lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def styles_of(lines: Sequence[Line]) -> dict[str, tuple[str, str]]:
+    """Colour and dashes of each label, the same in all panels of a figure, and no two alike up to forty."""
+    own = list(dict.fromkeys(line.like or line.label for line in lines))
+    styles = {label: (f"C{i % COLOURS}", DASHES[i // COLOURS % len(DASHES)]) for i, label in enumerate(own)}
+    shared = {line.label: (styles[line.like][0], "--") for line in lines if line.like}
+    drawn = dict.fromkeys(line.label for line in lines)
+    return {label: (styles | shared)[label] for label in drawn}
 
 
 def table(panels: Sequence[Panel]) -> str:
@@ -84,17 +109,18 @@ def _finite(line: Line) -> list[tuple[float, float]]:
     return [(x, y) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(x) and math.isfinite(y)]
 
 
-def _draw(axes, panel: Panel, colours: dict[str, str]) -> None:  # type: ignore[no-untyped-def]  # matplotlib has no types
-    """``colours``: of the labels, the same in all panels of a figure."""
-    named: set[str] = set()
+def _draw(axes: Any, panel: Panel, styles: dict[str, tuple[str, str]], legend: bool) -> dict[str, Any]:
+    """Draw a panel; returns what stands for each label in a legend."""
+    handles: dict[str, Any] = {}
     for line in panel.lines:
-        label = None if line.label in named else line.label
-        named.add(line.label)
-        colour = colours.setdefault(line.label, f"C{len(colours) % 10}")
+        colour, dashes = styles[line.label]
         points = _finite(line)
         x, y = zip(*points, strict=True) if points else ((), ())
-        style = {"linestyle": "none", "marker": ".", "markersize": 4} if line.marks else {"linewidth": 1.2}
-        axes.plot(x, y, color=colour, label=label, alpha=0.75, **style)
+        style: dict[str, Any] = {"linestyle": dashes, "linewidth": 2.4 if line.thick else 1.2}
+        if line.marks:
+            style = {"linestyle": "none", "marker": ".", "markersize": 4}
+        (drawn,) = axes.plot(x, y, color=colour, alpha=0.75, **style)
+        handles.setdefault(line.label, drawn)
     axes.set(title=panel.title, xlabel=panel.xlabel, ylabel=panel.ylabel)
     axes.title.set_fontsize(10)
     if panel.log_x:
@@ -102,5 +128,6 @@ def _draw(axes, panel: Panel, colours: dict[str, str]) -> None:  # type: ignore[
     if panel.log_y:
         axes.set_yscale("log")
     axes.grid(alpha=0.25)
-    if named:
-        axes.legend(fontsize=8)
+    if handles and legend:
+        axes.legend(handles.values(), handles.keys(), fontsize=8)
+    return handles

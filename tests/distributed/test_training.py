@@ -45,7 +45,7 @@ def test_two_ranks_train_as_one_does(tmp_path: Path) -> None:
         (tmp_path / "data" / str(i)).mkdir(parents=True)
         for j, image in enumerate(images):
             Image.fromarray(image).save(tmp_path / "data" / str(i) / f"{j}.png")
-    flags = [*SMALL, "--data", str(tmp_path / "data"), "--conditional", "--spectral-norm", "True", "--mirror"]
+    flags = [*SMALL, "--metrics", "--data", str(tmp_path / "data"), "--conditional", "--spectral-norm", "True", "--mirror"]
     process = torchrun(tmp_path / "two", *flags)
     assert main([*flags, "--outdir", str(tmp_path / "one")]) == 0
     output = process.communicate()[0]
@@ -56,13 +56,24 @@ def test_two_ranks_train_as_one_does(tmp_path: Path) -> None:
     for a, b in zip(ticks(one), ticks(two), strict=True):
         for name in ("d_loss", "g_loss", "delta_z", "penalty", "real_score"):
             assert a[name] == pytest.approx(b[name], rel=1e-3, abs=1e-4), name
-        assert a["metrics"]["fid256"] == pytest.approx(b["metrics"]["fid256"], rel=1e-2)
     weights, others = (load_file(max(run.glob("network-snapshot-*.safetensors"))) for run in (one, two))
     for name, value in weights.items():
         torch.testing.assert_close(value, others[name], rtol=1e-2, atol=1e-3, msg=name)
 
 
-def wait_for(condition: Any, seconds: float = 120) -> Any:
+def test_scores_are_of_all_ranks_samples(tmp_path: Path) -> None:
+    flags = ["train", "--preset", "ring", "--kimg", "2", "--tick", "2", "--snap", "1", "--metrics", "modes1001"]
+    process = torchrun(tmp_path / "two", *flags)
+    assert main([*flags, "--outdir", str(tmp_path / "one")]) == 0
+    output = process.communicate()[0]
+    assert process.returncode == 0, output
+    one, two = (ticks(next((tmp_path / name).glob("00000-*")))[-1]["metrics"] for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        assert value == pytest.approx(two[name], rel=1e-3), name
+
+
+def wait_for(condition: Any, seconds: float = 240) -> Any:
     """The first value of ``condition()`` that is true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -98,7 +109,7 @@ def test_a_rank_that_dies_ends_the_run_and_says_so(tmp_path: Path) -> None:
         wait_for(lambda: list(tmp_path.glob("*/network-snapshot-*.json")))
         os.kill(children(process)[1], signal.SIGKILL)
         began = time.monotonic()
-        output = process.communicate(timeout=90)[0]
+        output = process.communicate(timeout=240)[0]
     finally:
         process.kill()
     assert time.monotonic() - began < 60
@@ -120,7 +131,7 @@ def test_torchrun_restarts_from_the_last_state(tmp_path: Path) -> None:
         reached = ticks(run)[-1]["kimg"]
         wait_for(lambda: ticks(run)[-1]["kimg"] > reached + 1)
         os.kill(second[0], signal.SIGINT)  # one rank is asked to stop: all save and stop together
-        output = process.communicate(timeout=90)[0]
+        output = process.communicate(timeout=240)[0]
     finally:
         process.kill()
     assert [p.name for p in tmp_path.iterdir()] == [run.name]

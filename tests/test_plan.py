@@ -37,7 +37,7 @@ def test_operations_and_memory_are_those_of_a_step(args):
     plan = planning.make(config)
     for method, cost in plan.costs.items():
         engine = "plain" if config.run.checkpointing or config.run.engine == "plain" else "recorded"
-        measured = measure(config_of([*args, "--latent", method]), engine)
+        measured = measure(config_of([*args, "--latent", method]), engine, plan)
         images = config.game.batch * config.game.d_steps
         assert cost.flop_per_image * images == pytest.approx(measured["flop"], rel=0.02)
         assert cost.bytes(config.game.batch) == pytest.approx(measured["bytes"], rel=0.15)
@@ -45,12 +45,10 @@ def test_operations_and_memory_are_those_of_a_step(args):
     assert ours.flop_per_image > 1.5 * plan.costs["none"].flop_per_image
 
 
-def measure(config, engine):
+def measure(config, engine, plan):
     """A step on numbers, as `logan bench` plays it."""
     played = Played(config, Variant(config.latent.latent, engine, config.game.precision))
-    assert sum(plan_resident(played.game).values()) == pytest.approx(
-        sum(planning.make(config).resident.values()), rel=0.01
-    )
+    assert sum(plan_resident(played.game).values()) == pytest.approx(sum(plan.resident.values()), rel=0.01)
     return {"flop": count(played.step).flop, "bytes": peak_memory(played.step, torch.device("cpu"))}
 
 

@@ -45,7 +45,8 @@ def test_two_ranks_train_as_one_does(tmp_path: Path) -> None:
         (tmp_path / "data" / str(i)).mkdir(parents=True)
         for j, image in enumerate(images):
             Image.fromarray(image).save(tmp_path / "data" / str(i) / f"{j}.png")
-    flags = [*SMALL, "--metrics", "--data", str(tmp_path / "data"), "--conditional", "--spectral-norm", "True", "--mirror"]
+    data = ["--data", str(tmp_path / "data"), "--conditional", "--mirror"]
+    flags = [*SMALL, "--metrics", *data, "--spectral-norm", "True"]
     process = torchrun(tmp_path / "two", *flags)
     assert main([*flags, "--outdir", str(tmp_path / "one")]) == 0
     output = process.communicate()[0]

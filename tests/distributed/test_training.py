@@ -63,7 +63,7 @@ def test_two_ranks_train_as_one_does(tmp_path: Path) -> None:
 
 
 def test_scores_are_of_all_ranks_samples(tmp_path: Path) -> None:
-    flags = ["train", "--preset", "ring", "--kimg", "2", "--tick", "2", "--snap", "1", "--metrics", "modes1001"]
+    flags = ["train", "--preset", "digits", "--kimg", "2", "--tick", "2", "--snap", "1", "--metrics", "fid301", "is301"]
     process = torchrun(tmp_path / "two", *flags)
     assert main([*flags, "--outdir", str(tmp_path / "one")]) == 0
     output = process.communicate()[0]
@@ -71,7 +71,7 @@ def test_scores_are_of_all_ranks_samples(tmp_path: Path) -> None:
     one, two = (ticks(next((tmp_path / name).glob("00000-*")))[-1]["metrics"] for name in ("one", "two"))
     assert one.keys() == two.keys()
     for name, value in one.items():
-        assert value == pytest.approx(two[name], rel=1e-3), name
+        assert value == pytest.approx(two[name], rel=1e-2), name
 
 
 def wait_for(condition: Any, seconds: float = 240) -> Any:

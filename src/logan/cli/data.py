@@ -1,24 +1,32 @@
-"""``logan data prepare``: a large collection of images into one file that trains fast."""
+"""``logan data``: prepare a large collection of images for training, and look at what a data set holds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from logan.cli.parsing import parse
 from logan.errors import InputError, did_you_mean
 
-DESCRIPTION = """Crop, resize and pack images into an uncompressed zip, once, so that training reads them fast.
+COMMANDS = {
+    "prepare": "crop, resize and pack images into one file that trains fast",
+    "info": "what a data set holds: images, sizes, classes; a sheet of its first images",
+}
+PREPARE = """Crop, resize and pack images into one file, once, so that training reads them fast.
 
 SOURCE: a folder or zip of images, in class folders or not; ImageNet as it comes (the ILSVRC folder, its train folder,
-ILSVRC2012_img_train.tar, which is not unpacked); or hf:NAME, a set of Hugging Face's datasets (extra: hf). Files that cannot be
-used are listed at the end; the rest is prepared."""
+ILSVRC2012_img_train.tar, which is not unpacked); or hf:NAME[:SPLIT], a set of Hugging Face's datasets (extra: hf). Files that
+cannot be used are listed at the end; the rest is prepared."""
+INFO = "Say what a data set holds: anything that --data of logan train takes, except for points."
 SHOWN = 20
-"""Files that were left out, on the screen; all of them are in a file."""
+"""Files that were left out, or classes, on the screen."""
+EVERY = 30.0
+"""Seconds between lines about how far it has come, where there is no terminal."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +36,17 @@ class PrepareArguments:
     source: Annotated[str, tyro.conf.Positional]
     """Where the images are."""
     destination: Annotated[str, tyro.conf.Positional]
-    """The zip to make."""
+    """What to make: a .zip of PNGs, which StyleGAN's code reads too; or a .npy, which opens at once and is mapped into memory."""
     size: int = 128
     """Side of the images in pixels. Centre crop, Lanczos; smaller images are left out."""
+    enlarge: bool = False
+    """Take smaller images too, and enlarge them."""
     channels: Literal[1, 3] = 3
     """1 for grey, 3 for colour."""
     split: str = "train"
-    """Which of folders called train, val and test (test takes the one that is there), or of a Hugging Face set."""
+    """Which of folders called train, val and test, or of a Hugging Face set."""
     labels: str | None = None
-    """A file with lines of a file's name and its class, such as ImageNet's LOC_val_solution.csv."""
+    """A file with the classes: ImageNet's LOC_val_solution.csv, or the devkit's ILSVRC2012_validation_ground_truth.txt."""
     limit: int | None = None
     """Only so many images, evenly spread."""
     workers: int | None = None
@@ -45,53 +55,78 @@ class PrepareArguments:
     """Replace the destination if it is there."""
 
 
+@dataclass(frozen=True)
+class InfoArguments:
+    """What ``logan data info`` takes."""
+
+    path: Annotated[str, tyro.conf.Positional]
+    """A word such as digits, or a path."""
+    image_size: int | None = None
+    """Side to bring the images to, if they have several."""
+    skip_broken: bool = False
+    """Leave broken images out."""
+    split: str = "train"
+    """Which of folders called train, val and test."""
+    sheet: str | None = None
+    """A PNG to make, with a row for each of the first 20 classes, or the first 64 images if there are none."""
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    commands = {"prepare": _prepare}
     if not args or args[0] in ("-h", "--help"):
-        print("logan data prepare  crop, resize and pack images into one file that trains fast")
+        print("\n".join(f"logan data {name:<8} {what}" for name, what in COMMANDS.items()))
         return 0
-    if args[0] not in commands:
-        raise InputError(f"unknown command {args[0]!r}{did_you_mean(args[0], list(commands))}; there is prepare")
-    return commands[args[0]](args[1:])
+    if args[0] not in COMMANDS:
+        hint = did_you_mean(args[0], list(COMMANDS))
+        raise InputError(f"unknown command {args[0]!r}{hint}; there are {' and '.join(COMMANDS)}")
+    return {"prepare": _prepare, "info": _info}[args[0]](args[1:])
 
 
 def _prepare(args: Sequence[str]) -> int:
     from logan.data.prepare import prepare
-    from logan.files import write_atomically
-    from logan.training.watch import track
 
-    given = parse(PrepareArguments, args, prog="logan data prepare", description=DESCRIPTION)
+    given = parse(PrepareArguments, args, prog="logan data prepare", description=PREPARE)
     destination = _destination(given)
     made = prepare(
         given.source,
         destination,
         size=given.size,
         channels=given.channels,
+        enlarge=given.enlarge,
         split=given.split,
         labels=None if given.labels is None else Path(given.labels).expanduser(),
         limit=given.limit,
         threads=given.workers,
-        progress=track,
+        progress=_progress,
     )
     for notice in made.notices:
         print(notice)
     classes = f" of {made.classes:,} classes" if made.classes else ""
     print(f"{destination}: {made.images:,} images{classes}, {given.size}x{given.size}; train with --data {destination}")
-    if made.left_out:
-        listed = destination.with_name(destination.name + ".left-out.txt")
-        text = "\n".join(made.left_out) + "\n"
-        write_atomically(listed, lambda partial: partial.write_text(text, encoding="utf-8"))
-        print(f"left out {len(made.left_out):,} files (all of them in {listed}):")
-        for line in made.left_out[:SHOWN]:
-            print(f"  {line}")
+    _list_left_out(destination, made.left_out)
     return 0
 
 
+def _list_left_out(destination: Path, left_out: list[str]) -> None:
+    from logan.files import write_atomically
+
+    listed = destination.with_name(destination.name + ".left-out.txt")
+    if not left_out:
+        listed.unlink(missing_ok=True)  # that of the file which was replaced
+        return
+    text = "\n".join(left_out) + "\n"
+    write_atomically(listed, lambda partial: partial.write_text(text, encoding="utf-8", errors="replace"))
+    print(f"left out {len(left_out):,} files (all of them in {listed}):")
+    for line in left_out[:SHOWN]:
+        print(f"  {line}")
+
+
 def _destination(given: PrepareArguments) -> Path:
+    from logan.data.prepare import SUFFIXES
+
     path = Path(given.destination).expanduser()
-    if path.suffix.lower() != ".zip":
-        raise InputError(f"the destination {path} must be a .zip")
+    if path.suffix.lower() not in SUFFIXES or path.is_dir():
+        raise InputError(f"the destination {path} must be a file called {' or '.join(SUFFIXES)}")
     if path.exists() and not given.force:
         raise InputError(f"{path} is there already; pass --force to replace it, or another name")
     if not 1 <= given.size <= 8192:
@@ -102,3 +137,76 @@ def _destination(given: PrepareArguments) -> Path:
             raise InputError(f"--{name} must be >= 1, not {value}")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _progress(iterable: Iterable[Any], description: str, total: int) -> Iterator[Any]:
+    """A bar with rate and time left; a line now and then where there is no terminal, as in the log of a batch job."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    start = said = time.monotonic()
+    columns = (
+        TextColumn(description),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(description, total=total, rate="")
+        for done, item in enumerate(iterable, 1):
+            yield item
+            now = time.monotonic()
+            rate = done / max(now - start, 1e-9)
+            bar.update(task, completed=done, rate=f"{rate:,.0f} img/s")
+            if not console.is_terminal and now - said >= EVERY:
+                said, minutes = now, (total - done) / rate / 60
+                line = f"{description}: {done:,} of {total:,}, {rate:,.0f} img/s, {minutes:,.0f} min left"
+                console.print(line, highlight=False, soft_wrap=True)
+
+
+def _info(args: Sequence[str]) -> int:
+    from logan.data import InMemory, Mixture, open_data
+    from logan.training.watch import track
+
+    given = parse(InfoArguments, args, prog="logan data info", description=INFO)
+    data = open_data(
+        given.path, image_size=given.image_size, skip_broken=given.skip_broken, split=given.split, progress=track
+    )
+    if isinstance(data, Mixture):
+        raise InputError(f"{given.path} is points in the plane, drawn anew for every batch; give a set of images")
+    where = "held in memory" if isinstance(data, InMemory) else "read from disk as training goes on"
+    kind = {1: "grey", 3: "colour"}.get(data.channels, f"{data.channels} channels")
+    print(f"{data.name}: {len(data):,} images, {data.image_size}x{data.image_size}, {kind}, {where}")
+    for line in [*data.notices, *(f"left out, broken: {name}" for name in data.broken[:SHOWN])]:
+        print(line)
+    if data.labels is None:
+        print("no classes")
+    else:
+        counts = data.labels.bincount(minlength=data.num_classes).tolist()
+        print(f"{data.num_classes:,} classes of {min(counts):,} to {max(counts):,} images")
+        for k, (name, count) in enumerate(zip(data.class_names[:SHOWN], counts, strict=False)):
+            print(f"  {k:<4d} {name:<20} {count:,}")
+        if data.num_classes > SHOWN:
+            print(f"  … and {data.num_classes - SHOWN:,} more")
+    if given.sheet is not None:
+        _save_sheet(Path(given.sheet).expanduser(), data)
+    return 0
+
+
+def _save_sheet(path: Path, data: Any) -> None:
+    """Ten images of each of the first classes, a row each; or the first images."""
+    import torch
+
+    from logan.report.pictures import save_picture
+
+    columns = 8
+    indices = torch.arange(min(64, len(data)))
+    if data.labels is not None:
+        rows = [(data.labels == k).nonzero()[:, 0].cpu() for k in range(min(SHOWN, data.num_classes))]
+        rows = [row for row in rows if len(row)]
+        columns = min(10, *map(len, rows)) if len(rows) > 1 else min(10, len(rows[0]))
+        indices = torch.cat([row[:columns] for row in rows])
+    save_picture(path, data.batch(indices)[0].float() / 127.5 - 1, columns=columns)
+    print(f"{path}: {len(indices)} images, {columns} in a row")

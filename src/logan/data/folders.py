@@ -34,10 +34,10 @@ def load_images(
 ) -> InMemory | Streamed:
     """Reads a folder or zip file of png, jpg, jpeg, bmp, webp, tif, tiff, gif and ppm images, at any depth.
 
-    Every file is checked before this returns (those of ``logan data prepare`` were, when it made them): decoded, if the whole
-    set fits into ``memory_limit``; else by its header
-    and checksums, and decoded when its turn comes. :func:`logan.data.layout.lay_out` says where classes come from,
-    :class:`logan.data.images.Fit` how an image becomes a square.
+    Every file is checked before this returns (those of ``logan data prepare`` were, when it made them): decoded, if the
+    whole set fits into ``memory_limit``; else by its header and checksums, and decoded when its turn comes.
+    :func:`logan.data.layout.lay_out` says where classes come from, :class:`logan.data.images.Fit` how an image becomes
+    a square.
 
     Args:
         path: the folder or the zip file.

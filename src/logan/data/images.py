@@ -77,11 +77,13 @@ class Fit:
         image_size: side of the result in pixels, border included.
         channels: 1 (ITU-R 601 luminance of a colour image) or 3 (three copies of a grey one).
         pad: width of the border on each side, in pixels.
+        enlarge: take smaller images too, and enlarge them.
     """
 
     image_size: int
     channels: int
     pad: int = 0
+    enlarge: bool = False
 
     @property
     def inner(self) -> int:
@@ -89,8 +91,8 @@ class Fit:
         return self.image_size - 2 * self.pad
 
     def check_side(self, width: int, height: int, name: str) -> None:
-        """Raises InputError if an image is too small: pixels are never invented."""
-        if min(width, height) < self.inner:
+        """Raises InputError if an image is too small: pixels are not invented unasked."""
+        if min(width, height) < self.inner and not self.enlarge:
             raise InputError(
                 f"{name} is {width}×{height} pixels, smaller than the size asked for ({self.inner}): "
                 f"pass a smaller --image-size (at most {min(width, height) + 2 * self.pad}), or larger images"

@@ -45,10 +45,10 @@ def lay_out(source: Source, title: str, split: str = "train") -> Layout:
     Args:
         source: the files.
         title: what to call them in messages.
-        split: "train" or "test".
+        split: "train", "val" or "test".
 
     Raises:
-        InputError: no images, no test folder where the test split is asked for, or a ``dataset.json`` that does not fit them.
+        InputError: no images, no such folder where "val" or "test" is asked for, or a ``dataset.json`` that does not fit them.
     """
     files = [n for n in source.names() if n.lower().endswith(SUFFIXES) or PurePosixPath(n).name == LABELS_FILE]
     root, notices = _find_root(files, title, split)
@@ -76,7 +76,7 @@ def _find_root(files: list[str], title: str, split: str) -> tuple[str, list[str]
             tops, found = {split}, True
         if mixed or len(tops) > 1:
             if not found:
-                raise InputError(f"{title}: no test images: there are no folders train and test")
+                raise InputError(f"{title}: no {split} images: there are no folders train and {split}")
             return root, notices
         root += f"{tops.pop()}/"
 

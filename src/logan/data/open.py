@@ -8,6 +8,7 @@ from pathlib import Path
 
 from logan.errors import InputError, did_you_mean
 
+from .array import SUFFIX, load_array
 from .cifar import find_cifar, load_cifar
 from .dataset import InMemory, Streamed
 from .digits import load_digits
@@ -33,9 +34,9 @@ def open_data(
 ) -> InMemory | Streamed | Mixture:
     """Opens ``digits``, ``ring``, ``grid``, or what is at a path; the kind is recognised by what is there.
 
-    A path may be a folder or zip file of images, a folder of idx files (MNIST, Fashion-MNIST) or one of them, or
-    CIFAR-10 in its python or binary version, as a folder or tar archive. A folder of your own called ``digits`` is
-    ``./digits``.
+    A path may be a folder or zip file of images, a ``.npy`` file of ``logan data prepare``, a folder of idx files
+    (MNIST, Fashion-MNIST) or one of them, or CIFAR-10 in its python or binary version, as a folder or tar archive. A
+    folder of your own called ``digits`` is ``./digits``.
 
     Args:
         source: the word or path.
@@ -43,7 +44,7 @@ def open_data(
         channels: 1 (luminance) or 3; None keeps what they have; for folders, 1 if all images are grey, else 3.
         pad: width of a black border on each side, in pixels; Fashion-MNIST with 2 has 32×32.
         skip_broken: leave broken images of a folder or zip file out.
-        memory_limit: folders and zip files that would take more bytes decoded are streamed.
+        memory_limit: folders, zip and ``.npy`` files that would take more bytes decoded are streamed.
         progress: ``progress(iterable, description, total)``, to show a bar while a folder or zip file is read.
         split: "train", or "test" for CIFAR-10, idx folders, and folders or zip files with folders train and test.
 
@@ -61,8 +62,13 @@ def open_data(
     fixed = _fixed_size(source, split)
     if fixed is not None:
         return fit(fixed, image_size, channels, pad)
+    path = Path(source).expanduser()
+    if path.suffix.lower() == SUFFIX and path.is_file():
+        if split != "train":
+            raise InputError(f"{source}: no {split} images: a {SUFFIX} file holds one split; give that of the other")
+        return load_array(path, image_size=image_size, channels=channels, pad=pad, memory_limit=memory_limit)
     return load_images(
-        Path(source).expanduser(),
+        path,
         image_size=image_size,
         channels=channels,
         pad=pad,

@@ -10,6 +10,7 @@ import sys
 import tarfile
 import time
 import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -276,7 +277,9 @@ def test_control_c_in_the_middle_leaves_what_was_there(tmp_path):
     (tmp_path / "out" / "a.npy").write_bytes(b"earlier")
     command = [sys.executable, "-m", "logan.cli.main", "data", "prepare", str(tmp_path / "flat")]
     command += [str(tmp_path / "out" / "a.npy"), "--size", "128", "--workers", "2", "--force"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as program:
+    # a shell's background jobs, and what they start, ignore SIGINT
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heard) as program:
         for _ in range(6000):
             if list((tmp_path / "out").glob("*.partial")):
                 break

@@ -74,10 +74,11 @@ def test_scores_are_of_all_ranks_samples(tmp_path: Path) -> None:
         assert value == pytest.approx(two[name], rel=1e-2), name
 
 
-def wait_for(condition: Any, seconds: float = 240) -> Any:
-    """The first value of ``condition()`` that is true."""
+def wait_for(process: subprocess.Popen[str], condition: Any, seconds: float = 240) -> Any:
+    """The first value of ``condition()`` that is true, while ``process`` goes on."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        assert process.poll() is None, process.communicate()[0]
         found = condition()
         if found:
             return found
@@ -107,7 +108,7 @@ linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="look
 def test_a_rank_that_dies_ends_the_run_and_says_so(tmp_path: Path) -> None:
     process = torchrun(tmp_path, *NEVER_ENDING)
     try:
-        wait_for(lambda: list(tmp_path.glob("*/network-snapshot-*.json")))
+        wait_for(process, lambda: list(tmp_path.glob("*/network-snapshot-*.json")))
         os.kill(children(process)[1], signal.SIGKILL)
         began = time.monotonic()
         output = process.communicate(timeout=240)[0]
@@ -124,13 +125,15 @@ def test_a_rank_that_dies_ends_the_run_and_says_so(tmp_path: Path) -> None:
 def test_torchrun_restarts_from_the_last_state(tmp_path: Path) -> None:
     process = torchrun(tmp_path, *NEVER_ENDING, restarts=1)
     try:
-        wait_for(lambda: list(tmp_path.glob("*/network-snapshot-*.json")))
+        wait_for(process, lambda: list(tmp_path.glob("*/network-snapshot-*.json")))
         first = children(process)
         os.kill(first[1], signal.SIGKILL)
-        second = wait_for(lambda: [c for c in children(process) if c not in first] if children(process) else [])
+        second = wait_for(
+            process, lambda: [c for c in children(process) if c not in first] if children(process) else []
+        )
         run = next(tmp_path.glob("00000-*"))
         reached = ticks(run)[-1]["kimg"]
-        wait_for(lambda: ticks(run)[-1]["kimg"] > reached + 1)
+        wait_for(process, lambda: ticks(run)[-1]["kimg"] > reached + 1)
         os.kill(second[0], signal.SIGINT)  # one rank is asked to stop: all save and stop together
         output = process.communicate(timeout=240)[0]
     finally:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from logan.errors import InputError
 
@@ -64,7 +65,7 @@ class World:
         backend = "nccl" if own.startswith("cuda") else "gloo"
         if backend == "nccl":
             torch.cuda.set_device(own)
-        dist.init_process_group(backend, timeout=STEP_TIMEOUT)
+        dist.init_process_group(backend, store=_store(rank, size), rank=rank, world_size=size, timeout=STEP_TIMEOUT)
         control = dist.group.WORLD if backend == "gloo" else dist.new_group(backend="gloo", timeout=LONG_TIMEOUT)
         try:
             yield cls(rank, size, own, control)
@@ -176,6 +177,18 @@ class World:
                 "the ranks' weights have drifted apart: a network that behaves otherwise on every rank (its own random "
                 "numbers, its own files), or a faulty device"
             )
+
+
+def _store(rank: int, size: int) -> dist.Store:
+    """Where the ranks find each other. torchrun may keep it over a restart, with the addresses of processes that are dead.
+
+    On one machine every restart has a number that all ranks know. On several the numbers may differ: there torchrun has to be
+    told to begin a new store, by TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 (docs/large.md).
+    """
+    store, *_ = next(iter(rendezvous("env://", rank, size, timeout=STEP_TIMEOUT)))
+    if os.environ.get("GROUP_WORLD_SIZE", "1") != "1":
+        return store
+    return dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
 
 
 def _own_device(asked: str, local: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # before any group is made: see _leave
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
@@ -66,11 +67,12 @@ class World:
         if backend == "nccl":
             torch.cuda.set_device(own)
         dist.init_process_group(backend, store=_store(rank, size), rank=rank, world_size=size, timeout=STEP_TIMEOUT)
-        control = dist.group.WORLD if backend == "gloo" else dist.new_group(backend="gloo", timeout=LONG_TIMEOUT)
+        world = cls(rank, size, own, _control_group(backend))
         try:
-            yield cls(rank, size, own, control)
+            yield world
+            world.wait()  # Whoever leaves first would otherwise be missed by those who still write.
         finally:
-            dist.destroy_process_group()
+            _leave(world)
 
     @property
     def first(self) -> bool:
@@ -177,6 +179,20 @@ class World:
                 "the ranks' weights have drifted apart: a network that behaves otherwise on every rank (its own random "
                 "numbers, its own files), or a faulty device"
             )
+
+
+def _control_group(backend: str) -> Any:
+    return dist.group.WORLD if backend == "gloo" else dist.new_group(backend="gloo", timeout=LONG_TIMEOUT)
+
+
+def _leave(world: World) -> None:
+    """End the connections, and the threads behind them, now: met at the interpreter's end, they abort the process.
+
+    The backend joins its threads when the last reference to its group goes. This world has one; the others are
+    default arguments of torch.distributed.nn, if that was first imported while the group was there.
+    """
+    object.__setattr__(world, "_control", None)
+    dist.destroy_process_group()
 
 
 def _store(rank: int, size: int) -> dist.Store:

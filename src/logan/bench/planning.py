@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from logan import losses, networks, turns
-from logan.bench.counting import count
+from logan.bench.counting import Operations
 from logan.bench.live_memory import LiveMemory
 from logan.bench.steps import StandIn, stand_in
 from logan.config import Config
@@ -155,12 +155,14 @@ def _cost(config: Config, method: str, players: tuple[nn.Module, nn.Module], dat
         (part.times, _player(config, players, part.turn, (real, z, labels) if part.takes_real else (z, labels), rules))
         for part in _parts(config)
     ]
-    flop = sum(times * count(play).flop for times, play in plays)
+    flop = 0
     with LiveMemory(batch) as memory:
         kept = {}
         for i, (times, play) in enumerate(plays):
             for _ in range(min(times, 2)):
-                kept[i] = play()  # one turn's gradients are there until the next one's, and D's while G plays
+                with Operations() as operations:
+                    kept[i] = play()  # one turn's gradients are there until the next one's, and D's while G plays
+            flop += times * operations.flop
     return StepCost(flop / batch / config.game.d_steps, memory)
 
 
@@ -175,7 +177,7 @@ def _player(
         return lambda: turn(*players, *inputs, **rules)
     refused: list[str] = []
     engine = Engine(*players, "recorded", refused.append)
-    engine.play(turn, inputs, rules)  # makes the recording
+    engine.prepare(turn, inputs, rules)
     return lambda: engine.play(turn, inputs, rules)
 
 

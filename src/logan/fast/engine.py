@@ -52,14 +52,18 @@ class Engine:
 
     def play(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: dict[str, Any]) -> turns.Turn:
         """What ``turn(generator, discriminator, *inputs, **rules)`` returns, up to rounding."""
-        key = (turn, tuple(rules.values()), tuple(map(_kind, inputs)), *self._modes())
-        if key not in self._recordings:
-            self._recordings[key] = self._record(turn, inputs, rules)
-        recording = self._recordings[key]
+        recording = self.prepare(turn, inputs, rules)
         if recording is None:
             with across(self.world):
                 return turn(*self.players, *inputs, **rules)
         return turns.Turn(*recording(*inputs))
+
+    def prepare(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: dict[str, Any]) -> Recording | None:
+        """The turn's recording, made if there is none yet; None where none can be made."""
+        key = (turn, tuple(rules.values()), tuple(map(_kind, inputs)), *self._modes())
+        if key not in self._recordings:
+            self._recordings[key] = self._record(turn, inputs, rules)
+        return self._recordings[key]
 
     def _modes(self) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
         return tuple([m.training for m in self._modules]), tuple([p.requires_grad for p in self._parameters])

@@ -7,15 +7,12 @@ False unless it is set, with which blocks compute their activations again in bac
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from logan.errors import InputError
 from logan.networks.spec import Spec
-from logan.side_effects import no_side_effects
 
 
 class Generator(nn.Module, ABC):
@@ -69,27 +66,6 @@ class Discriminator(nn.Module, ABC):
     @abstractmethod
     def judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """``forward`` with checked arguments."""
-
-
-class Checkpointed(nn.Module):
-    """For networks of blocks, some or all of which may forget their activations and compute them again in backward passes.
-
-    Attributes:
-        checkpointing: whether they do: less memory for more time. Set it on the network; the results stay the same.
-    """
-
-    checkpointing: bool = False
-
-    def run(self, block: nn.Module, *inputs: Tensor | None) -> Tensor:
-        """``block(*inputs)``."""
-        if not (self.checkpointing and torch.is_grad_enabled()):
-            return block(*inputs)
-        return checkpoint(block, *inputs, use_reentrant=False, context_fn=_once)
-
-
-def _once() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """The contexts of a block's first pass and of its repetition: batch-norm statistics must move in one of the two only."""
-    return nullcontext(), no_side_effects()
 
 
 def check_labels(labels: Tensor | None, num_classes: int, batch: int) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,13 +26,14 @@ SMALL = ["train", "--preset", "digits", "--network", "dcgan", "--width", "4", "-
 NEVER_ENDING = [*SMALL, "--kimg", "100000", "--snap", "1"]
 
 
-def torchrun(outdir: Path, *args: str, restarts: int = 0, ranks: int = 2) -> subprocess.Popen[str]:
+def torchrun(
+    outdir: Path, *args: str, restarts: int = 0, ranks: int = 2, where: tuple[str, ...] = ("--standalone",)
+) -> subprocess.Popen[str]:
     """``torchrun … logan train``, its output in a pipe."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    command = [sys.executable, "-m", "torch.distributed.run", *where, f"--nproc-per-node={ranks}"]
     command += [f"--max-restarts={restarts}", "-m", "logan.cli.main", *args, "--outdir", str(outdir)]
-    return subprocess.Popen(
-        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}  # docs/large.md
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
 
 def ticks(run: Path) -> list[dict[str, Any]]:
@@ -141,6 +143,34 @@ def test_torchrun_restarts_from_the_last_state(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [run.name]
     assert "going on at" in output
     assert "stopped at" in output
+    assert [t["tick"] for t in ticks(run)] == list(range(len(ticks(run))))
+
+
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", [0, 1])
+def test_machines_restart_together(machine: int, tmp_path: Path) -> None:
+    """One torchrun per machine, as in docs/large.md; here both on this one. Their counts of restarts then differ."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        meeting = f"127.0.0.1:{s.getsockname()[1]}"
+    where = ("--nnodes=2", "--rdzv-id=7", "--rdzv-backend=c10d", f"--rdzv-endpoint={meeting}", "--local-addr=127.0.0.1")
+    machines = [torchrun(tmp_path, *NEVER_ENDING, restarts=3, ranks=1, where=where) for _ in range(2)]
+    try:
+        run = wait_for(
+            machines[0], lambda: [r.parent for r in tmp_path.glob("00000-*/stats.jsonl") if len(ticks(r.parent)) > 1]
+        )[0]
+        os.kill(children(machines[machine])[0], signal.SIGKILL)
+        reached = ticks(run)[-1]["kimg"]
+        wait_for(machines[0], lambda: ticks(run)[-1]["kimg"] > reached + 1)
+        for m in machines:
+            m.send_signal(signal.SIGTERM)  # as Slurm does before it requeues
+        outputs = [m.communicate(timeout=240)[0] for m in machines]
+    finally:
+        for m in machines:
+            m.kill()
+    assert [p.name for p in tmp_path.iterdir()] == [run.name]
+    assert any("going on at" in output and "stopped at" in output for output in outputs)
     assert [t["tick"] for t in ticks(run)] == list(range(len(ticks(run))))
 
 

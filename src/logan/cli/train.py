@@ -108,10 +108,8 @@ def main(args: Sequence[str]) -> int:
     from logan.training.allocator import keep_freed_memory
 
     keep_freed_memory()
-    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
-    resume = AUTO if given.resume is None and restarted else given.resume
     try:
-        _train(given, config, resume)
+        _train(given, config)
     except RuntimeError as error:
         if "RANK" not in os.environ or not is_loss(error):
             raise
@@ -120,11 +118,14 @@ def main(args: Sequence[str]) -> int:
     return 0
 
 
-def _train(given: TrainArguments, config: Config, resume: str | None) -> None:
+def _train(given: TrainArguments, config: Config) -> None:
     from logan.distributed import World
     from logan.training.loop import train
 
     with World.joined(config.run.device) as world:
+        # Every machine's torchrun counts its own workers' failures: the count may be 0 where rank 0 is.
+        restarted = world.any(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0)
+        resume = AUTO if given.resume is None and restarted else given.resume
         path = train(config, outdir=given.outdir, desc=given.desc, resume=resume, world=world)
         if world.first:
             print(f"done: {path}  (look at its fakes*.png; more samples: logan sample {path})")

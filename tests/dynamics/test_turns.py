@@ -67,7 +67,23 @@ def test_at_strength_zero_it_is_simultaneous(method, extra, latent):
         torch.testing.assert_close(got, want.detach(), rtol=1e-12, atol=0)
         assert not got.requires_grad
     assert not any(x.requires_grad for x in turn.d_gradients + turn.g_gradients)
+    assert turn.report.pop("adjustment") < 1e-12
     compare_reports(turn.report, expected.report)
+
+
+@BY_METHOD
+def test_the_size_of_the_adjustment(method):
+    """‖g* − ξ‖/‖ξ‖, from the gradients with and without it; 0 where nobody has a gradient."""
+    pair, latent = players("batch norm"), LATENTS["gd"]
+    adjusted, xi = (
+        turn_vector(play(m, pair, step)[0])
+        for m, step in ((method, latent), (turns.simultaneous, without_move_terms(method, latent)))
+    )
+    report = play(method, pair, latent)[0].report
+    assert report["adjustment"].item() == pytest.approx(relative(adjusted, xi), rel=1e-9)
+    assert not report["adjustment"].requires_grad
+    constant = losses.Loss("constant", *[lambda scores: 0 * scores] * 3)
+    assert play(method, pair, loss=constant)[0].report["adjustment"] == 0
 
 
 def compare_reports(got, want):

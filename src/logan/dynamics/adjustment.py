@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from logan.dynamics.field import Blocks, Field
+from logan.dynamics.field import Blocks, Field, add, dot
 from logan.dynamics.gan import gan_field
 from logan.turns import Turn
 
@@ -34,9 +34,14 @@ class Adjustment:
         labels: Tensor | None = None,
         **rules: Any,
     ) -> Turn:
-        """One step's gradients of a GAN on one batch; arguments as in :func:`logan.turns.simultaneous`."""
+        """One step's gradients of a GAN on one batch; arguments as in :func:`logan.turns.simultaneous`.
+
+        The turn's report has ``adjustment`` too: ‖g* − ξ‖/‖ξ‖, which says whether the strength fits. Far above 1, the players
+        follow the adjustment and not their losses.
+        """
         with gan_field(generator, discriminator, real, z, labels, **rules) as (field, report):
             adjusted = self.of(field)
+            report["adjustment"] = relative_size(adjusted, field.xi)
         return turn_of(adjusted, field.values, report)
 
 
@@ -45,6 +50,13 @@ def turn_of(adjusted: Blocks, values: Sequence[Tensor], report: dict[str, Tensor
     d, g = ([x.detach() for x in player] for player in adjusted)
     d_loss, g_loss = (value.detach() for value in values)
     return Turn(d_loss, g_loss, [*d], [*g], report)
+
+
+@torch.no_grad()
+def relative_size(adjusted: Blocks, xi: Blocks) -> Tensor:
+    """‖g* − ξ‖/‖ξ‖ of all players together; 0 where ξ is."""
+    change = add(adjusted, xi, -1.0)
+    return (dot(change, change) / dot(xi, xi).clamp_min(torch.finfo(xi[0][0].dtype).tiny)).sqrt()
 
 
 def require_strength(name: str, value: float) -> None:

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from logan.cs_gan import CSStep
-from logan.dynamics.adjustment import Adjustment, constant, require_strength, turn_of
+from logan.dynamics.adjustment import Adjustment, constant, relative_size, require_strength, turn_of
 from logan.dynamics.field import Blocks, Field, Theta, add, pull
 from logan.dynamics.gan import At, one_function
 from logan.dynamics.sga import SGA
@@ -77,13 +77,16 @@ class ThreePlayer(Adjustment):
     ) -> Turn:
         """One step's gradients of a GAN on one batch; arguments as in :func:`logan.turns.simultaneous`."""
         with third_player(generator, discriminator, real, z, labels, **rules) as table:
-            adjusted = self._adjust(table)
-        return turn_of(adjusted, table.losses, table.report)
+            adjusted, xi = self._adjust(table)
+        report = {**table.report, "adjustment": relative_size(adjusted, xi)}
+        return turn_of(adjusted, table.losses, report)
 
-    def _adjust(self, table: ThirdPlayer) -> Blocks:
+    def _adjust(self, table: ThirdPlayer) -> tuple[Blocks, Blocks]:
+        """g* of D and G, and their ξ at the same z′."""
         eta = 1 / len(table.z_moved) if self.eta is None else self.eta
         if self.form == "game":
-            return self.of(table.game(eta))[1:]
+            three = table.game(eta)
+            return self.of(three)[1:], three.xi[1:]
         two = table.two_players()
         adjusted = constant(two.xi)
         if self.form == "printed":
@@ -91,7 +94,7 @@ class ThreePlayer(Adjustment):
         at = table.z if self.form == "local" else table.z_moved
         by_d, by_g = table.latent_terms(at)
         weights = self.strength * (1 + eta) / 2, self.strength * (1 - eta) / 2
-        return add((adjusted[0],), (by_d,), weights[0])[0], add((adjusted[1],), (by_g,), weights[1])[0]
+        return (*add(adjusted[:1], (by_d,), weights[0]), *add(adjusted[1:], (by_g,), weights[1])), two.xi
 
 
 @dataclass(eq=False)

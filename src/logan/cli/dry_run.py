@@ -15,7 +15,7 @@ from logan.cs_gan import give_step_size
 from logan.data import Mixture
 from logan.errors import InputError
 from logan.training import folder, state
-from logan.training.resume import check_same_settings, resumed_folder
+from logan.training.resume import AUTO, check_same_settings, latest, resumed_folder
 from logan.training.setup import architecture, choose_device, open_configured
 
 
@@ -24,7 +24,7 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
     warnings = config.check()
     outdir = os.path.expanduser(outdir)
     device = choose_device(config.run.device)
-    resumed = resumed_folder(resume)
+    resumed = latest(outdir, config) if resume == AUTO else resumed_folder(resume)
     if resumed is not None:
         check_same_settings(folder.read_options(resumed), config, resumed)
     data = open_configured(config)
@@ -33,7 +33,7 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
         give_step_size(generator)
     if resumed is not None and not (resumed / state.FILE_NAME).exists():
         raise InputError(f"{resumed / state.FILE_NAME} does not exist; start a new run from a snapshot")
-    if resumed is None and resume is not None:
+    if resumed is None and resume not in (None, AUTO):
         snapshot.load_weights(Path(resume), snapshot.read(resume)[1], generator, discriminator)
     console = Console(width=120, highlight=False)
 
@@ -49,10 +49,8 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
     total = config.run.kimg * 1000
     steps = -(-total // step_images)
     snapshots = -(-total // (config.run.tick * config.run.snap * 1000))
-    where = (
-        resumed
-        or Path(outdir) / f"{folder.next_number(Path(outdir)):05d}-{desc or f'{config.preset}-{config.latent.latent}'}"
-    )
+    name = folder.default_name(config) if desc is None else desc
+    where = resumed or Path(outdir) / f"{folder.next_number(Path(outdir)):05d}-{name}"
     plan = Table("what", "how much", title="Plan", title_justify="left")
     for name, value in (
         ("real images", f"{data.name}: {many}, {size}, {data.num_classes} classes"),

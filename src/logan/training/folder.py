@@ -38,6 +38,12 @@ def create(outdir: str | Path, description: str) -> Path:
         raise InputError(f"--outdir {outdir} cannot be written ({error.strerror}); choose another folder") from None
 
 
+def default_name(config: Config) -> str:
+    """PRESET-LATENT, or the preset alone where it ends with the method."""
+    latent = config.latent.latent
+    return config.preset if config.preset.endswith(f"-{latent}") else f"{config.preset}-{latent}"
+
+
 def next_number(outdir: Path) -> int:
     """One more than the highest number in ``outdir``."""
     if not outdir.is_dir():

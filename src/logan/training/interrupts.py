@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass
+class Stop:
+    """What Ctrl-C and SIGTERM asked for.
+
+    Attributes:
+        at_once: raise KeyboardInterrupt where they arrive: nothing is there yet that a step could be in the middle of.
+        requested: they came, and the run should stop after the current step.
+    """
+
+    at_once: bool = True
+    requested: bool = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        """The handler; a second signal stops at once."""
+        if self.at_once or self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
 
 
 @contextmanager
-def interrupts() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C and SIGTERM into a request to stop after the current step; a second Ctrl-C stops at once."""
-    requested: list[int] = []
-
-    def handler(number: int, frame: object) -> None:
-        if requested:
-            raise KeyboardInterrupt
-        requested.append(number)
-
+def interrupts() -> Iterator[Stop]:
+    """Turn Ctrl-C and SIGTERM into a :class:`Stop`."""
+    stop = Stop()
     try:
-        previous = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
+        previous = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # not the main thread: leave signals to the program that we are part of
-        yield lambda: False
+        yield stop
         return
     try:
-        yield lambda: bool(requested)
+        yield stop
     finally:
         for s, old in previous.items():
             signal.signal(s, old)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,49 +13,19 @@ import torch
 from torch import Tensor
 
 from logan.config import Config
-from logan.data import Mixture
 from logan.distributed import World
 from logan.evaluation import records
 from logan.report.curves import save_curves
 from logan.training import folder, state
-from logan.training.averaging import AveragedGenerator
-from logan.training.interrupts import interrupts
+from logan.training.begin import Run, begin
+from logan.training.interrupts import Stop, interrupts
 from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
-from logan.training.resume import AUTO, check_same_settings, latest, resumed_folder, start_from_snapshot
 from logan.training.scoring import Scorer
-from logan.training.setup import Parts, build, choose_device, cpu_threads, open_configured
-from logan.training.watch import Watch, track
+from logan.training.setup import cpu_threads
 from logan.turns import Turn
 
 if TYPE_CHECKING:
     from logan.analysis.probe import Probe
-
-
-@dataclass
-class Run:
-    """A run in progress: its parts, its average, how far it is, and where it writes."""
-
-    parts: Parts
-    average: AveragedGenerator
-    progress: state.Progress
-    path: Path
-    log: folder.StatsLog | None
-    watch: Watch
-    measure: Measure | None = None
-    sums: dict[str, Tensor] = field(default_factory=dict)
-    since_tick: tuple[float, int] = (0.0, 0)
-
-    @property
-    def config(self) -> Config:
-        return self.parts.config
-
-    @property
-    def world(self) -> World:
-        return self.parts.world
-
-    @property
-    def total(self) -> int:
-        return self.config.run.kimg * 1000
 
 
 def train(
@@ -93,104 +63,26 @@ def train(
         RanksLostError: if another rank died. What was saved last is whole.
     """
     world = World() if world is None else world
-    with cpu_threads(config.run.threads):
-        run = _begin(config, outdir, desc, resume, measure, quiet or not world.first, world)
+    config.check()  # the number of threads, before it is set
+    with cpu_threads(config.run.threads), interrupts() as stop, ExitStack() as until_the_end:
+        run = begin(config, outdir, desc, resume, measure, quiet or not world.first, world, until_the_end)
         if run.progress.images >= run.total:
             run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger --kimg")
             return run.path
         if world.first:
             folder.write_options(run.path, config)  # after the state: a folder with options can be resumed
-        with run.watch, interrupts() as interrupted:
-            _play(run, interrupted)
+        with run.watch:
+            _play(run, stop)
     return run.path
 
 
-def _begin(
-    config: Config,
-    outdir: str | Path,
-    desc: str | None,
-    resume: str | Path | None,
-    measure: Measure | None,
-    quiet: bool,
-    world: World,
-) -> Run:
-    """Everything before the first step; a new folder is made only when nothing can be wrong any more."""
-    warnings = config.check()
-    resumed = world.told(latest(outdir, config) if resume == AUTO else resumed_folder(resume))
-    if resumed is not None:
-        check_same_settings(folder.read_options(resumed), config, resumed)
-    data = open_configured(config, None if quiet else track)
-    watch = Watch(config.run.kimg * 1000, quiet=quiet)
-    if measure is None:
-        device = choose_device(world.device or config.run.device)
-        with world.first_alone():  # the others find the classifier and the features in the cache
-            measure = Scorer(config, data, device, watch.say, watch.share("training a classifier"), world)
-    parts = build(config, data, world)
-    average = AveragedGenerator(parts.generator, config.game.ema_kimg)
-    progress = state.Progress()
-    if resumed is not None:
-        path = resumed
-        progress, inexact = state.load(path / state.FILE_NAME, parts, average)
-        warnings += inexact
-        world.wait()  # until all have read what rank 0 is about to tidy
-        if world.first:
-            folder.remove_partial_files(path)
-            records.drop_after(path, progress.images)
-    else:
-        if resume not in (None, AUTO):
-            start_from_snapshot(Path(resume), parts, average)
-        name = f"{config.preset}-{config.latent.latent}" if desc is None else desc
-        path = world.told(folder.create(outdir, name) if world.first else Path())
-        if world.first:
-            state.save(path / state.FILE_NAME, parts, average, progress)
-    watch.start = progress.images
-    log = folder.StatsLog(path, progress.ticks) if world.first else None
-    run = Run(parts, average, progress, path, log, watch, measure)
-    parts.game.steps_played = progress.steps  # decides which steps are latent steps
-    parts.game.announce = lambda message: watch.say(f"warning: {message}")
-    run.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in progress.sums.items()}
-    for warning in [*warnings, *data.notices, *_left_out(data.broken)]:
-        watch.say(f"warning: {warning}")
-    watch.say(f"{path}: {_headline(parts)}")
-    if progress.images:
-        watch.say(f"going on at {progress.images / 1000:g} kimg")
-    elif resume not in (None, AUTO):
-        watch.say(f"starting from the weights of {resume}")
-    return run
-
-
-def _headline(parts: Parts) -> str:
-    """Data, networks and latent step in one line."""
-    data, config = parts.data, parts.config
-    many = "" if isinstance(data, Mixture) else f"{len(data):,} images "
-    classes = f", conditional on {data.num_classes} classes" if config.data.conditional else ""
-    return (
-        f"{data.name} ({many}{data.channels}x{data.image_size}x{data.image_size}{classes}), {config.networks.network}, "
-        f"latent step {config.latent.latent}, {config.run.kimg} kimg on {_where(parts)}"
-    )
-
-
-def _where(parts: Parts) -> str:
-    size = parts.world.size
-    return (
-        str(parts.device) if size == 1 else f"{size} ranks, each with {parts.config.game.batch // size} images a step"
-    )
-
-
-def _left_out(broken: Sequence[str]) -> list[str]:
-    """A warning that names the first few images that could not be read."""
-    if not broken:
-        return []
-    named = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
-    return [f"left out {len(broken)} broken images: {named}"]
-
-
-def _play(run: Run, interrupted: Callable[[], bool]) -> None:
+def _play(run: Run, stop: Stop) -> None:
     """Steps until the end, with a tick every so many images and a snapshot every so many ticks."""
     p, game, cadence = run.progress, run.parts.game, run.config.run
     probe = _probe(run)
     if p.images == 0:
-        first_pictures(run.path if run.world.first else None, run.parts, run.average)
+        _first_pictures(run)
+    stop.at_once = False
     stream = run.parts.reals(p.images)
     images = run.config.game.batch * game.real_batches_per_step
     run.since_tick = (time.monotonic(), p.images)
@@ -205,11 +97,20 @@ def _play(run: Run, interrupted: Callable[[], bool]) -> None:
         snap = last or _crossed(p.images, images, cadence.tick * cadence.snap * 1000)
         if snap or _crossed(p.images, images, cadence.tick * 1000):
             _tick(run, snap)
-        if run.world.any(interrupted()) and not last:
+        if run.world.any(stop.requested) and not last:
             _save_state(run)
             run.world.wait()
             run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with: logan train --resume {run.path}")
             raise KeyboardInterrupt
+
+
+def _first_pictures(run: Run) -> None:
+    run.watch.say("drawing the first pictures")
+    try:
+        first_pictures(run.path if run.world.first else None, run.parts, run.average)
+    except KeyboardInterrupt:
+        run.watch.say(f"stopped before the first step; go on with: logan train --resume {run.path}")
+        raise
 
 
 def _probe(run: Run) -> Probe | None:
@@ -284,13 +185,12 @@ def _snapshot(run: Run) -> dict[str, Any]:
     save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
     if first:
         save_snapshot(run.path, run.parts, run.average, p.images)
-    scores = {} if run.measure is None else _scores(run)
+    scores = _scores(run)
     return {"metrics": scores} if scores else {}
 
 
 def _scores(run: Run) -> dict[str, float | None]:
     """Measure, keep the records and the best snapshot; a score that is not finite becomes None."""
-    assert run.measure is not None
     scores = take_scores(run.measure, run.parts, run.average)
     if not run.world.first:
         return {}

@@ -23,6 +23,8 @@ Measure = Callable[[nn.Module, nn.Module], dict[str, float]]
 
 STATISTICS_IMAGES = 2048
 """Images over which the batch-norm statistics of the averaged generator are measured before it is used."""
+FIRST_STATISTICS_IMAGES = 256
+"""For the picture of a G that has learnt nothing, for which nobody should wait."""
 POINTS = 2000
 """Points in a picture of a 2-D mixture."""
 
@@ -32,7 +34,7 @@ def first_pictures(path: Path | None, parts: Parts, average: AveragedGenerator) 
     if path is not None:
         n, columns = _grid_size(parts)
         save_picture(path / "reals.png", _first_reals(parts, n), columns=columns, centres=_centres(parts))
-    save_fakes(None if path is None else path / "fakes_init.png", parts, average)
+    save_fakes(None if path is None else path / "fakes_init.png", parts, average, FIRST_STATISTICS_IMAGES)
 
 
 def save_snapshot(path: Path, parts: Parts, average: AveragedGenerator, images: int) -> None:
@@ -56,7 +58,9 @@ def take_scores(measure: Measure, parts: Parts, average: AveragedGenerator) -> d
 
 
 @torch.no_grad()
-def save_fakes(path: Path | None, parts: Parts, average: AveragedGenerator) -> None:
+def save_fakes(
+    path: Path | None, parts: Parts, average: AveragedGenerator, statistics_images: int = STATISTICS_IMAGES
+) -> None:
     """A picture by the averaged generator, from latents that are the same all through the run.
 
     Measures the batch-norm statistics of the average before, on latents of the prior (not moved: as they are sampled). Every
@@ -70,7 +74,7 @@ def save_fakes(path: Path | None, parts: Parts, average: AveragedGenerator) -> N
         return draw_latents(config, n, source)
 
     def statistics_inputs() -> Iterator[tuple[Tensor, Tensor | None]]:
-        for _ in range(-(-STATISTICS_IMAGES // batch)):
+        for _ in range(-(-statistics_images // batch)):
             y = torch.randint(classes, (batch,), generator=source, device=parts.device) if classes else None
             yield draw(batch), y
 

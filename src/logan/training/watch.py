@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, TypeVar
@@ -12,6 +14,8 @@ from rich.progress import track as rich_track
 from rich.text import Text
 
 T = TypeVar("T")
+SECONDS_BETWEEN_LINES = 30
+"""Of something that takes long, where there is no terminal for a bar."""
 SHOWN = {"d_loss": "D loss", "g_loss": "G loss", "delta_z": "‖Δz‖"}
 
 
@@ -73,17 +77,28 @@ class Watch:
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def share(self, description: str) -> Callable[[float], None]:
-        """A callback that shows the share of something that is done, as a bar of its own; it goes away at 1."""
+        """A callback that shows the share of something that is done.
+
+        A bar of its own that goes away at 1; where there is no terminal, a line every half minute.
+        """
         bar = Progress(BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn(),
                        TextColumn(description), console=self.console, transient=True, disable=not self.live)  # fmt: skip
         task = bar.add_task(description, total=1.0)
+        started = said = None
 
         def show(share: float) -> None:
-            if share < 1:
+            nonlocal started, said
+            now = time.monotonic()
+            if started is None or said is None:
+                started = said = now
                 bar.start()
-                bar.update(task, completed=share)
-            else:
+                atexit.register(bar.stop)  # gives the cursor back, if an interruption comes before the end
+            bar.update(task, completed=share)
+            if share >= 1:
                 bar.stop()
+            elif not self.live and now - said > SECONDS_BETWEEN_LINES:
+                said = now
+                self.say(f"{description}: {share:.0%}, left {_clock((now - started) * (1 / share - 1))}")
 
         return show
 
@@ -102,8 +117,11 @@ class Watch:
         if self.live:
             self._bar.update(self._task, losses=text)
         else:
-            left = record["seconds_left"]
             self.say(
                 f"tick {record['tick']:<4d} kimg {record['kimg']:<8.1f} {text}  "
-                f"{record['images_per_second']:,.0f} img/s  left {int(left) // 60}:{int(left) % 60:02d}"
+                f"{record['images_per_second']:,.0f} img/s  left {_clock(record['seconds_left'])}"
             )
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

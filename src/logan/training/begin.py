@@ -1,0 +1,149 @@
+"""What comes before the first step of a run: everything is checked, read and built, and only then is a folder made or changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from logan.config import Config
+from logan.data import Dataset, Mixture
+from logan.distributed import World
+from logan.evaluation import records
+from logan.training import folder, lock, state
+from logan.training.averaging import AveragedGenerator
+from logan.training.outputs import Measure
+from logan.training.resume import AUTO, check_same_settings, latest, resumed_folder, start_from_snapshot
+from logan.training.scoring import Scorer
+from logan.training.setup import Parts, build, choose_device, open_configured
+from logan.training.state import Progress
+from logan.training.watch import Watch, track
+
+
+@dataclass
+class Run:
+    """A run in progress: its parts, its average, how far it is, and where it writes."""
+
+    parts: Parts
+    average: AveragedGenerator
+    progress: Progress
+    path: Path
+    watch: Watch
+    measure: Measure
+    log: folder.StatsLog | None = None
+    """None where another rank writes it."""
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    since_tick: tuple[float, int] = (0.0, 0)
+
+    @property
+    def config(self) -> Config:
+        return self.parts.config
+
+    @property
+    def world(self) -> World:
+        return self.parts.world
+
+    @property
+    def total(self) -> int:
+        return self.config.run.kimg * 1000
+
+
+def begin(
+    config: Config,
+    outdir: str | Path,
+    desc: str | None,
+    resume: str | Path | None,
+    measure: Measure | None,
+    quiet: bool,
+    world: World,
+    until_the_end: ExitStack,
+) -> Run:
+    """Everything before the first step; a new folder is made only when nothing can be wrong any more.
+
+    ``until_the_end`` is given the folder's lock to hold. The other arguments are those of :func:`logan.train`.
+    """
+    warnings = config.check()
+    resumed = world.told(latest(outdir, config) if resume == AUTO else resumed_folder(resume))
+    if resumed is not None:
+        check_same_settings(folder.read_options(resumed), config, resumed)
+        until_the_end.enter_context(lock.held(resumed, world))
+    data = open_configured(config, None if quiet else track)
+    watch = Watch(config.run.kimg * 1000, quiet=quiet)
+    measure = _scorer(config, data, watch, world) if measure is None else measure
+    parts = build(config, data, world)
+    average = AveragedGenerator(parts.generator, config.game.ema_kimg)
+    if resumed is not None:
+        path, (progress, inexact) = resumed, _go_on(resumed, parts, average)
+        warnings += inexact
+    else:
+        if resume not in (None, AUTO):
+            start_from_snapshot(Path(resume), parts, average)
+        path, progress = (
+            world.told(
+                folder.create(outdir, folder.default_name(config) if desc is None else desc) if world.first else Path()
+            ),
+            Progress(),
+        )
+        until_the_end.enter_context(lock.held(path, world))
+        if world.first:
+            state.save(path / state.FILE_NAME, parts, average, progress)
+    run = Run(parts, average, progress, path, watch, measure)
+    run.log = folder.StatsLog(path, progress.ticks) if world.first else None
+    run.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in progress.sums.items()}
+    watch.start = progress.images
+    parts.game.steps_played = progress.steps  # decides which steps are latent steps
+    parts.game.announce = lambda message: watch.say(f"warning: {message}")
+    for warning in [*warnings, *data.notices, *_left_out(data.broken)]:
+        watch.say(f"warning: {warning}")
+    watch.say(f"{path}: {_headline(parts)}")
+    if resumed is not None:
+        watch.say(f"going on at {progress.images / 1000:g} kimg")
+    elif resume not in (None, AUTO):
+        watch.say(f"starting from the weights of {resume}")
+    return run
+
+
+def _scorer(config: Config, data: Dataset | Mixture, watch: Watch, world: World) -> Scorer:
+    device = choose_device(world.device or config.run.device)
+    with world.first_alone():  # the others find the classifier and the features in the cache
+        return Scorer(config, data, device, watch.say, watch.share("training a classifier"), world)
+
+
+def _go_on(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress, list[str]]:
+    """Put the state of the run into its parts, and drop what was written after it."""
+    progress, inexact = state.load(path / state.FILE_NAME, parts, average)
+    parts.world.wait()  # until all have read what rank 0 is about to tidy
+    if parts.world.first:
+        folder.remove_partial_files(path)
+        records.drop_after(path, progress.images)
+    return progress, inexact
+
+
+def _headline(parts: Parts) -> str:
+    """Data, networks and latent step in one line."""
+    data, config = parts.data, parts.config
+    many = "" if isinstance(data, Mixture) else f"{len(data):,} images "
+    classes = f", conditional on {data.num_classes} classes" if config.data.conditional else ""
+    return (
+        f"{data.name} ({many}{data.channels}x{data.image_size}x{data.image_size}{classes}), {config.networks.network}, "
+        f"latent step {config.latent.latent}, {config.run.kimg} kimg on {_where(parts)}"
+    )
+
+
+def _where(parts: Parts) -> str:
+    size = parts.world.size
+    return (
+        str(parts.device) if size == 1 else f"{size} ranks, each with {parts.config.game.batch // size} images a step"
+    )
+
+
+def _left_out(broken: Sequence[str]) -> list[str]:
+    """A warning that names the first few images that could not be read."""
+    if not broken:
+        return []
+    named = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
+    return [f"left out {len(broken)} broken image{'s' * (len(broken) > 1)}: {named}"]

@@ -1,0 +1,111 @@
+"""Before the first step: who may write a run folder, what a stop signal means, and what is shown meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from filelock import FileLock
+
+from logan import presets
+from logan.distributed import World
+from logan.errors import InputError
+from logan.training import begin, folder, lock, loop, watch
+from logan.training.loop import train
+
+from .small import assert_same_run, config
+
+
+def contents(run):
+    return {p.name: p.read_bytes() for p in run.iterdir() if p.name != lock.FILE_NAME}
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+
+
+def test_a_run_that_goes_on_elsewhere_is_left_alone(tmp_path, impatient):
+    settings = config(kimg=1)
+    run = train(settings, outdir=tmp_path, quiet=True)
+    before = contents(run)
+    longer = replace(settings, run=replace(settings.run, kimg=2))
+    with FileLock(run / lock.FILE_NAME), pytest.raises(InputError, match="being trained by another process"):
+        train(longer, resume=run, quiet=True)
+    assert contents(run) == before
+    assert train(longer, resume=run, quiet=True) == run
+
+
+def test_a_run_is_locked_while_it_trains_and_free_afterwards(tmp_path, impatient):
+    seen = []
+
+    def measure(generator, discriminator):
+        with pytest.raises(InputError, match="another process"), lock.held(tmp_path / "00000-digits-ngd", World()):
+            pass
+        seen.append(True)
+        return {}
+
+    run = train(config(kimg=1), outdir=tmp_path, quiet=True, measure=measure)
+    assert seen
+    with lock.held(run, World()):
+        pass
+
+
+def test_a_dead_process_holds_no_lock(tmp_path, impatient):
+    run = tmp_path
+    code = f"from filelock import FileLock; import os; FileLock({str(run / lock.FILE_NAME)!r}).acquire(); os._exit(9)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 9
+    with lock.held(run, World()):
+        pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_before_the_first_step_stops_at_once(tmp_path, monkeypatch, capsys, number):
+    settings = config(kimg=1)
+    whole = train(settings, outdir=tmp_path, desc="whole", quiet=True)
+    monkeypatch.setattr(loop, "first_pictures", lambda *args: os.kill(os.getpid(), number))
+    capsys.readouterr()
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, outdir=tmp_path, desc="stopped")
+    assert "stopped before the first step; go on with: logan train --resume" in capsys.readouterr().err
+    monkeypatch.undo()
+    stopped = tmp_path / "00001-stopped"
+    train(settings, resume=stopped, quiet=True)
+    assert_same_run(whole, stopped)
+
+
+def test_a_stop_while_the_classifier_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(begin, "Scorer", lambda *args: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(KeyboardInterrupt):
+        train(config(kimg=1), outdir=tmp_path, quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("threads", ["-2", "100000"])
+def test_impossible_numbers_of_threads(tmp_path, threads):
+    """In a process of its own: torch dies of a number that is too large, and only at its end."""
+    command = [sys.executable, "-m", "logan.cli.main", "train", "--threads", threads]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert f"--threads must be >= 0 and <= {max(256, os.cpu_count() or 1)}, not {threads}" in done.stderr
+
+
+def test_shares_are_said_where_there_is_no_terminal(monkeypatch, capsys):
+    now = 0.0
+    monkeypatch.setattr(watch.time, "monotonic", lambda: now)
+    show = watch.Watch(1).share("training a classifier")
+    for now in (0.0, 10.0, 40.0, 50.0, 80.0, 100.0):
+        show(now / 100)
+    assert capsys.readouterr().err.splitlines() == [
+        "training a classifier: 40%, left 1:00",
+        "training a classifier: 80%, left 0:20",
+    ]
+
+
+def test_names_of_run_folders():
+    assert folder.default_name(presets.get("digits", "gd")) == "digits-gd"
+    assert folder.default_name(presets.get("imagenet128-biggan-deep-logan-ngd")) == "imagenet128-biggan-deep-logan-ngd"

@@ -339,3 +339,25 @@ def test_impossible_games():
         make_game("together")
     with pytest.raises(ValueError, match="d_steps"):
         make_game("alternating", d_steps=0)
+    with pytest.raises(ValueError, match="LatentStep"):
+        make_game("simultaneous", latent="ngd")
+
+
+def test_swapped_optimisers_are_noticed():
+    g, d = players()
+    of_g, of_d = (torch.optim.SGD(network.parameters(), 0.1) for network in (g, d))
+    with pytest.raises(ValueError, match="none of the generator's parameters"):
+        game.Game(g, d, of_d, of_g)
+    with pytest.raises(ValueError, match="none of the discriminator's parameters"):
+        game.Game(g, d, of_g, of_g)
+    both = torch.optim.SGD([*g.parameters(), *d.parameters()], 0.1)
+    game.Game(g, d, both, both)
+
+
+def test_step_says_that_it_takes_functions():
+    real, z = draws()
+    played = make_game("simultaneous")
+    for arguments in ((real, z), (lambda: (real, None), z)):
+        with pytest.raises(TypeError, match="step takes functions"):
+            played.step(*arguments)
+    assert played.steps_played == 0

@@ -7,28 +7,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from logan.latent import LatentStep, Moved
-
 if TYPE_CHECKING:
+    from logan import game
+    from logan.latent import LatentStep, Moved
     from logan.sampling import load
     from logan.training.loop import train
 
 __version__ = "0.1.0"
 
-__all__ = ["LatentStep", "Moved", "__version__", "load", "train"]
+__all__ = ["LatentStep", "Moved", "__version__", "game", "load", "train"]
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
-_LAZY = {"load": "logan.sampling", "train": "logan.training.loop"}
+_LAZY = {
+    "LatentStep": "logan.latent",
+    "Moved": "logan.latent",
+    "load": "logan.sampling",
+    "train": "logan.training.loop",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs more than torch only when it is used."""
+    """Import only what is used: torch alone takes seconds, in which the command could not even be interrupted cleanly."""
     import importlib
 
+    if name == "game":
+        return importlib.import_module("logan.game")
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'logan' has no attribute {name!r}")

@@ -108,6 +108,10 @@ class Game:
             raise ValueError(
                 f"dynamics is a method such as logan.dynamics.SGA(), not {self.dynamics!r}; see logan.dynamics.create"
             )
+        if self.latent is not None and not isinstance(self.latent, LatentStep | CSStep):
+            raise ValueError(f"latent is a step such as logan.LatentStep('ngd'), or None, not {self.latent!r}")
+        _check_owner("g_optimiser", self.g_optimiser, "generator", self.generator)
+        _check_owner("d_optimiser", self.d_optimiser, "discriminator", self.discriminator)
         if self.update == "alternating" and self.dynamics is not None:
             raise ValueError("dynamics needs update='simultaneous': it adjusts both players' gradients at one point")
         if self.micro_batch is not None and self.micro_batch < 1:
@@ -130,9 +134,19 @@ class Game:
             reals: returns the next real batch, images (B, C, H, W) and labels (B,) or None.
             latents: n to n fresh latents, (n, d).
 
+        As in ``game.step(lambda: (next(images), None), lambda n: 2 * torch.rand(n, d) - 1)``.
+
         Returns:
             The losses and report of the step (alternating: those of the last turn of each player).
+
+        Raises:
+            TypeError: if one of them is no function.
         """
+        if not (callable(reals) and callable(latents)):
+            raise TypeError(
+                "step takes functions, since it may need several batches: step(lambda: (images, labels or None), "
+                "lambda n: n latents); for one batch that is there already, see logan.game.simultaneous"
+            )
         latent = self.latent if self.steps_played % self.latent_every == 0 else None
         self.steps_played += 1
         if self.update == "simultaneous":
@@ -190,6 +204,12 @@ class Game:
 
             self._engine = Engine(self.generator, self.discriminator, self.engine, self.announce, self.world)
         return self._engine.play(turn, inputs, rules)
+
+
+def _check_owner(name: str, optimiser: torch.optim.Optimizer, player: str, network: nn.Module) -> None:
+    own = {id(p) for p in network.parameters()}
+    if own and not any(id(p) in own for group in optimiser.param_groups for p in group["params"]):
+        raise ValueError(f"{name} holds none of the {player}'s parameters: are the two optimisers swapped?")
 
 
 def _apply(optimiser: torch.optim.Optimizer, network: nn.Module, gradients: Iterable[Tensor | None]) -> None:

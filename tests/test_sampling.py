@@ -110,7 +110,6 @@ def test_the_description(run):
     assert values["architecture"]["name"] == "dcgan"
     assert values["images"] == 1000
     assert values["config"]["game"]["batch"] == 50
-    assert len(values["sha256"]) == 64
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
@@ -123,6 +122,7 @@ def test_snapshots_can_be_read_by_others(run):
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "flipped"])
 def test_damaged_snapshot(run, tmp_path, damage):
     path = copy_of(run, tmp_path)
+    path.with_suffix(".json").unlink()  # the file alone knows
     good = path.read_bytes()
     path.write_bytes(
         {

@@ -1,7 +1,7 @@
 """Snapshots: what people share. ``network-snapshot-000200.safetensors`` with a ``.json`` that describes it.
 
-The weights file holds the averaged generator and the discriminator. The description is stored in its header too, so
-that the file alone is enough; the ``.json`` beside it adds a checksum, and is for people.
+The weights file holds the averaged generator and the discriminator. The description is stored in its header too, with a
+checksum of both, so that the file alone is enough; the ``.json`` beside it is for people.
 """
 
 from __future__ import annotations
@@ -63,10 +63,11 @@ def save(path: Path, snapshot: Snapshot, generator: nn.Module, discriminator: nn
     """Write the weights and the description, each in one move."""
     description = snapshot.describe()
     tensors = _prefixed("generator", generator) | _prefixed("discriminator", discriminator)
-    header = {"logan": json.dumps(description)}
+    text = json.dumps(description)
+    header = {"logan": text, "sha256": digest(text, tensors)}
     path.with_suffix(".json").unlink(missing_ok=True)  # never a checksum beside weights that it is not of
     write_atomically(path, lambda partial: save_file(tensors, partial, metadata=header))
-    write_json(path.with_suffix(".json"), description | {"sha256": _sha256(path)})
+    write_json(path.with_suffix(".json"), description)
 
 
 def find(run: str | Path) -> Path:
@@ -100,16 +101,17 @@ def read(run: str | Path) -> tuple[Snapshot, dict[str, Tensor]]:
     damaged = f"{path} is damaged or not a snapshot; use another network-snapshot-….safetensors of the run"
     try:
         with safe_open(path, framework="pt") as f:
-            header = (f.metadata() or {}).get("logan")
+            metadata = f.metadata() or {}
         tensors = load_file(path)
     except (PermissionError, IsADirectoryError) as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{damaged} ({error})") from None
-    if header is None:
+    if "logan" not in metadata:
         raise InputError(f"{path} is a safetensors file but not a logan snapshot: its header has no 'logan' entry")
-    _verify_checksum(path, damaged)
-    return _description(header, path, damaged), tensors
+    if "sha256" in metadata and metadata["sha256"] != digest(metadata["logan"], tensors):
+        raise InputError(f"{damaged} (its checksum is not that of what is in it)")
+    return _description(metadata["logan"], path, damaged), tensors
 
 
 def _description(header: str, path: Path, damaged: str) -> Snapshot:
@@ -166,19 +168,10 @@ def _prefixed(prefix: str, network: nn.Module) -> dict[str, Tensor]:
     return {f"{prefix}.{k}": v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as f:
-        while chunk := f.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _verify_checksum(path: Path, damaged: str) -> None:
-    """Against the ``.json`` beside it, if there is one: a flipped bit in the weights is invisible otherwise."""
-    try:
-        expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    if _sha256(path) != expected:
-        raise InputError(f"{damaged} (its checksum is not the one in {path.with_suffix('.json').name})")
+def digest(description: str, tensors: dict[str, Tensor]) -> str:
+    """A hash of all that a snapshot holds: a flipped bit in the weights is invisible otherwise."""
+    hashed = hashlib.sha256(description.encode())
+    for name, value in sorted(tensors.items()):
+        hashed.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        hashed.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
+    return hashed.hexdigest()

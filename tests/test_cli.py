@@ -47,7 +47,7 @@ def fails(capsys, *args: str) -> str:
 
 
 def test_files_of_a_run(run):
-    names = {p.name for p in run.iterdir()}
+    names = {p.name for p in run.glob("[!.]*")}
     assert names == {
         "training_options.json",
         "stats.jsonl",
@@ -213,6 +213,8 @@ def test_unknown_names(capsys):
     [
         ("--portion 1.5", "--portion must be in (0, 1], not 1.5"),
         ("--beta 0", "--beta must be > 0"),
+        ("--alpha -1", "--alpha must be >= 0"),
+        ("--metrics fdi10k", "did you mean 'fid10k'"),
         ("--latent-steps 0", "--latent-steps must"),
         ("--kimg 0", "--kimg must be >= 1"),
         ("--batch 5000", "digits has 1797 images; pass a smaller --batch"),

@@ -84,7 +84,7 @@ class LatentStep:
 
     Attributes:
         method: ``gd`` or ``ngd``.
-        alpha: α, the step size.
+        alpha: α ≥ 0, the step size.
         beta: β > 0, the damping of the Fisher matrix (``ngd`` only). ‖Δz‖ is at most α/(2√β), reached at ‖g‖ = √β.
         portion: c in (0, 1]; ⌊c·d⌉ dimensions are optimised, the others keep their random values.
         penalty: weight of R_z; 0 switches it off.
@@ -114,7 +114,7 @@ class LatentStep:
 
     def __post_init__(self) -> None:
         _require(self.method in ("gd", "ngd"), f"method is 'gd' or 'ngd', not {self.method!r}")
-        _require(math.isfinite(self.alpha), f"alpha must be finite, not {self.alpha}")
+        _require(self.alpha >= 0 and math.isfinite(self.alpha), f"alpha must be >= 0 and finite, not {self.alpha}")
         _require(
             self.method == "gd" or (self.beta > 0 and math.isfinite(self.beta)), f"beta must be > 0, not {self.beta}"
         )

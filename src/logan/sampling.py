@@ -113,8 +113,9 @@ class Model:
         Raises:
             InputError: for impossible arguments.
         """
-        if not (1 <= n <= 10**8 and 1 <= batch <= 10**6):
-            raise InputError(f"--n and --batch must be >= 1 and not absurdly large, not {n} and {batch}")
+        for flag, value, most in (("n", n, 10**8), ("batch", batch, 10**6)):
+            if not 1 <= value <= most:
+                raise InputError(f"--{flag} must be >= 1 and <= {most:,}, not {value}")
         if not 0 <= seed <= MAX_SEED:
             raise InputError(f"--seed must be >= 0 and <= {MAX_SEED}, not {seed}")
         if not 0 <= trunc <= 1:

@@ -33,7 +33,7 @@ class CompareArguments:
     """What ``logan compare`` takes, besides the flags of ``logan train``."""
 
     preset: str = "digits"
-    """digits, ring, grid, fashion, cifar10 or dcgan64."""
+    """Any preset of logan train."""
     methods: tuple[str, ...] = ("none", "cs", "gd", "ngd")
     """none, cs, gd, ngd, or a name of --dynamics (which is then used without latent steps), with a comma or a space between;
     METHOD:FLAG=VALUE:... changes flags of one."""
@@ -97,7 +97,7 @@ def _config(preset: str, label: str, flags: Sequence[str]) -> Config:
                 f"--methods {label}: {name} has no place here; it is one for all methods, or has no meaning"
             )
         own += [f"--{name}", *value.split("/")]
-    config = read_arguments(["--preset", preset, "--latent", method, *flags, *own]).config()
+    config = read_arguments(["--preset", preset, "--latent", method, *flags, *own], "logan compare").config()
     presets.check_data(config)
     config.check()
     if not parse_all(config.scores.metrics):

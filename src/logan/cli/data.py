@@ -33,9 +33,9 @@ EVERY = 30.0
 class PrepareArguments:
     """What ``logan data prepare`` takes."""
 
-    source: Annotated[str, tyro.conf.Positional]
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
     """Where the images are."""
-    destination: Annotated[str, tyro.conf.Positional]
+    destination: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DESTINATION")]
     """What to make: a .zip of PNGs, which StyleGAN's code reads too; or a .npy, which opens at once and is mapped into memory."""
     size: int = 128
     """Side of the images in pixels. Centre crop, Lanczos; smaller images are left out."""
@@ -59,7 +59,7 @@ class PrepareArguments:
 class InfoArguments:
     """What ``logan data info`` takes."""
 
-    path: Annotated[str, tyro.conf.Positional]
+    path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]
     """A word such as digits, or a path."""
     image_size: int | None = None
     """Side to bring the images to, if they have several."""
@@ -116,7 +116,7 @@ def _list_left_out(destination: Path, left_out: list[str]) -> None:
         return
     text = "\n".join(left_out) + "\n"
     write_atomically(listed, lambda partial: partial.write_text(text, encoding="utf-8", errors="replace"))
-    print(f"left out {len(left_out):,} files (all of them in {listed}):")
+    print(f"left out {len(left_out):,} file{'s' * (len(left_out) > 1)} (all of them in {listed}):")
     for line in left_out[:SHOWN]:
         print(f"  {line}")
 

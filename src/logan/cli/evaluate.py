@@ -48,6 +48,8 @@ class EvaluateArguments:
     """Images per pass."""
     data: str | None = None
     """Where the real images are now, if not where the run was trained."""
+    image_size: int | None = None
+    """Of two folders: the side to which the images of both are cropped and resized, if they have several."""
     device: str = "auto"
     """auto, cpu, cuda ..."""
 
@@ -78,6 +80,8 @@ def _run(given: EvaluateArguments) -> None:
     from logan.training.setup import choose_device
 
     found = _snapshots(Path(given.what[0]), given.snapshots)
+    if given.image_size is not None:
+        raise InputError("--image-size is for two folders of images; a run's generator makes images of one size")
     first = load(found[0], given.device)
     config = first.info.config
     points = first.info.architecture["image_size"] == 1
@@ -148,10 +152,10 @@ def _folders(given: EvaluateArguments) -> None:
     for flag in ("latent_steps", "data", "snapshots", "trunc"):
         if getattr(given, flag) != getattr(EvaluateArguments(()), flag):
             raise InputError(f"--{flag.replace('_', '-')} is for runs; here two sets of images are compared")
-    train = open_data(real)
+    train = open_data(real, image_size=given.image_size)
     if isinstance(train, Mixture):
         raise InputError(f"{real} is a mixture, not a set of images")
-    shown, fakes = _Progress(), open_data(fake, channels=train.channels)
+    shown, fakes = _Progress(), open_data(fake, image_size=given.image_size, channels=train.channels)
     if isinstance(fakes, Mixture):
         raise InputError(f"{fake} is a mixture, not a set of images")
     if fakes.image_size != train.image_size:
@@ -174,7 +178,7 @@ def _folders(given: EvaluateArguments) -> None:
             yield fakes.batch(part)[0].to(device)
 
     evaluator = protocols.prepare(
-        protocol, Source(real), train, detector=detector, weights=weights, device=device,
+        protocol, Source(real, given.image_size), train, detector=detector, weights=weights, device=device,
         say=shown.say, progress=shown.bar("training a classifier"),
     )  # fmt: skip
     shown.result(fake, evaluator(draw, from_generator=False, seed=given.seed))

@@ -92,10 +92,14 @@ def _silent() -> Any:
 def _check(given: PlanArguments, config: Config) -> None:
     from logan.config_checks import check_ranks
 
-    if given.gpus < 1 or given.steps < 1 or not 0 < given.utilisation <= 1:
-        raise InputError("--gpus and --steps must be >= 1, and --utilisation in (0, 1]")
-    if any(x is not None and x <= 0 for x in (given.peak_tflops, given.memory_gib)):
-        raise InputError("--peak-tflops and --memory-gib must be > 0")
+    for flag, count in (("gpus", given.gpus), ("steps", given.steps)):
+        if count < 1:
+            raise InputError(f"--{flag} must be >= 1, not {count}")
+    if not 0 < given.utilisation <= 1:
+        raise InputError(f"--utilisation is a share in (0, 1], as in 0.35, not {given.utilisation:g}")
+    for flag, amount in (("peak-tflops", given.peak_tflops), ("memory-gib", given.memory_gib)):
+        if amount is not None and not amount > 0:
+            raise InputError(f"--{flag} must be > 0, not {amount:g}")
     if given.out is not None and not Path(given.out).expanduser().absolute().parent.is_dir():
         raise InputError(f"--out {given.out} cannot be written: its folder is not there")
     config.check()

@@ -52,6 +52,8 @@ class ReproduceArguments:
 def main(args: Sequence[str]) -> int:
     """Run the command."""
     given, flags = parse_known(ReproduceArguments, args, prog="logan reproduce", description=DESCRIPTION)
+    if "--dry-run" in flags:
+        raise InputError("--dry-run is called --plan-only here")
     if given.preset is not None and not given.what.startswith("figure"):
         raise InputError(f"--preset has no place in logan reproduce {given.what}, which has its own; see logan compare")
     if given.what.startswith("figure"):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from logan import snapshot
 from logan.cli.parsing import parse
-from logan.errors import InputError
+from logan.errors import InputError, did_you_mean
 from logan.files import write_atomically
 from logan.report.pictures import as_pil, save_picture, to_uint8
 from logan.sampling import Model, load
@@ -28,7 +28,7 @@ any other name a folder with a PNG per image."""
 class SampleArguments:
     """What ``logan sample`` takes."""
 
-    run: Annotated[str, tyro.conf.Positional]
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """A run folder (its latest snapshot) or a network-snapshot-....safetensors."""
     n: int = 64
     """How many images."""
@@ -36,8 +36,8 @@ class SampleArguments:
     """The same seed gives the same images."""
     trunc: float = 1.0
     """Truncation s: latents are s times z (normal prior: drawn within 2s); smaller is less varied and often better."""
-    labels: tuple[int, ...] | None = None
-    """Classes to draw, in turn; all at random by default."""
+    labels: tuple[str, ...] | None = None
+    """Classes to draw, in turn, by number or name; all at random by default."""
     latent_steps: int = 0
     """Steps of latent optimisation before generating (appendix E: 10)."""
     batch: int = 64
@@ -61,7 +61,7 @@ def main(args: Sequence[str]) -> int:
         given.n,
         seed=given.seed,
         trunc=given.trunc,
-        labels=given.labels,
+        labels=None if given.labels is None else class_numbers(given.labels, model.info.class_names),
         latent_steps=given.latent_steps,
         batch=given.batch,
     )
@@ -72,6 +72,21 @@ def main(args: Sequence[str]) -> int:
         raise InputError(f"--out {out} cannot be written ({error.strerror or error}); choose another place") from None
     print(out)
     return 0
+
+
+def class_numbers(labels: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Classes by number or name, as numbers.
+
+    Raises:
+        InputError: for a word that is neither.
+    """
+    unknown = next((label for label in labels if not label.lstrip("-").isdecimal() and label not in names), None)
+    if unknown is not None:
+        raise InputError(
+            f"--labels {unknown!r} is neither a number nor one of this generator's classes{did_you_mean(unknown, list(names))}: "
+            f"{', '.join(names[:20]) or 'it has none'}{', ...' if len(names) > 20 else ''}"
+        )
+    return [names.index(label) if label in names else int(label) for label in labels]
 
 
 def _writer(out: Path, model: Model) -> Callable[[Tensor], None]:

@@ -48,7 +48,7 @@ class TrainArguments:
         return Config(self.preset, self.data, self.networks, self.latent, self.game, self.run, self.scores)
 
 
-def read_arguments(args: Sequence[str]) -> TrainArguments:
+def read_arguments(args: Sequence[str], prog: str = "logan train") -> TrainArguments:
     """Two passes: the preset, the latent method and the run to resume set the defaults; the flags change them."""
     resume, preset, latent = (value_of(f"--{name}", args) for name in ("resume", "preset", "latent"))
     if resume not in (None, AUTO) and preset is None:
@@ -60,7 +60,7 @@ def read_arguments(args: Sequence[str]) -> TrainArguments:
     default = TrainArguments(
         base.preset, "runs", None, None, False, base.data, base.networks, base.latent, base.game, base.run, base.scores
     )
-    return parse(TrainArguments, args, prog="logan train", description=DESCRIPTION, default=default)
+    return parse(TrainArguments, args, prog=prog, description=DESCRIPTION, default=default)
 
 
 def _with_network(preset: Config, network: str | None) -> Config:

@@ -29,7 +29,8 @@ def take_labels(layout: Layout, path: Path) -> None:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--labels {path} cannot be read ({error})") from None
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise InputError(f"--labels {path} cannot be read ({reason})") from None
     words = text.split()
     devkit = bool(words) and all(word.isdecimal() for word in words) and len(words) == len(text.strip().splitlines())
     classes = _by_number(layout, path, words) if devkit else _by_name(layout, path, text)

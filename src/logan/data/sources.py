@@ -40,7 +40,12 @@ def open_source(path: Path) -> Source:
         return Tar(path)
     if path.suffix.lower() == ".zip" and path.is_file():
         raise InputError(f"{path}: a damaged zip file; make or download it again")
-    raise InputError(f"{path}: {'neither a folder nor a zip file' if path.exists() else 'no such file or folder'}")
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    raise InputError(
+        f"{path}: not a set of images; give a folder, a .zip or .tar file of images, a .npy of logan data prepare, idx files, "
+        f"or CIFAR-10"
+    )
 
 
 class Folder:

@@ -45,7 +45,8 @@ def parse(name: str) -> Metric:
     match = re.fullmatch(r"([a-z]+)(\d+)(k?)", name)
     kind = match.group(1) if match else name.rstrip("0123456789k")
     if kind not in KINDS:
-        hint = did_you_mean(kind, list(KINDS))
+        rest = name.removeprefix(kind) or "10k"
+        hint = did_you_mean(kind + rest, [k + rest for k in KINDS])
         raise InputError(f"unknown metric {name!r}{hint}; metrics: {', '.join(k + '10k' for k in KINDS)}")
     if match is None:
         raise InputError(f"metric {name!r} needs a number of generated images, as in {kind}10k")

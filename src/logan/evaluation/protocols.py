@@ -49,6 +49,8 @@ images, 10k fakes, one split (CS-GAN's code: the 23.1 and 17.7 of Table 2). C: 1
 
 
 PUBLISHED = ("A", "B", "C")
+FEW = 1000
+"""Generated images, below which a score says more about their number than about the generator."""
 
 
 def get(name: str) -> Protocol:
@@ -143,6 +145,9 @@ def prepare(
             raise InputError(
                 f"{metric.name} takes as many real as generated images, and {reals.name} has {available:,}: pr{available}"
             )
+    for metric in metrics:
+        if metric.count < FEW and len(reals) >= FEW:
+            say(f"warning: {metric.name} takes {metric.count} generated images: far from {metric.kind}10k, and noisy")
     if protocol.name in PUBLISHED and available < (protocol.reals or 0):
         say(f"protocol {protocol.name} asks for {protocol.reals:,} real images, and {reals.name} has {available:,}")
     network = detectors.get(detector, weights, train, say=say, progress=progress)  # type: ignore[arg-type]

@@ -177,7 +177,9 @@ def load_classifier(path: Path) -> ClassifierDetector:
             header = f.metadata() or {}
             state = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
         if header.get("format") != FORMAT:
-            raise InputError(f"{path} is no classifier of this version of logan ({FORMAT}); remove it")
+            raise InputError(
+                f"{path} is no classifier of this version of logan ({FORMAT}); leave it out, and one is trained"
+            )
         channels, size, classes = map(int, header["shape"].split())
         with torch.random.fork_rng([]):
             network = Classifier(channels, size, classes)
@@ -187,7 +189,7 @@ def load_classifier(path: Path) -> ClassifierDetector:
         if isinstance(error, InputError):
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-        raise InputError(f"{path} is damaged or no classifier ({reason}); remove it, and it is trained again") from None
+        raise InputError(f"{path} is damaged or no classifier ({reason}); leave it out, and one is trained") from None
 
 
 def _hash(network: nn.Module) -> str:

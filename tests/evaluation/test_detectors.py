@@ -22,7 +22,7 @@ def trained(monkeypatch):
     """What classifiers would be trained on; they have random weights instead."""
     calls = []
 
-    def train(images, labels, classes, *, progress):
+    def train(images, labels, classes, *, device, progress):
         calls.append((images, labels, classes))
         progress(1.0)
         return classifier(images.shape[1], images.shape[2], classes)

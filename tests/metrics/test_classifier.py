@@ -233,3 +233,32 @@ def test_good_header_is_accepted(file, untrained):
     """So that the refusals above have the reasons that they say."""
     spoil_header(file)
     assert load_classifier(file).sha256 == untrained.sha256
+
+
+@pytest.mark.parametrize("size", [64, 96, 128, 256])
+def test_large_images_are_reduced_by_the_first_layer_alone(size):
+    network = Classifier(3, size, 5)
+    maps = network.body[:3](torch.zeros(2, 3, size, size))
+    assert maps.shape[2:] in [(32, 32), (31, 31)]
+    features, logits = network(torch.zeros(2, 3, size, size, dtype=torch.uint8))
+    assert features.shape == (2, classifier.FEATURES)
+    assert logits.shape == (2, 5)
+
+
+def test_every_pixel_of_a_large_image_is_seen():
+    network = Classifier(1, 128, 2).double()
+    x = torch.zeros(1, 1, 128, 128, dtype=torch.float64, requires_grad=True)
+    network.body[0](x).square().sum().backward()
+    assert (x.grad != 0).all()
+
+
+def test_larger_images_are_shown_less_often(monkeypatch):
+    monkeypatch.setattr(classifier, "IMAGES_SHOWN", 30 * classifier.BATCH)
+    counts = []
+    for size in (32, 64):
+        shares = []
+        train_classifier(
+            torch.zeros(20, 1, size, size, dtype=torch.uint8), torch.arange(20) % 2, 2, progress=shares.append
+        )
+        counts.append(len(shares))
+    assert counts == [30, 10]

@@ -52,6 +52,7 @@ def get(
     weights: str | None,
     train: Dataset,
     *,
+    device: torch.device | str = "cpu",
     say: Callable[[str], None] = lambda message: None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Detector:
@@ -62,6 +63,7 @@ def get(
         weights: the Inception weights file, or None for torch's cache; or a classifier's file from :mod:`.cache`.
         train: the *training* set, whose labels the classifier learns (from the cache if it did before; for the package's
             own digits it comes with the package).
+        device: on which a classifier is trained.
         say: told what takes long.
         progress: called with the share of the classifier's training that is done.
 
@@ -73,10 +75,12 @@ def get(
         return InceptionDetector(weights)
     if weights is not None:
         return load_classifier(Path(weights).expanduser())
-    return _classifier(train, say, progress)
+    return _classifier(train, device, say, progress)
 
 
-def _classifier(train: Dataset, say: Callable[[str], None], progress: Callable[[float], None]) -> ClassifierDetector:
+def _classifier(
+    train: Dataset, device: torch.device | str, say: Callable[[str], None], progress: Callable[[float], None]
+) -> ClassifierDetector:
     key = cache.key_of(train)
     shipped = files("logan.metrics") / "embedded" / f"classifier-{key[:16]}.safetensors"
     if shipped.is_file():
@@ -88,9 +92,12 @@ def _classifier(train: Dataset, say: Callable[[str], None], progress: Callable[[
             return load_classifier(path)
         except InputError:
             say(f"{path} is damaged; training it again")
-    say(f"training a classifier on {train.name}, to score images with; it is kept in {path.parent}")
+    say(
+        f"training a classifier on {train.name}, to score images with, once: it is kept in {path.parent}. "
+        f"Without scores, none is needed: --metrics none"
+    )
     images, labels = _all_images(train)
-    detector = train_classifier(images, labels, train.num_classes, progress=progress)
+    detector = train_classifier(images, labels, train.num_classes, device=device, progress=progress)
     write_atomically(path, lambda partial: save_classifier(partial, detector))
     say(f"its accuracy on held-out images: {detector.accuracy:.1%}")
     return detector

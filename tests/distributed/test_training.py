@@ -174,6 +174,21 @@ def test_machines_restart_together(machine: int, tmp_path: Path) -> None:
     assert [t["tick"] for t in ticks(run)] == list(range(len(ticks(run))))
 
 
+@pytest.mark.parametrize(
+    "flags", [["--portion", "2"], ["--batch", "33"], ["--preset", "dcgan64", "--data", "nowhere/at-all"]]
+)
+def test_a_mistake_is_said_once_per_machine(flags, monkeypatch, capsys) -> None:
+    from logan.cli.main import main
+
+    said = []
+    for local in ("0", "1"):
+        for name, value in {"WORLD_SIZE": "2", "RANK": local, "LOCAL_RANK": local}.items():
+            monkeypatch.setenv(name, value)
+        assert main([*SMALL, *flags]) == 2
+        said.append(capsys.readouterr().err.count("logan: error: "))
+    assert said == [1, 0]
+
+
 def test_what_ranks_cannot_do(tmp_path: Path) -> None:
     bad = {
         "--batch 33 cannot be shared by 2 ranks evenly": ["--batch", "33"],

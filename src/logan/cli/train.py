@@ -11,6 +11,7 @@ from pathlib import Path
 from logan import presets
 from logan.cli.parsing import parse, value_of
 from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
+from logan.config_checks import check_ranks
 from logan.errors import InputError
 from logan.training.resume import AUTO
 
@@ -96,9 +97,16 @@ def _resumed_config(path: Path, args: Sequence[str]) -> Config:
 
 def main(args: Sequence[str]) -> int:
     """Run the command; as one of several ranks, if torchrun started it."""
-    given = read_arguments(args)
-    config = given.config()
-    presets.check_data(config)
+    try:
+        given = read_arguments(args)
+        config = given.config()
+        presets.check_data(config)
+        config.check()
+        check_ranks(config, int(os.environ.get("WORLD_SIZE", 1)))
+    except InputError:
+        if int(os.environ.get("LOCAL_RANK", 0)) > 0:
+            return 2  # this machine's first rank reads the same flags, sees the same files, and says it once for all
+        raise
     if given.dry_run:
         from logan.cli.dry_run import print_plan
 

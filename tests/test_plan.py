@@ -126,9 +126,9 @@ def networks_of(figures):
     ("args", "message"),
     [
         (["--device", "h10"], "did you mean 'h100'"),
-        (["--gpus", "0"], "--gpus and --steps must be >= 1"),
+        (["--gpus", "0"], "--gpus must be >= 1, not 0"),
         (["--gpus", "5"], "--batch 6 cannot be shared by 5 ranks evenly"),
-        (["--utilisation", "2"], "--utilisation in (0, 1]"),
+        (["--utilisation", "2"], "--utilisation is a share in (0, 1]"),
         (["--peak-tflops", "0"], "must be > 0"),
         (["--out", "nowhere/x.json"], "cannot be written"),
         (["--dynamics", "sga"], "--dynamics sga cannot be planned"),

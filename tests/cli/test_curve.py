@@ -210,4 +210,4 @@ def test_out_that_cannot_be_made(capsys, one, tmp_path):
     (tmp_path / "file").write_text("")
     line = fails(capsys, "curve", one, *SMALL, "--out", tmp_path / "file" / "deeper")
     assert "--out" in line
-    assert "cannot be made" in line
+    assert "cannot be written" in line

@@ -1,9 +1,11 @@
 """logan evaluate: scores of runs, and of one folder of images against another."""
 
 import re
+import shutil
 
 import pytest
 import torch
+from PIL import Image
 
 import logan
 from logan import snapshot
@@ -11,7 +13,7 @@ from logan.evaluation import records
 from logan.metrics.detector import extract
 from logan.metrics.distances import FrechetStatistics, fid
 
-from ..evaluation.small import DIGITS, RING, classifier, classifier_file, folder_of_images, idx_folder, runs
+from ..evaluation.small import DIGITS, RING, classifier, classifier_file, fails, folder_of_images, idx_folder, runs
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +200,19 @@ def test_folders_are_left_as_they_were(folders):
     before = sorted(real.rglob("*")) + sorted(fake.rglob("*"))
     runs("evaluate", real, fake, "--detector-weights", weights)
     assert sorted(real.rglob("*")) + sorted(fake.rglob("*")) == before
+
+
+def test_folders_of_images_of_several_sizes(folders, tmp_path, capsys):
+    real, fake, weights = folders
+    mixed = tmp_path / "mixed"
+    shutil.copytree(real, mixed)
+    Image.new("RGB", (9, 12)).save(next(mixed.rglob("*.png")).with_name("odd.png"))
+    flags = ["--metrics", "fid20", "--detector-weights", weights]
+    assert "pass --image-size, at most 8" in fails(capsys, "evaluate", mixed, fake, *flags)
+    runs("evaluate", mixed, fake, "--image-size", "8", *flags)
+    assert "fid20 " in capsys.readouterr().out
+
+
+def test_few_generated_images_are_warned_about(run, capsys):
+    runs("evaluate", run, "--metrics", "fid30", "is30")
+    assert "warning: fid30, is30: so few generated images say little; fid10k takes 10,000" in capsys.readouterr().err

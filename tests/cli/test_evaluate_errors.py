@@ -78,7 +78,7 @@ def test_weights_of_something_else(capsys, run, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ("--metrics fud50", "unknown metric 'fud50' (did you mean 'fid'?)"),
+        ("--metrics fud50", "unknown metric 'fud50' (did you mean 'fid50'?)"),
         ("--metrics fid", "needs a number of generated images"),
         ("--metrics fid50 is1", "10 to 10,000,000"),
         ("--metrics modes50", "modes50 does not fit these data"),

@@ -211,7 +211,7 @@ def test_empty_and_missing(tmp_path):
         opened(tmp_path)
     with pytest.raises(InputError, match="no such file or folder"):
         opened(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="neither a folder nor a zip"):
+    with pytest.raises(InputError, match="not a set of images; give a folder, a .zip"):
         opened(tmp_path / "notes.txt")
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04junk")
     with pytest.raises(InputError, match="damaged zip"):

@@ -25,7 +25,7 @@ def test_thousands_are_shortened():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fod10k", r"unknown metric 'fod10k' \(did you mean 'fid'\?\); metrics: fid10k, kid10k"),
+        ("fod10k", r"unknown metric 'fod10k' \(did you mean 'fid10k'\?\); metrics: fid10k, kid10k"),
         ("", "unknown metric ''"),
         ("FID10k", "unknown metric"),
         ("fid", "'fid' needs a number of generated images, as in fid10k"),

@@ -16,7 +16,7 @@ from logan.errors import InputError
 from logan.evaluation import protocols
 from logan.evaluation.names import count_name
 from logan.evaluation.protocols import Source
-from logan.files import write_atomically
+from logan.files import check_writable, write_atomically
 from logan.metrics.truncation import LEVELS, Point, match
 
 DESCRIPTION = """Truncation curves (Figures 3b and 8): FID against IS for latents w = s z with s from 1.0 to 0.02 (for a normal
@@ -72,6 +72,7 @@ def main(args: Sequence[str]) -> int:
     same = {Source.of(m.info.config) for m in models.values()}
     if len(same) > 1:
         raise InputError("these runs are of different data: their scores do not compare; draw one curve for each set")
+    check_writable(given.out)
     watch = Watch(1)
     count = count_name(given.n)
     evaluator = protocols.prepare(
@@ -83,7 +84,8 @@ def main(args: Sequence[str]) -> int:
         say=watch.say,
         progress=watch.share("training a classifier"),
     )
-    out = _folder(given.out)
+    out = Path(given.out).expanduser()
+    out.mkdir(parents=True, exist_ok=True)
     (out / "matched.png").unlink(missing_ok=True)  # of another call
     curves: dict[str, list[Point]] = {}
     for name, model in models.items():
@@ -157,12 +159,3 @@ def _marked(curves: dict[str, list[Point]], given: CurveArguments) -> dict[str, 
         return {}
     good = {name: [p for p in points if math.isfinite(p.fid)] for name, points in curves.items()}
     return {n: match(p, fid=given.match_fid, inception_score=given.match_is) for n, p in good.items() if p}
-
-
-def _folder(out: str) -> Path:
-    path = Path(out).expanduser()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {path} cannot be made ({error.strerror}); choose another folder") from None
-    return path

@@ -14,6 +14,7 @@ from logan.config import Config
 from logan.cs_gan import give_step_size
 from logan.data import Mixture
 from logan.errors import InputError
+from logan.files import check_writable
 from logan.training import folder, state
 from logan.training.resume import AUTO, check_same_settings, latest, resumed_folder
 from logan.training.setup import architecture, choose_device, open_configured
@@ -66,11 +67,5 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
     console.print(plan)
     for warning in warnings:
         console.print(f"warning: {warning}")
-    _check_writable(Path(outdir))
+    check_writable(outdir, "outdir")
     console.print("dry run: nothing was started or written")
-
-
-def _check_writable(outdir: Path) -> None:
-    existing = next(p for p in (outdir, *outdir.absolute().parents) if p.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise InputError(f"--outdir {outdir} cannot be written; choose another folder")

@@ -145,12 +145,14 @@ def prepare(
             raise InputError(
                 f"{metric.name} takes as many real as generated images, and {reals.name} has {available:,}: pr{available}"
             )
-    for metric in metrics:
-        if metric.count < FEW and len(reals) >= FEW:
-            say(f"warning: {metric.name} takes {metric.count} generated images: far from {metric.kind}10k, and noisy")
+    few = [m for m in metrics if m.count < FEW <= len(reals)]
+    if few:
+        say(
+            f"warning: {', '.join(m.name for m in few)}: so few generated images say little; {few[0].kind}10k takes 10,000"
+        )
     if protocol.name in PUBLISHED and available < (protocol.reals or 0):
         say(f"protocol {protocol.name} asks for {protocol.reals:,} real images, and {reals.name} has {available:,}")
-    network = detectors.get(detector, weights, train, say=say, progress=progress)  # type: ignore[arg-type]
+    network = detectors.get(detector, weights, train, device=device, say=say, progress=progress)  # type: ignore[arg-type]
     network.to(device)
     real = reference.of_real(reals, protocol.reals, network, device)
     return Evaluator(metrics, network, real, splits=protocol.splits)

@@ -374,3 +374,21 @@ def test_scores_of_the_caller_are_logged_and_shown(tmp_path, capsys):
     for name in ("best.json", "network-best.safetensors"):  # what the scores are for
         (run / name).unlink()
     assert_same_run(run, plain)
+
+
+def test_ctrl_c_while_modules_are_loaded(tmp_path):
+    """torch swallows the exception that Ctrl-C raises while it looks for numpy, as the loader here does."""
+    code = """
+import contextlib, importlib, os, signal, sys
+from logan.cli.main import main
+load = importlib.import_module
+def swallowing(name):
+    with contextlib.suppress(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        load("time").sleep(1)
+    return load(name)
+importlib.import_module = swallowing
+sys.exit(main(["train", "--dry-run"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "logan: interrupted\n")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from logan import __version__
 from logan.errors import InputError, did_you_mean
@@ -35,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args[0] not in COMMANDS:
             hint = did_you_mean(args[0], list(COMMANDS))
             raise InputError(f"unknown command {args[0]!r}{hint}; commands: {', '.join(COMMANDS)}")
-        return importlib.import_module(f"logan.cli.{args[0]}").main(args[1:])
+        with _leaving_at_once():
+            command = importlib.import_module(f"logan.cli.{args[0]}")
+        return command.main(args[1:])
     except InputError as error:
         return _fail(str(error))
     except BrokenPipeError:  # `logan train --dry-run | head`
@@ -49,6 +55,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("logan: interrupted", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _leaving_at_once() -> Iterator[None]:
+    """Ctrl-C ends the process, while modules are loaded: torch would swallow a KeyboardInterrupt, and go on with half of numpy."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: object) -> None:
+        os.write(2, b"logan: interrupted\n")
+        os._exit(130)
+
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _fail(message: str) -> int:

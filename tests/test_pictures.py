@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from logan.report.curves import save_curves
+from logan.report.curves import _falls_far, save_curves
 from logan.report.pictures import CELL, GAP, grid, save_picture, to_uint8
 
 
@@ -46,5 +46,8 @@ def test_curves(tmp_path):
     records = [{"kimg": float(k), "d_loss": 1.0, "g_loss": -k, "metrics": {"fid": 5.0 - k}} for k in range(4)]
     save_curves(tmp_path / "c.png", records)
     assert Image.open(tmp_path / "c.png").size[0] == 800
+    assert _falls_far([900.0, 20.0, 13.0])
+    assert not _falls_far([900.0, 20.0, 0.0])  # no logarithm
+    assert not _falls_far([1.2, 8.0, 9.0])
     save_curves(tmp_path / "none.png", [])
     assert not (tmp_path / "none.png").exists()

@@ -40,6 +40,12 @@ def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
         points = [(r["kimg"], r["metrics"][name]) for r in records if r.get("metrics", {}).get(name) is not None]
         if points:
             axis.plot(*zip(*points, strict=True), marker=".")
+            axis.set_yscale("log" if _falls_far([value for _, value in points]) else "linear")
         axis.set_title(name, fontsize=10, loc="left")
     axes[-1].set_xlabel("thousands of real images")
     write_atomically(path, lambda partial: figure.savefig(partial, format="png"))
+
+
+def _falls_far(values: list[float]) -> bool:
+    """Whether the last snapshots would look alike on a linear scale, as an FID of 13 and 20 beside a first one of 1000."""
+    return min(values) > 0 and values[0] > 20 * min(values)

@@ -7,16 +7,21 @@ as a sample's score depends on no other sample. Batch norm in training mode brea
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
-from logan.side_effects import frozen
+from logan.side_effects import frozen, same_random_numbers_next
 from logan.turns import Gradients, Turn
 
 
 def in_parts(
-    play: Callable[..., Turn], inputs: Sequence[Tensor | None], size: int, moving: Sequence[nn.Module]
+    play: Callable[..., Turn],
+    inputs: Sequence[Tensor | None],
+    size: int,
+    moving: Sequence[nn.Module],
+    same_draws: bool = False,
 ) -> Turn:
     """``play(*inputs)``, on ``size`` samples at a time.
 
@@ -26,8 +31,11 @@ def in_parts(
         size: samples per part; the last part may have fewer.
         moving: the networks that the turn updates. Their spectral-norm vectors move once, before the first part, as they
             do for a batch in one piece.
+        same_draws: let every part find torch's global random generators in the same state: for a random subset of latent
+            dimensions, which is one choice for the whole batch. (Dropout in the networks then repeats itself, too.)
     """
-    n = len(next(x for x in inputs if x is not None))
+    first = next(x for x in inputs if x is not None)
+    n = len(first)
     if n <= size:
         return play(*inputs)
     total: Turn | None = None
@@ -35,7 +43,9 @@ def in_parts(
         for start in range(0, n, size):
             part = [None if x is None else x[start : start + size] for x in inputs]
             share = min(size, n - start) / n
-            turn = _times(play(*part), share)
+            again = same_draws and start + size < n
+            with same_random_numbers_next(first.device) if again else nullcontext():
+                turn = _times(play(*part), share)
             total = turn if total is None else _plus(total, turn)
     assert total is not None
     return total

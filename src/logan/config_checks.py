@@ -95,6 +95,7 @@ def check_ranks(config: Config, size: int) -> None:
         InputError: by the name of the flag.
     """
     from logan.dynamics import Adjustment
+    from logan.game import check_share
 
     g = config.game
     if g.batch % size:
@@ -105,6 +106,11 @@ def check_ranks(config: Config, size: int) -> None:
             f"--batch-gpu {g.batch_gpu} does not divide the {share} images of a rank's share of --batch {g.batch}"
         )
     in_parts = size > 1 or (g.batch_gpu is not None and g.batch_gpu < share)
+    if in_parts:
+        try:
+            check_share(config.latent.latent_share, min(share, g.batch_gpu or share))
+        except ValueError as error:
+            raise InputError(f"{error}; pass another --latent-share, --batch-gpu or --batch") from None
     if in_parts and isinstance(config.game_dynamics(), Adjustment):
         raise InputError(
             f"--dynamics {g.dynamics} needs the whole batch on one device in one piece: one rank, and no --batch-gpu"

@@ -57,7 +57,8 @@ class Game:
             ``cuda-graph``: the recording captured in a CUDA graph, where a turn's tensors live until the next turn. For
             all but ``plain`` the networks' structure must stay as it is.
         latent_every: take the latent step in every so many-th step; the others are ordinary.
-        latent_share: the share of each batch whose latents are moved.
+        latent_share: the share of each batch whose latents are moved: the first of it, and with ``micro_batch`` or several
+            ranks the first of each part.
         steps_played: counts the steps, for ``latent_every``.
         announce: called with a sentence when the engine has to fall back to a plainer one; a warning by default.
         update: ``simultaneous`` (Algorithm 1), or ``alternating``: ``d_steps`` updates of D, each with real images and
@@ -181,18 +182,30 @@ class Game:
 
     def _play(self, turn: Callable[..., Turn], latent: LatentStep | CSStep | None, *inputs: Tensor | None) -> Turn:
         """One turn on the batch of this rank, in parts if it must be; its gradients are means over all ranks."""
+        n = len(next(x for x in inputs if x is not None))
+        if isinstance(latent, CSStep) and latent.batch is None:
+            latent = replace(latent, batch=n * self.world.size)  # B of its mean loss is that of the whole batch
+        self._check_share(n)
         rules = {"loss": self.loss, "latent": latent, "autocast": self.autocast, "share": self.latent_share}
         if self.micro_batch is None:
             played = self._evaluate(turn, rules, *inputs)
         else:
             moving = {discriminator_turn: (self.discriminator,), generator_turn: (self.generator,)}
             players = moving.get(turn, (self.discriminator, self.generator))
-            played = in_parts(partial(self._evaluate, turn, rules), inputs, self.micro_batch, players)
+            same_draws = latent is not None and latent.subset == "random"
+            played = in_parts(partial(self._evaluate, turn, rules), inputs, self.micro_batch, players, same_draws)
         if self.world.size == 1:
             return played
         together = self.world.mean([*played.d_gradients, *played.g_gradients])
         n = len(played.d_gradients)
         return replace(played, d_gradients=together[:n], g_gradients=together[n:])
+
+    def _check_share(self, n: int) -> None:
+        """Of every part the first ``latent_share`` is moved: it must be a whole number, or another share of the batch would be."""
+        part = min(n, self.micro_batch or n)
+        if self.latent_share < 1 and (part < n or self.world.size > 1):
+            for size in {part, n % part or part}:
+                check_share(self.latent_share, size)
 
     def _evaluate(self, turn: Callable[..., Turn], rules: dict[str, Any], *inputs: Tensor | None) -> Turn:
         """The one place where a fast path is chosen."""
@@ -204,6 +217,14 @@ class Game:
 
             self._engine = Engine(self.generator, self.discriminator, self.engine, self.announce, self.world)
         return self._engine.play(turn, inputs, rules)
+
+
+def check_share(share: float, part: int) -> None:
+    """Refuse a share that is no whole number of a part's latents (ValueError)."""
+    if abs(share * part - round(share * part)) > 1e-9:
+        raise ValueError(
+            f"a latent share of {share:g} is no whole number of the {part} samples that are in memory at a time"
+        )
 
 
 def _check_owner(name: str, optimiser: torch.optim.Optimizer, player: str, network: nn.Module) -> None:

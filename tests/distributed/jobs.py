@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.autograd import Function, gradcheck, gradgradcheck
 
 from logan import LatentStep, losses, networks
+from logan.cs_gan import CSStep, give_step_size
 from logan.distributed import World, across
 from logan.game import Game
 from logan.turns import Turn
@@ -33,13 +35,17 @@ def players(dtype: torch.dtype, norm: bool = True) -> tuple[nn.Module, nn.Module
 
 def game(world: World, dtype: torch.dtype, engine: str, rules: dict[str, Any], norm: bool = True) -> Game:
     g, d = players(dtype, norm)
+    if isinstance(rules.get("latent"), CSStep):
+        give_step_size(g)
     optimisers = [torch.optim.Adam(n.parameters(), lr=2e-3, betas=(0.5, 0.999)) for n in (g, d)]
-    return Game(g, d, *optimisers, loss=losses.hinge, latent=STEP, engine=engine, world=world, **rules)  # type: ignore[arg-type]
+    rules = {"loss": losses.hinge, "latent": STEP} | rules
+    return Game(g, d, *optimisers, engine=engine, world=world, **rules)  # type: ignore[arg-type]
 
 
 def play(world: World, dtype: torch.dtype, engine: str, rules: dict[str, Any], norm: bool = True) -> list[Tensor]:
     """The first step's gradients, and all weights and buffers after STEPS steps, each rank on its share of the batches."""
     played, source = game(world, dtype, engine, rules, norm), torch.Generator().manual_seed(1)
+    torch.manual_seed(2)  # random subsets
     first: Turn | None = None
     for _ in range(STEPS):
         turn = played.step(
@@ -129,7 +135,9 @@ def messages(world: World) -> dict[str, Any]:
     own = world.rank + 1.0
     rows = torch.full((world.rank + 1, 2), own)
     with world.first_alone():
-        order = torch.tensor(world.rank)
+        if world.first:
+            time.sleep(0.5)
+        seen = time.monotonic()
     return {
         "mean": world.mean([torch.tensor([own]), None, torch.tensor([[own]], dtype=torch.float64)]),
         "strides": world.mean([torch.ones(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)])[0].stride(),  # type: ignore[union-attr]
@@ -137,7 +145,7 @@ def messages(world: World) -> dict[str, Any]:
         "told": world.told(f"from {world.rank}"),
         "gathered": world.gathered(rows),
         "share": [world.share(8).start, world.share(8).stop],
-        "order": order,
+        "seen": seen,
         "alike": _drifted(world, [torch.ones(3)]),
         "drifted": _drifted(world, [torch.ones(3), torch.full((2,), own)]),
     }

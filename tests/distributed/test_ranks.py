@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from logan import dynamics
+from logan import LatentStep, dynamics, losses
+from logan.cs_gan import CSStep
 from logan.distributed import World
 from tests.distributed import jobs
 from tests.distributed.ranks import on_ranks
@@ -22,6 +24,9 @@ CASES = [
     (torch.float64, "recorded", {"update": "alternating", "d_steps": 2}, True),
     (torch.float64, "plain", {"micro_batch": 2}, False),
     (torch.float64, "recorded", {"dynamics": dynamics.create("extragradient")}, True),
+    (torch.float64, "recorded", {"latent": CSStep(loss=losses.hinge)}, True),
+    (torch.float64, "recorded", {"latent": replace(jobs.STEP, subset="random")}, True),
+    (torch.float64, "recorded", {"latent": replace(jobs.STEP, subset="random"), "micro_batch": 4}, False),
 ]
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
 
@@ -51,16 +56,39 @@ def test_batch_norm_over_ranks_can_be_differentiated(tmp_path: Path) -> None:
             torch.testing.assert_close(ours, torchs, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("engine", ["plain", "recorded"])
+@pytest.mark.parametrize("size", [1, 4, 5])
+@pytest.mark.parametrize(
+    "latent", [replace(jobs.STEP, subset="random"), CSStep(loss=losses.hinge)], ids=["random subset", "cs"]
+)
+def test_a_batch_in_parts_moves_as_in_one_piece(latent: LatentStep | CSStep, size: int, engine: str) -> None:
+    whole = jobs.play(World(), torch.float64, engine, {"latent": latent}, norm=False)
+    parts = jobs.play(World(), torch.float64, engine, {"latent": latent, "micro_batch": size}, norm=False)
+    assert max(map(distance, whole, parts)) < 1e-10
+
+
+def test_a_share_that_is_no_whole_number_of_a_part_is_refused() -> None:
+    rules = {"latent_share": 0.5, "micro_batch": 1}
+    with pytest.raises(ValueError, match="0.5 is no whole number of the 1 samples"):
+        jobs.play(World(), torch.float64, "plain", rules, norm=False)
+    jobs.play(World(), torch.float64, "plain", rules | {"micro_batch": 4}, norm=False)
+    with pytest.raises(ValueError, match="of the 1 samples"):  # the last part: 16 = 5 · 3 + 1
+        jobs.play(World(), torch.float64, "plain", rules | {"micro_batch": 3, "latent_share": 1 / 3}, norm=False)
+
+
 def test_messages(tmp_path: Path) -> None:
+    order: list[float] = []
     for rank, found in enumerate(on_ranks(2, jobs.messages, tmp_path)):
         assert [None if t is None else t.item() for t in found["mean"]] == [1.5, None, 1.5]
         assert found["mean"][2].shape == (1, 1)
         assert found["strides"] == (48, 1, 12, 3)  # channels last: fused optimisers read gradients in memory order
         assert found["any"] == [False, True]
         assert found["told"] == "from 0"
+        order.append(found["seen"])
         assert found["gathered"].tolist() == [[1, 1], [2, 2], [2, 2]]
         assert found["share"] == [4 * rank, 4 * rank + 4]
         assert (found["alike"], found["drifted"]) == (False, True)
+    assert order[0] < order[1]
 
 
 def test_one_process_by_itself_sends_nothing() -> None:

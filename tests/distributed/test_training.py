@@ -195,6 +195,7 @@ def test_what_ranks_cannot_do(tmp_path: Path) -> None:
         "--batch-gpu 3 does not divide the 16 images": ["--batch-gpu", "3"],
         "--dynamics sga needs the whole batch on one device": ["--dynamics", "sga"],
         "--probe looks at the game on one device": ["--probe", "10"],
+        "0.1 is no whole number of the 16 samples": ["--latent-share", "0.1"],
         "--engine compiled is for one rank": ["--engine", "compiled"],
     }
     from logan import presets

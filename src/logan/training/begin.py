@@ -93,7 +93,8 @@ def begin(
             state.save(path / state.FILE_NAME, parts, average, progress)
     run = Run(parts, average, progress, path, watch, measure)
     run.log = folder.StatsLog(path, progress.ticks) if world.first else None
-    run.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in progress.sums.items()}
+    where = "cpu" if parts.device.type == "mps" else parts.device  # which has no float64
+    run.sums = {k: torch.tensor(v, dtype=torch.float64, device=where) for k, v in progress.sums.items()}
     watch.start = progress.images
     parts.game.steps_played = progress.steps  # decides which steps are latent steps
     parts.game.announce = lambda message: watch.say(f"warning: {message}")

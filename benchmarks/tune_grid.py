@@ -1,11 +1,9 @@
 """Every method on the 25 Gaussians with one budget for tuning: eight settings on two seeds, the best on five others.
 
-    python benchmarks/tune_grid.py --out docs/results/dynamics/grid-tuned --runs runs-grid-tuned --part 1/2 &
-    python benchmarks/tune_grid.py --out docs/results/dynamics/grid-tuned --runs runs-grid-tuned --part 2/2
-    python benchmarks/tune_grid.py --out docs/results/dynamics/grid-tuned --runs runs-grid-tuned --table
+    python benchmarks/tune_grid.py --runs runs-grid-tuned --out docs/results/dynamics/grid-tuned
 
-6,000 steps a run, some 50 seconds of one core each, 134 runs. Interrupted, the same command goes on. A method's parts run in
-one process, so that two processes (--part i/n) share the methods and not the runs of one.
+6,000 steps a run, some 50 seconds of one core each, 134 runs. Interrupted, the same command goes on; --methods takes some of
+them, so that two processes can share the work; the last one to be called writes the table of all.
 
 A setting's score is modes10k · quality10k of the averaged generator at the end, mean over seeds 0 and 1; the setting with the
 highest score is trained again with seeds 5 to 9, and only those are compared. The ordinary game has no strength: its two
@@ -59,15 +57,15 @@ def tune(method: str, runs: Path) -> tuple[list[Result], list[Result]]:
     return tried, run_all(plan("grid", [best], 5, [*FLAGS, "--seed", "5"]), runs, _say, quiet=True)
 
 
-def report(runs: Path, out: Path) -> None:
-    """``table.md`` and ``scores.csv``; trains nothing if the runs are there."""
+def report(methods: list[str], runs: Path, out: Path) -> None:
+    """``table.md`` and ``scores.csv``; trains what is missing."""
     tables = ["| method | best of its settings | held-out seeds 5 to 9: modes of 25 (quality) | modes · quality |"]
     tables += ["|---|---|---|---|"]
     tuned = ["| setting | seeds 0, 1: modes (quality) | modes · quality |", "|---|---|---|"]
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")
     writer.writerow(["method", "setting", "seed", "modes10k", "quality10k", "reverse_kl10k"])
-    for method in SETTINGS:
+    for method in methods:
         tried, held = tune(method, runs)
         values = [score(r) for r in held]
         spread = f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"
@@ -97,12 +95,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--part", default="1/1")
-    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--methods", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     given = parser.parse_args()
-    part, parts = map(int, given.part.split("/"))
-    if given.table:
-        report(given.runs, given.out)
-    else:
-        for name in list(SETTINGS)[part - 1 :: parts]:
-            tune(name, given.runs)
+    report(given.methods, given.runs, given.out)

@@ -11,6 +11,10 @@ class InputError(ValueError):
     """
 
 
+class SaidElsewhereError(InputError):
+    """The mistake that another rank says already."""
+
+
 def did_you_mean(word: str, choices: list[str]) -> str:
     """' (did you mean X?)' for the closest of ``choices``, or nothing if none is close."""
     import difflib

@@ -14,6 +14,7 @@ from torch.autograd import Function, gradcheck, gradgradcheck
 from logan import LatentStep, losses, networks
 from logan.cs_gan import CSStep, give_step_size
 from logan.distributed import World, across
+from logan.errors import InputError
 from logan.game import Game
 from logan.turns import Turn
 
@@ -144,11 +145,27 @@ def messages(world: World) -> dict[str, Any]:
         "any": [world.any(False), world.any(world.rank == 1)],
         "told": world.told(f"from {world.rank}"),
         "gathered": world.gathered(rows),
+        "first does": [world.first_does(lambda: f"by {world.rank}"), _refused(world.first_does, world.first)],
+        "all do": [world.all_do(lambda: world.rank), *(_refused(world.all_do, world.rank in r) for r in ([0, 1], [1]))],
         "share": [world.share(8).start, world.share(8).stop],
         "seen": seen,
         "alike": _drifted(world, [torch.ones(3)]),
         "drifted": _drifted(world, [torch.ones(3), torch.full((2,), own)]),
     }
+
+
+def _refused(together: Any, here: bool) -> str:
+    """How a mistake on this rank, or on others, arrives here."""
+
+    def do() -> None:
+        if here:
+            raise InputError("a mistake")
+
+    try:
+        together(do)
+    except InputError as error:
+        return f"{type(error).__name__}: {error}"
+    return "none"
 
 
 def _drifted(world: World, tensors: list[Tensor]) -> bool:

@@ -84,6 +84,9 @@ def test_messages(tmp_path: Path) -> None:
         assert found["strides"] == (48, 1, 12, 3)  # channels last: fused optimisers read gradients in memory order
         assert found["any"] == [False, True]
         assert found["told"] == "from 0"
+        said, silent = "InputError: a mistake", "SaidElsewhereError: a mistake"
+        assert found["first does"] == ["by 0", [said, silent][rank]]
+        assert found["all do"] == [rank, [said, silent][rank], [silent, said][rank]]
         order.append(found["seen"])
         assert found["gathered"].tolist() == [[1, 1], [2, 2], [2, 2]]
         assert found["share"] == [4 * rank, 4 * rank + 4]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from logan.cli.main import main
+from logan.training import job
 
 SMALL = ["train", "--preset", "digits", "--network", "dcgan", "--width", "4", "--batch", "32", "--kimg", "2", "--tick", "1",
          "--snap", "1", "--metrics", "fid256", "--threads", "1"]  # fmt: skip
@@ -31,7 +33,8 @@ def torchrun(
 ) -> subprocess.Popen[str]:
     """``torchrun … logan train``, its output in a pipe."""
     command = [sys.executable, "-m", "torch.distributed.run", *where, f"--nproc-per-node={ranks}"]
-    command += [f"--max-restarts={restarts}", "-m", "logan.cli.main", *args, "--outdir", str(outdir)]
+    place = () if "--outdir" in args else ("--outdir", str(outdir))
+    command += [f"--max-restarts={restarts}", "-m", "logan.cli.main", *args, *place]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}  # docs/large.md
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
@@ -55,7 +58,7 @@ def test_two_ranks_train_as_one_does(tmp_path: Path) -> None:
     assert process.returncode == 0, output
     one, two = (next((tmp_path / name).glob("00000-*")) for name in ("one", "two"))
     assert output.count("done: ") == 1  # rank 0 alone speaks
-    assert sorted(p.name for p in two.iterdir()) == sorted(p.name for p in one.iterdir())
+    assert sorted(p.name for p in two.glob("[!.]*")) == sorted(p.name for p in one.glob("[!.]*"))
     for a, b in zip(ticks(one), ticks(two), strict=True):
         for name in ("d_loss", "g_loss", "delta_z", "penalty", "real_score"):
             assert a[name] == pytest.approx(b[name], rel=1e-3, abs=1e-4), name
@@ -147,6 +150,30 @@ def test_torchrun_restarts_from_the_last_state(tmp_path: Path) -> None:
 
 
 @linux
+def test_a_restart_goes_on_with_its_own_run(tmp_path: Path) -> None:
+    """Neither from the snapshot that it was told to begin with, nor in a later run of the same settings."""
+    assert main([*SMALL, "--outdir", str(tmp_path)]) == 0
+    weights = next(tmp_path.glob("00000-*/network-snapshot-*.safetensors"))
+    process = torchrun(tmp_path, *NEVER_ENDING, "--resume", str(weights), restarts=1)
+    try:
+        run = wait_for(process, lambda: [p.parent for p in tmp_path.glob("00001-*/stats.jsonl") if ticks(p.parent)])[0]
+        other = tmp_path / run.name.replace("00001", "00002")
+        shutil.copytree(run, other, ignore=shutil.ignore_patterns("*.partial"))
+        (other / job.FILE_NAME).write_text("another torchrun\n")
+        before = (other / "stats.jsonl").read_bytes()
+        reached = ticks(run)[-1]["kimg"]
+        os.kill(children(process)[1], signal.SIGKILL)
+        wait_for(process, lambda: ticks(run)[-1]["kimg"] > reached + 1)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output = process.communicate(timeout=240)[0]
+    assert output.count("starting from the weights of") == 1
+    assert output.count(f"{run}: digits") == 2
+    assert (other / "stats.jsonl").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@linux
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", [0, 1])
 def test_machines_restart_together(machine: int, tmp_path: Path) -> None:
@@ -178,8 +205,6 @@ def test_machines_restart_together(machine: int, tmp_path: Path) -> None:
     "flags", [["--portion", "2"], ["--batch", "33"], ["--preset", "dcgan64", "--data", "nowhere/at-all"]]
 )
 def test_a_mistake_is_said_once_per_machine(flags, monkeypatch, capsys) -> None:
-    from logan.cli.main import main
-
     said = []
     for local in ("0", "1"):
         for name, value in {"WORLD_SIZE": "2", "RANK": local, "LOCAL_RANK": local}.items():
@@ -187,6 +212,26 @@ def test_a_mistake_is_said_once_per_machine(flags, monkeypatch, capsys) -> None:
         assert main([*SMALL, *flags]) == 2
         said.append(capsys.readouterr().err.count("logan: error: "))
     assert said == [1, 0]
+
+
+@pytest.mark.parametrize("flags", [["--batch", "1800"], ["--resume", "nowhere"], ["--outdir", "/proc/runs"]])
+def test_a_mistake_that_is_found_later_is_said_once(flags: list[str], tmp_path: Path) -> None:
+    process = torchrun(tmp_path, *SMALL, *flags)
+    output = process.communicate(timeout=240)[0]
+    assert process.returncode != 0
+    assert output.count("logan: error: ") == 1, output
+    assert "another rank is gone" not in output
+
+
+@pytest.mark.parametrize("missing", ["RANK", "MASTER_ADDR"])
+def test_half_of_the_variables_of_torchrun(missing: str, monkeypatch, capsys, tmp_path: Path) -> None:
+    variables = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+    for name, value in variables.items():
+        monkeypatch.delenv(name, raising=False)
+        if name != missing:
+            monkeypatch.setenv(name, value)
+    assert main([*SMALL, "--outdir", str(tmp_path)]) == 2
+    assert f"WORLD_SIZE is 2, and {missing} is not set" in capsys.readouterr().err
 
 
 def test_what_ranks_cannot_do(tmp_path: Path) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
-from filelock import FileLock
 
 from logan import presets
 from logan.distributed import World
 from logan.errors import InputError
 from logan.training import begin, folder, lock, loop, watch
 from logan.training.loop import train
+from logan.training.resume import latest
 
 from .small import assert_same_run, config
 
@@ -34,7 +37,8 @@ def test_a_run_that_goes_on_elsewhere_is_left_alone(tmp_path, impatient):
     run = train(settings, outdir=tmp_path, quiet=True)
     before = contents(run)
     longer = replace(settings, run=replace(settings.run, kimg=2))
-    with FileLock(run / lock.FILE_NAME), pytest.raises(InputError, match="being trained by another process"):
+    here = f"being trained by process {os.getpid()} on {socket.gethostname()}; "
+    with lock.held(run, World()), pytest.raises(InputError, match=re.escape(here)):
         train(longer, resume=run, quiet=True)
     assert contents(run) == before
     assert train(longer, resume=run, quiet=True) == run
@@ -44,7 +48,10 @@ def test_a_run_is_locked_while_it_trains_and_free_afterwards(tmp_path, impatient
     seen = []
 
     def measure(generator, discriminator):
-        with pytest.raises(InputError, match="another process"), lock.held(tmp_path / "00000-digits-ngd", World()):
+        with (
+            pytest.raises(InputError, match="being trained by process"),
+            lock.held(tmp_path / "00000-digits-ngd", World()),
+        ):
             pass
         seen.append(True)
         return {}
@@ -56,11 +63,25 @@ def test_a_run_is_locked_while_it_trains_and_free_afterwards(tmp_path, impatient
 
 
 def test_a_dead_process_holds_no_lock(tmp_path, impatient):
-    run = tmp_path
-    code = f"from filelock import FileLock; import os; FileLock({str(run / lock.FILE_NAME)!r}).acquire(); os._exit(9)"
+    code = f"""
+import os, pathlib
+from logan.distributed import World
+from logan.training import lock
+lock.held(pathlib.Path({str(tmp_path)!r}), World()).__enter__()
+os._exit(9)
+"""
     assert subprocess.run([sys.executable, "-c", code]).returncode == 9
-    with lock.held(run, World()):
-        pass
+    with lock.held(tmp_path, World()) as warnings:
+        assert warnings == []
+
+
+def test_where_there_are_no_locks_a_line_says_so(tmp_path, monkeypatch, capsys):
+    def unsupported(descriptor, operation):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(lock.fcntl, "flock", unsupported)
+    train(config(kimg=1), outdir=tmp_path)
+    assert "is on a file system without locks: see that no other" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -104,6 +125,14 @@ def test_shares_are_said_where_there_is_no_terminal(monkeypatch, capsys):
         "training a classifier: 40%, left 1:00",
         "training a classifier: 80%, left 0:20",
     ]
+
+
+def test_auto_takes_the_latest_run_of_the_name_that_was_given(tmp_path):
+    settings = config(kimg=1)
+    one, two = (train(settings, outdir=tmp_path, desc=desc, quiet=True) for desc in ("one", "two"))
+    assert latest(tmp_path, settings) == two
+    assert latest(tmp_path, settings, "one") == one
+    assert latest(tmp_path, settings, "three") is None
 
 
 def test_names_of_run_folders():

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from logan import __version__
-from logan.errors import InputError, did_you_mean
+from logan.errors import InputError, SaidElsewhereError, did_you_mean
 
 COMMANDS = {
     "train": "train a GAN with latent optimisation, or go on with a run",
@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _leaving_at_once():
             command = importlib.import_module(f"logan.cli.{args[0]}")
         return command.main(args[1:])
+    except SaidElsewhereError:
+        return 2
     except InputError as error:
         return _fail(str(error))
     except BrokenPipeError:  # `logan train --dry-run | head`

@@ -12,8 +12,9 @@ from logan import presets
 from logan.cli.parsing import parse, value_of
 from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
 from logan.config_checks import check_ranks
-from logan.errors import InputError
-from logan.training.resume import AUTO
+from logan.errors import InputError, SaidElsewhereError
+from logan.training import folder, job
+from logan.training.resume import AUTO, resumed_folder
 
 DESCRIPTION = """Train a GAN with latent optimisation.
 
@@ -75,8 +76,6 @@ def _with_network(preset: Config, network: str | None) -> Config:
 def _resumed_config(path: Path, args: Sequence[str]) -> Config:
     """The settings of the run that is continued, or of the snapshot that a new run starts from."""
     from logan import snapshot
-    from logan.training import folder
-    from logan.training.resume import resumed_folder
 
     run = resumed_folder(path)
     if run is not None:
@@ -103,9 +102,11 @@ def main(args: Sequence[str]) -> int:
         presets.check_data(config)
         config.check()
         check_ranks(config, int(os.environ.get("WORLD_SIZE", 1)))
-    except InputError:
+        folder.check_name(given.desc)
+    except InputError as error:
         if int(os.environ.get("LOCAL_RANK", 0)) > 0:
-            return 2  # this machine's first rank reads the same flags, sees the same files, and says it once for all
+            # This machine's first rank reads the same flags, and sees the same files.
+            raise SaidElsewhereError(str(error)) from None
         raise
     if given.dry_run:
         from logan.cli.dry_run import print_plan
@@ -133,10 +134,17 @@ def _train(given: TrainArguments, config: Config) -> None:
     with World.joined(config.run.device) as world:
         # Every machine's torchrun counts its own workers' failures: the count may be 0 where rank 0 is.
         restarted = world.any(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0)
-        resume = AUTO if given.resume is None and restarted else given.resume
+        own = world.first_does(lambda: _own_run(given)) if restarted else None
+        resume = given.resume if own is None else own  # else: it died before there was one, so begin as the first time
         path = train(config, outdir=given.outdir, desc=given.desc, resume=resume, world=world)
         if world.first:
             print(f"done: {path}  (look at its fakes*.png; more samples: logan sample {path})")
+
+
+def _own_run(given: TrainArguments) -> Path | None:
+    """The run that the ranks before the restart were in."""
+    resumed = None if given.resume is None else resumed_folder(given.resume)
+    return job.own_run([Path(given.outdir).expanduser(), *([] if resumed is None else [resumed.parent])])
 
 
 def _lost(error: RuntimeError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ import torch.distributed.nn  # before any group is made: see _leave
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from logan.errors import InputError
+from logan.errors import InputError, SaidElsewhereError
 
 T = TypeVar("T")
 STEP_TIMEOUT = timedelta(minutes=10)
@@ -55,12 +55,18 @@ class World:
             device: as ``--device``: with ``auto`` or ``cuda`` every rank of a machine takes the GPU of its own number.
 
         Raises:
-            InputError: if there are more ranks on this machine than GPUs, or one GPU was named for all.
+            InputError: if there are more ranks on this machine than GPUs, one GPU was named for all, or only some of the
+                variables are set.
         """
         size = int(os.environ.get("WORLD_SIZE", 1))
         if size == 1:
             yield cls()
             return
+        missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+        if missing:
+            raise InputError(
+                f"WORLD_SIZE is {size}, and {missing[0]} is not set: start ranks with torchrun, or unset it"
+            )
         rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", 0))
         own = _own_device(device, local)
         backend = "nccl" if own.startswith("cuda") else "gloo"
@@ -123,6 +129,46 @@ class World:
         with reported():
             dist.broadcast_object_list(values, src=0, group=self._control)
         return values[0]
+
+    def first_does(self, do: Callable[[], T]) -> T:
+        """What ``do`` returns on rank 0, which alone calls it, on every rank.
+
+        Raises:
+            InputError: on every rank, if ``do`` does.
+        """
+        if self.size == 1:
+            return do()
+        result, problem = None, None
+        if self.first:
+            try:
+                result = do()
+            except InputError as error:
+                problem = str(error)
+        result, problem = self.told((result, problem))
+        if problem is not None:
+            raise (InputError if self.first else SaidElsewhereError)(problem)
+        return result  # type: ignore[return-value]
+
+    def all_do(self, do: Callable[[], T]) -> T:
+        """What ``do`` returns; if it is refused on some rank, then on all. ``do`` must not send messages.
+
+        Raises:
+            InputError: on every rank, if ``do`` does on one.
+        """
+        if self.size == 1:
+            return do()
+        result, problem = None, None
+        try:
+            result = do()
+        except InputError as error:
+            problem = str(error)
+        problems: list[str | None] = [None] * self.size
+        with reported():
+            dist.all_gather_object(problems, problem, group=self._control)
+        first = next((rank for rank, p in enumerate(problems) if p is not None), None)
+        if first is not None:
+            raise (InputError if self.rank == first else SaidElsewhereError)(problems[first])
+        return result  # type: ignore[return-value]
 
     def gathered(self, rows: Tensor) -> Tensor:
         """The rows (n_r, …) of all ranks one after another, on the CPU of every rank; the n_r may differ."""

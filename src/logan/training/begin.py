@@ -14,7 +14,7 @@ from logan.config import Config
 from logan.data import Dataset, Mixture
 from logan.distributed import World
 from logan.evaluation import records
-from logan.training import folder, lock, state
+from logan.training import folder, job, lock, state
 from logan.training.averaging import AveragedGenerator
 from logan.training.outputs import Measure
 from logan.training.resume import AUTO, check_same_settings, latest, resumed_folder, start_from_snapshot
@@ -67,11 +67,10 @@ def begin(
     ``until_the_end`` is given the folder's lock to hold. The other arguments are those of :func:`logan.train`.
     """
     warnings = config.check()
-    resumed = world.told(latest(outdir, config) if resume == AUTO else resumed_folder(resume))
+    resumed = world.first_does(lambda: _resumed(config, outdir, desc, resume))
     if resumed is not None:
-        check_same_settings(folder.read_options(resumed), config, resumed)
-        until_the_end.enter_context(lock.held(resumed, world))
-    data = open_configured(config, None if quiet else track)
+        warnings += until_the_end.enter_context(lock.held(resumed, world))
+    data = world.all_do(lambda: open_configured(config, None if quiet else track))
     watch = Watch(config.run.kimg * 1000, quiet=quiet)
     measure = _scorer(config, data, watch, world) if measure is None else measure
     parts = build(config, data, world)
@@ -82,15 +81,13 @@ def begin(
     else:
         if resume not in (None, AUTO):
             start_from_snapshot(Path(resume), parts, average)
-        path, progress = (
-            world.told(
-                folder.create(outdir, folder.default_name(config) if desc is None else desc) if world.first else Path()
-            ),
-            Progress(),
-        )
-        until_the_end.enter_context(lock.held(path, world))
+        name = folder.default_name(config) if desc is None else desc
+        path, progress = world.first_does(lambda: folder.create(outdir, name)), Progress()
+        warnings += until_the_end.enter_context(lock.held(path, world))
         if world.first:
             state.save(path / state.FILE_NAME, parts, average, progress)
+    if world.first:
+        job.claim(path)
     run = Run(parts, average, progress, path, watch, measure)
     run.log = folder.StatsLog(path, progress.ticks) if world.first else None
     where = "cpu" if parts.device.type == "mps" else parts.device  # which has no float64
@@ -106,6 +103,14 @@ def begin(
     elif resume not in (None, AUTO):
         watch.say(f"starting from the weights of {resume}")
     return run
+
+
+def _resumed(config: Config, outdir: str | Path, desc: str | None, resume: str | Path | None) -> Path | None:
+    """The run folder to go on with, if these settings may; None to begin one."""
+    path = latest(outdir, config, desc) if resume == AUTO else resumed_folder(resume)
+    if path is not None:
+        check_same_settings(folder.read_options(path), config, path)
+    return path
 
 
 def _scorer(config: Config, data: Dataset | Mixture, watch: Watch, world: World) -> Scorer:

@@ -24,8 +24,7 @@ def create(outdir: str | Path, description: str) -> Path:
     Raises:
         InputError: if ``outdir`` cannot be written, or ``description`` is no file name.
     """
-    if not re.fullmatch(r"[\w.+-]{1,100}", description):
-        raise InputError(f"--desc {description[:40]!r} must be 1 to 100 letters, digits, '-', '_', '+' and '.'")
+    check_name(description)
     outdir = Path(outdir).expanduser()
     try:
         outdir.mkdir(parents=True, exist_ok=True)
@@ -36,6 +35,16 @@ def create(outdir: str | Path, description: str) -> Path:
                 return run
     except OSError as error:
         raise InputError(f"--outdir {outdir} cannot be written ({error.strerror}); choose another folder") from None
+
+
+def check_name(description: str | None) -> None:
+    """Refuse what cannot follow a run folder's number.
+
+    Raises:
+        InputError: naming --desc.
+    """
+    if description is not None and not re.fullmatch(r"[\w.+-]{1,100}", description):
+        raise InputError(f"--desc {description[:40]!r} must be 1 to 100 letters, digits, '-', '_', '+' and '.'")
 
 
 def default_name(config: Config) -> str:

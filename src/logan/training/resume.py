@@ -18,12 +18,15 @@ AUTO = "auto"
 """For ``--resume``: go on if there is something to go on with, else begin. What a job that may be restarted asks for."""
 
 
-def latest(outdir: str | Path, config: Config) -> Path | None:
-    """The run folder with the highest number in ``outdir`` that these settings may go on with; None if there is none."""
+def latest(outdir: str | Path, config: Config, desc: str | None = None) -> Path | None:
+    """The run folder with the highest number in ``outdir`` that these settings may go on with; None if there is none.
+
+    With ``desc`` one of that name, if it was given one.
+    """
     outdir = Path(outdir).expanduser()
     runs = sorted(outdir.glob("[0-9]*"), key=lambda p: p.name, reverse=True) if outdir.is_dir() else []
     for path in runs:
-        if (path / state.FILE_NAME).exists():
+        if (path / state.FILE_NAME).exists() and (desc is None or path.name.partition("-")[2] == desc):
             with contextlib.suppress(InputError):
                 check_same_settings(folder.read_options(path), config, path)
                 return path

@@ -1,0 +1,41 @@
+"""Which torchrun a run belongs to: workers that it restarts go on with their own run, and with no other."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from logan.files import write_atomically
+from logan.training import state
+
+FILE_NAME = ".job"
+
+
+def name() -> str | None:
+    """Of the torchrun that started this process, the same after a restart; None if none did."""
+    run_id = os.environ.get("TORCHELASTIC_RUN_ID")
+    if run_id in (None, "", "none"):  # torchrun's default, with which the address stays as it is
+        address, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
+        return None if run_id is None else f"{address}:{port}"
+    return run_id
+
+
+def claim(run: Path) -> None:
+    """Write into a run folder whose it is now."""
+    own = name()
+    if own is None:
+        (run / FILE_NAME).unlink(missing_ok=True)
+    else:
+        write_atomically(run / FILE_NAME, lambda partial: partial.write_text(own + "\n", encoding="utf-8"))
+
+
+def own_run(outdirs: list[Path]) -> Path | None:
+    """The latest run folder that this torchrun has claimed, and that can be gone on with; None if there is none."""
+    found = [p.parent for outdir in outdirs for p in outdir.glob(f"*/{FILE_NAME}")]
+    mine = [
+        run
+        for run in found
+        if (run / state.FILE_NAME).exists()
+        and (run / FILE_NAME).read_text(encoding="utf-8", errors="replace").strip() == name()
+    ]
+    return max(mine, key=lambda run: (run / FILE_NAME).stat().st_mtime, default=None)

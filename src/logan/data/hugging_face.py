@@ -22,7 +22,7 @@ def open_hugging_face(name: str, split: str) -> tuple[Source, Layout]:
         split: ``train``, ``validation`` …
 
     Raises:
-        InputError: ``datasets`` is not installed, there is no such set or split, or it has no images.
+        InputError: ``datasets`` is not installed, there is no such set or split, or it has no images, or lacks classes for some.
     """
     try:
         import datasets
@@ -40,12 +40,20 @@ def open_hugging_face(name: str, split: str) -> tuple[Source, Layout]:
     images = [k for k, f in rows.features.items() if isinstance(f, datasets.Image)]
     if not images:
         raise InputError(f"hf:{name} has no column of images; its columns are {', '.join(rows.features)}")
+    if not len(rows):
+        raise InputError(f"hf:{name}, split {split}, has no rows: take another --split")
     classes = [k for k, f in rows.features.items() if isinstance(f, datasets.ClassLabel)]
     rows = rows.cast_column(images[0], datasets.Image(decode=False))
     names = [f"{i:08d}" for i in range(len(rows))]
     if not classes:
         return Rows(rows, images[0]), Layout(names)
-    labels = torch.tensor(rows[classes[0]][:])
+    given = list(rows[classes[0]][:])
+    if None in given:
+        raise InputError(
+            f"hf:{name}, split {split}, has rows without a class (the first is row {given.index(None)}): "
+            f"filter them out, or take another --split"
+        )
+    labels = torch.tensor(given)
     if int(labels.min()) < 0:
         raise InputError(f"hf:{name}, split {split}, has images without a class (−1): take another --split")
     return Rows(rows, images[0]), Layout(names, labels, list(rows.features[classes[0]].names))
@@ -62,6 +70,8 @@ class Rows:
 
     def read(self, name: str) -> bytes:
         value = self.rows[int(name)][self.column]
+        if value is None or (value["bytes"] is None and value["path"] is None):
+            raise BrokenImage(f"{name}: the row has no image")
         if value["bytes"] is not None:
             return value["bytes"]
         try:

@@ -46,7 +46,8 @@ class PrepareArguments:
     split: str = "train"
     """Which of folders called train, val and test, or of a Hugging Face set."""
     labels: str | None = None
-    """A file with the classes: ImageNet's LOC_val_solution.csv, or the devkit's ILSVRC2012_validation_ground_truth.txt."""
+    """A file with the classes: lines of a file's name and its class, as in ImageNet's LOC_val_solution.csv, or the devkit's
+    ILSVRC2012_validation_ground_truth.txt."""
     limit: int | None = None
     """Only so many images, evenly spread."""
     workers: int | None = None

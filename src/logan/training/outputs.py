@@ -16,13 +16,14 @@ from logan.report.pictures import save_picture
 from logan.sampling import draw_latents
 from logan.side_effects import same_random_numbers_next
 from logan.training.averaging import AveragedGenerator, recompute_statistics
-from logan.training.setup import Parts, architecture
+from logan.training.setup import Parts, architecture, without_gradients
 
 Measure = Callable[[nn.Module, nn.Module], dict[str, float]]
 """The averaged generator and the discriminator, in evaluation mode, to named scores."""
 
 STATISTICS_IMAGES = 2048
-"""Images over which the batch-norm statistics of the averaged generator are measured before it is used."""
+"""Images over which the batch-norm statistics of the averaged generator are measured before it is used, and ten batches of
+the training at least (Brock et al. 2018 took a hundred)."""
 FIRST_STATISTICS_IMAGES = 256
 """For the picture of a G that has learnt nothing, for which nobody should wait."""
 POINTS = 2000
@@ -59,7 +60,7 @@ def take_scores(measure: Measure, parts: Parts, average: AveragedGenerator) -> d
 
 @torch.no_grad()
 def save_fakes(
-    path: Path | None, parts: Parts, average: AveragedGenerator, statistics_images: int = STATISTICS_IMAGES
+    path: Path | None, parts: Parts, average: AveragedGenerator, statistics_images: int | None = None
 ) -> None:
     """A picture by the averaged generator, from latents that are the same all through the run.
 
@@ -68,7 +69,10 @@ def save_fakes(
     """
     config, classes = parts.config, parts.data.num_classes if parts.config.data.conditional else 0
     source = torch.Generator(parts.device).manual_seed(config.run.seed + 1)
-    batch = config.game.batch
+    batch = without_gradients(config, parts.world.size)
+
+    if statistics_images is None:
+        statistics_images = max(STATISTICS_IMAGES, 10 * config.game.batch)
 
     def draw(n: int) -> Tensor:
         return draw_latents(config, n, source)

@@ -17,7 +17,7 @@ from logan.evaluation import names, protocols, records
 from logan.sampling import draw_latents, evaluation_step, generate
 
 BATCH = 250
-"""Generated images per pass: no more than this are in memory beside their features."""
+"""Generated images per pass, or fewer with --batch-gpu: no more than this are in memory beside their features."""
 
 
 class Scorer:
@@ -46,7 +46,8 @@ class Scorer:
     ) -> None:
         self.config, self.device, self.world = config, device, World() if world is None else world
         self.classes = data.num_classes if config.data.conditional else 0
-        s = config.scores
+        s, small = config.scores, config.game.batch_gpu
+        self.batch = BATCH if small is None else min(BATCH, max(small, 64))
         self.step = evaluation_step(config, s.metric_latent_steps) if names.parse_all(s.metrics) else None
         self.evaluator = protocols.prepare(
             replace(protocols.PROTOCOLS["training"], metrics=s.metrics),
@@ -71,7 +72,9 @@ class Scorer:
         labels = torch.randint(self.classes, (n,), generator=source) if self.classes else None
         own = self.world.share(n)
         z, labels = z[own], None if labels is None else labels[own]
-        yield from generate(generator, discriminator, z, labels, self.step, batch=BATCH, seed=seed, device=self.device)
+        yield from generate(
+            generator, discriminator, z, labels, self.step, batch=self.batch, seed=seed, device=self.device
+        )
 
     def write(self, run: Path, images: int, steps: int, seconds: float) -> records.Measure:
         """Append what the last call found to the run's ``metric-….jsonl``; returns by what it was measured."""

@@ -218,6 +218,16 @@ def build(config: Config, data: Dataset | Mixture, world: World | None = None) -
     return Parts(config, device, data, generator, discriminator, game, source, world)
 
 
+def without_gradients(config: Config, ranks: int) -> int:
+    """Images per pass for pictures and batch-norm statistics, which keep nothing for a backward pass.
+
+    What a training step has in memory at a time, and not fewer than 64 of the batch: statistics of few images are noisy, and
+    64 images of a forward pass take less than 32 of a training step.
+    """
+    g = config.game
+    return min(g.batch, max(g.batch_gpu or g.batch // ranks, 64))
+
+
 def micro_batch(config: Config, ranks: int) -> int | None:
     """``batch_gpu`` where it is less than a rank's share of the batch; None for the share in one piece."""
     size = config.game.batch_gpu

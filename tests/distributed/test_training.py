@@ -130,7 +130,8 @@ def test_a_rank_that_dies_ends_the_run_and_says_so(tmp_path: Path) -> None:
 def test_torchrun_restarts_from_the_last_state(tmp_path: Path) -> None:
     process = torchrun(tmp_path, *NEVER_ENDING, restarts=1)
     try:
-        wait_for(process, lambda: list(tmp_path.glob("*/network-snapshot-*.json")))
+        # Two ticks: the state of the first is saved after its line is written.
+        wait_for(process, lambda: [p for p in tmp_path.glob("*/stats.jsonl") if len(ticks(p.parent)) > 1])
         first = children(process)
         os.kill(first[1], signal.SIGKILL)
         second = wait_for(
@@ -156,7 +157,9 @@ def test_a_restart_goes_on_with_its_own_run(tmp_path: Path) -> None:
     weights = next(tmp_path.glob("00000-*/network-snapshot-*.safetensors"))
     process = torchrun(tmp_path, *NEVER_ENDING, "--resume", str(weights), restarts=1)
     try:
-        run = wait_for(process, lambda: [p.parent for p in tmp_path.glob("00001-*/stats.jsonl") if ticks(p.parent)])[0]
+        run = wait_for(
+            process, lambda: [p.parent for p in tmp_path.glob("00001-*/stats.jsonl") if len(ticks(p.parent)) > 1]
+        )[0]
         other = tmp_path / run.name.replace("00001", "00002")
         shutil.copytree(run, other, ignore=shutil.ignore_patterns("*.partial"))
         (other / job.FILE_NAME).write_text("another torchrun\n")

@@ -12,6 +12,8 @@ from logan.bench.live_memory import LiveMemory
 from logan.bench.steps import Played, Variant
 from logan.cli.main import main
 from logan.cli.train import read_arguments
+from tests.distributed import jobs
+from tests.distributed.ranks import on_ranks
 
 SMALL = ["--preset", "emoji128", "--batch", "6", "--width", "4"]
 BLOCKS = ["--preset", "imagenet128-sngan", "--update", "simultaneous", "--d-steps", "1", "--image-size", "32", "--width", "4",
@@ -62,6 +64,18 @@ def plan_resident(game):
                   for t in s.values())  # fmt: skip
     average = sum(t.numel() * t.element_size() for t in (*game.generator.parameters(), *game.generator.buffers()))
     return {"weights": size, "moments": moments, "average": average}
+
+
+def test_on_several_devices_memory_is_that_of_a_rank(tmp_path):
+    """With batch norm over ranks, which holds more than one device's, and gradients in a message."""
+    runs = [([*SMALL, "--precision", precision], "ngd") for precision in ("float32", "bfloat16")]
+    measured = on_ranks(2, jobs.peaks_of_steps, tmp_path, runs)[0]
+    for (args, _), peak in zip(runs, measured, strict=True):
+        config = config_of(args)
+        one, two = (planning.make(config, gpus=n).costs["ngd"] for n in (1, 2))
+        assert two.bytes(config.game.batch // 2) == pytest.approx(peak, rel=0.15)
+        assert two.bytes(config.game.batch // 2) > 1.1 * one.bytes(config.game.batch // 2)
+        assert two.flop_per_image == one.flop_per_image
 
 
 def test_checkpointing_saves_memory():

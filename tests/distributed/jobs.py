@@ -174,3 +174,30 @@ def _drifted(world: World, tensors: list[Tensor]) -> bool:
     except RuntimeError:
         return True
     return False
+
+
+def peaks_of_steps(world: World, runs: list[tuple[list[str], str]]) -> list[int]:
+    """The most bytes that a step of each (arguments of ``logan train``, latent method) allocates on this rank."""
+    from logan.bench.counting import peak_memory
+    from logan.bench.steps import stand_in
+    from logan.cli.train import read_arguments
+    from logan.training import setup
+
+    peaks = []
+    for args, latent in runs:
+        config = read_arguments([*args, "--latent", latent]).config()
+        data = stand_in(config)
+        parts = setup.build(config, data, world)  # type: ignore[arg-type]
+        n = config.game.batch // world.size
+        real = torch.rand(n, data.channels, data.image_size, data.image_size) * 2 - 1
+        real = real.contiguous(memory_format=setup.memory_format(config))
+        labels = torch.arange(n) % data.num_classes if config.data.conditional else None
+        z = torch.rand(n, config.networks.latent_dim) * 2 - 1
+
+        def step(game: Game = parts.game, real: Any = real, labels: Any = labels, z: Tensor = z) -> None:
+            game.step(lambda: (real, labels), lambda n: z)
+
+        for _ in range(2):  # the first records, and makes Adam's moments
+            step()
+        peaks.append(peak_memory(step, torch.device("cpu")))
+    return peaks

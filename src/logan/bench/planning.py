@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from logan.bench.counting import Operations
 from logan.bench.live_memory import LiveMemory
 from logan.bench.steps import StandIn, stand_in
 from logan.config import Config
+from logan.distributed import World, across
 from logan.errors import InputError, did_you_mean
 from logan.fast.engine import Engine
 from logan.training.setup import architecture
@@ -110,12 +111,26 @@ class Plan:
         return devices * utilisation * peak / self.costs[method].flop_per_image
 
 
-def make(config: Config, say: Callable[[str], None] = lambda message: None) -> Plan:
+class AbsentRanks(World):
+    """Ranks of which there is only this one, to play on tensors without numbers: sums over them have a shape and a cost."""
+
+    @property
+    def group(self) -> str:
+        """A name that is never looked up: only kernels do that, and tensors without numbers call none."""
+        return "absent"
+
+    def _sum_in_place(self, flat: Tensor) -> None:
+        pass
+
+
+def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus: int = 1) -> Plan:
     """Play the config's step, and the ordinary GAN's, on tensors without numbers.
 
     Args:
         config: settings; its data are not looked for.
         say: told what takes long.
+        gpus: how many ranks train together. The figures are those of one of them: with several, batch norm is over all, and
+            gradients are averaged.
 
     Raises:
         InputError: for settings that cannot be planned.
@@ -137,12 +152,14 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None) -> P
         costs: dict[str, StepCost] = {}
         for method in dict.fromkeys(("none", config.latent.latent)):
             say(f"counting a step: {method}")
-            costs[method] = _cost(config, method, players, data, batch)
+            costs[method] = _cost(config, method, players, data, batch, AbsentRanks(size=gpus))
     n = [networks.count_parameters(p) for p in players]
     return Plan(config, (n[0], n[1]), _resident(*players), costs)
 
 
-def _cost(config: Config, method: str, players: tuple[nn.Module, nn.Module], data: StandIn, batch: int) -> StepCost:
+def _cost(
+    config: Config, method: str, players: tuple[nn.Module, nn.Module], data: StandIn, batch: int, world: World
+) -> StepCost:
     step = None if method == "none" else config.latent_step()
     rules = {
         "loss": losses.get(config.game.loss),
@@ -152,7 +169,10 @@ def _cost(config: Config, method: str, players: tuple[nn.Module, nn.Module], dat
     }
     real, z, labels = _inputs(config, data, batch)
     plays = [
-        (part.times, _player(config, players, part.turn, (real, z, labels) if part.takes_real else (z, labels), rules))
+        (
+            part.times,
+            _player(config, players, part.turn, (real, z, labels) if part.takes_real else (z, labels), rules, world),
+        )
         for part in _parts(config)
     ]
     flop = 0
@@ -172,13 +192,26 @@ def _player(
     turn: Callable[..., turns.Turn],
     inputs: tuple[Tensor | None, ...],
     rules: dict[str, Any],
+    world: World,
 ) -> Callable[[], turns.Turn]:
+    """As :class:`logan.game.Game` plays a turn."""
+
+    def plainly() -> turns.Turn:
+        with across(world):
+            return turn(*players, *inputs, **rules)
+
+    def averaged(play: Callable[[], turns.Turn]) -> turns.Turn:
+        played = play()
+        n = len(played.d_gradients)
+        together = world.mean([*played.d_gradients, *played.g_gradients])
+        return replace(played, d_gradients=together[:n], g_gradients=together[n:])
+
     if config.run.checkpointing or config.run.engine == "plain":
-        return lambda: turn(*players, *inputs, **rules)
+        return lambda: averaged(plainly)
     refused: list[str] = []
-    engine = Engine(*players, "recorded", refused.append)
+    engine = Engine(*players, "recorded", refused.append, world)
     engine.prepare(turn, inputs, rules)
-    return lambda: engine.play(turn, inputs, rules)
+    return lambda: averaged(lambda: engine.play(turn, inputs, rules))
 
 
 def _parts(config: Config) -> list[Part]:

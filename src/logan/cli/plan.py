@@ -72,7 +72,8 @@ def main(args: Sequence[str]) -> int:
     device = _device(given)
     note = Console(stderr=True)
     with note.status("building the networks") if note.is_terminal else _silent() as status:
-        plan = planning.make(config, (lambda message: status.update(message)) if status else lambda message: None)
+        say = (lambda message: status.update(message)) if status else lambda message: None
+        plan = planning.make(config, say, given.gpus)
     figures = _figures(given, config, device, plan)
     _print(given, figures)
     if given.out is not None:

@@ -56,7 +56,7 @@ def _in_training(
     """F.batch_norm's arguments; None where the running statistics are used, which all ranks have alike."""
     if not training:
         return None
-    mean, variance = statistics(input, world.size)
+    mean, variance = statistics(input, world)
     if running_mean is not None and running_var is not None:
         n = input.numel() // input.shape[1] * world.size
         with torch.no_grad():
@@ -73,8 +73,8 @@ def _in_training(
     return y.to(input.dtype)
 
 
-def statistics(x: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance (C,), float64, of x (B, C, …) over the batches of all ``size`` ranks, in one sum over ranks.
+def statistics(x: Tensor, world: World) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance (C,), float64, of x (B, C, …) over the batches of all ranks, in one sum over ranks.
 
     σ² = mean_r(σ_r² + μ_r²) − μ²; on (C,) numbers in float64, where that difference loses nothing that float32 had.
     """
@@ -83,7 +83,7 @@ def statistics(x: Tensor, size: int) -> tuple[Tensor, Tensor]:
     own_mean = x.mean(dims)
     own_variance = (x - _per_channel(own_mean, x)).square().mean(dims).double()
     own_mean = own_mean.double()
-    summed = sum_over_ranks(torch.stack([own_mean, own_variance + own_mean.square()])) / size
+    summed = sum_over_ranks(torch.stack([own_mean, own_variance + own_mean.square()]), world.group) / world.size
     mean = summed[0]
     return mean, summed[1] - mean.square()
 

@@ -29,11 +29,14 @@ class _Sum(Function):
         return _Sum.apply(y_bar, ctx.group), None
 
 
-def sum_over_ranks(x: Tensor) -> Tensor:
+def sum_over_ranks(x: Tensor, group: str | None = None) -> Tensor:
     """Σ_r x_r over all ranks, on every rank; differentiable any number of times.
 
     Args:
         x: of the same shape and type on every rank.
+        group: torch's name of the group of ranks; None for that of all of them.
     """
-    assert dist.group.WORLD is not None
-    return _Sum.apply(x, dist.group.WORLD.group_name)
+    if group is None:
+        assert dist.group.WORLD is not None
+        group = dist.group.WORLD.group_name
+    return _Sum.apply(x, group)

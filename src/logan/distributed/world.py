@@ -81,6 +81,11 @@ class World:
             _leave(world)
 
     @property
+    def group(self) -> str | None:
+        """Torch's name of the group of all ranks, for :func:`logan.distributed.sum_over_ranks`; None for the default one."""
+        return None
+
+    @property
     def first(self) -> bool:
         """Whether this is rank 0."""
         return self.rank == 0
@@ -102,8 +107,7 @@ class World:
             places = [i for i, t in enumerate(tensors) if t is not None and t.dtype == dtype]
             given = [tensors[i] for i in places]
             flat = torch.cat([t.flatten() for t in given])  # type: ignore[union-attr]
-            with reported():
-                dist.all_reduce(flat)
+            self._sum_in_place(flat)
             flat /= self.size
             parts = flat.split([t.numel() for t in given])  # type: ignore[union-attr]
             for i, tensor, part in zip(places, given, parts, strict=True):
@@ -111,6 +115,10 @@ class World:
                 # In the tensor's own order of memory: a fused optimiser takes it to be that of the parameter.
                 result[i] = torch.empty_like(tensor).copy_(part.view(tensor.shape))
         return result
+
+    def _sum_in_place(self, flat: Tensor) -> None:
+        with reported():
+            dist.all_reduce(flat)
 
     def any(self, condition: bool) -> bool:
         """Whether ``condition`` holds on some rank."""

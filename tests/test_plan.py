@@ -74,7 +74,7 @@ def test_on_several_devices_memory_is_that_of_a_rank(tmp_path):
         config = config_of(args)
         one, two = (planning.make(config, gpus=n).costs["ngd"] for n in (1, 2))
         assert two.bytes(config.game.batch // 2) == pytest.approx(peak, rel=0.15)
-        assert two.bytes(config.game.batch // 2) > 1.1 * one.bytes(config.game.batch // 2)
+        assert two.bytes(config.game.batch // 2) > one.bytes(config.game.batch // 2)
         assert two.flop_per_image == one.flop_per_image
 
 
@@ -127,6 +127,15 @@ def test_command(capsys, tmp_path):
     assert 16 % ngd["batch_gpu"] == 0
     generator, discriminator = networks_of(figures)
     assert (generator, discriminator) == (figures["parameters"]["generator"], figures["parameters"]["discriminator"])
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_every_preset_can_be_planned(name, capsys):
+    small = (
+        ["--width", "8", "--image-size", "32", "--engine", "plain"] if name.startswith("imagenet") else ["--width", "4"]
+    )
+    assert main(["plan", "--preset", name, *small]) == 0
+    assert f"{name}: G " in capsys.readouterr().out
 
 
 def networks_of(figures):

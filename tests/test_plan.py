@@ -86,6 +86,16 @@ def test_checkpointing_saves_memory():
     assert forgetful.costs["none"].flop_per_image > plain.costs["none"].flop_per_image
 
 
+def test_a_latent_step_now_and_then_costs_its_share():
+    plain, always, sometimes = (
+        planning.make(config_of([*SMALL, *more])).costs[method]
+        for more, method in (([], "none"), ([], "ngd"), (["--latent-every", "4"], "ngd"))
+    )
+    mean = (always.flop_per_image + 3 * plain.flop_per_image) / 4
+    assert sometimes.flop_per_image == pytest.approx(mean)
+    assert sometimes.bytes(6) == always.bytes(6)
+
+
 def test_live_memory_knows_other_batches():
     def play(n):
         x = torch.ones(n, 8)  # 32 n bytes

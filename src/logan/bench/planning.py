@@ -71,15 +71,20 @@ class StepCost:
 
     Attributes:
         flop_per_image: floating-point operations of matrix products and convolutions, per real image of the batch.
-        memory: bytes beyond weights, optimisers and averages, for any batch.
+        memory: bytes beyond weights, optimisers and averages, for any batch; one for every kind of step the method has.
     """
 
     flop_per_image: float
-    memory: LiveMemory
+    memory: list[LiveMemory]
 
     def bytes(self, batch: int) -> int:
         """The most at any moment of a step on ``batch`` images."""
-        return self.memory.most(batch)
+        return max(memory.most(batch) for memory in self.memory)
+
+    def every(self, n: int, others: StepCost) -> StepCost:
+        """The mean cost of a step where one in ``n`` is such a step and the rest are ``others``; the memory of the dearer."""
+        flop = (self.flop_per_image + (n - 1) * others.flop_per_image) / n
+        return StepCost(flop, [*self.memory, *others.memory])
 
 
 @dataclass
@@ -156,6 +161,9 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
         for method in dict.fromkeys(("none", config.latent.latent)):
             say(f"counting a step: {method}")
             costs[method] = _cost(config, method, players, data, batch, AbsentRanks(size=gpus))
+    if config.latent.latent != "none" and config.latent.latent_every > 1:
+        own = config.latent.latent
+        costs[own] = costs[own].every(config.latent.latent_every, costs["none"])
     n = [networks.count_parameters(p) for p in players]
     return Plan(config, (n[0], n[1]), _resident(*players), costs)
 
@@ -186,7 +194,7 @@ def _cost(
                 with Operations() as operations:
                     kept[i] = play()  # one turn's gradients are there until the next one's, and D's while G plays
             flop += times * operations.flop
-    return StepCost(flop / batch / config.game.d_steps, memory)
+    return StepCost(flop / batch / config.game.d_steps, [memory])
 
 
 def _player(

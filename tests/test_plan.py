@@ -1,6 +1,7 @@
 """``logan plan``: what it counts without numbers is what a step on numbers takes."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -84,6 +85,20 @@ def test_checkpointing_saves_memory():
     )
     assert forgetful.costs["none"].bytes(64) < 0.8 * plain.costs["none"].bytes(64)
     assert forgetful.costs["none"].flop_per_image > plain.costs["none"].flop_per_image
+
+
+@pytest.mark.parametrize("update", ["simultaneous", "alternating"])
+def test_a_batch_in_parts_holds_the_gradients_of_earlier_parts_too(update):
+    args = ["--preset", "digits", "--width", "512", "--batch", "32", "--batch-gpu", "4", "--update", update]
+    plan = planning.make(config_of(args))
+    for method, cost in plan.costs.items():
+        measured = measure(config_of([*args, "--latent", method]), "recorded", plan)["bytes"]
+        assert plan.bytes(4, method) == pytest.approx(measured, rel=0.15)
+        assert plan.bytes(4, method) > 1.2 * cost.bytes(4)
+    plan = replace(plan, share=10_000)
+    room = (plan.bytes(5000, "ngd") + sum(plan.resident.values())) / 2**30
+    assert plan.largest_batch(room, "ngd", spare=0.0) == 5000
+    assert plan.largest_batch(room, "ngd", spare=0.0) < replace(plan, share=5001).largest_batch(room, "ngd", spare=0.0)
 
 
 def test_a_latent_step_now_and_then_costs_its_share():

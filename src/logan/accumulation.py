@@ -45,43 +45,41 @@ def in_parts(
             share = min(size, n - start) / n
             again = same_draws and start + size < n
             with same_random_numbers_next(first.device) if again else nullcontext():
-                turn = _times(play(*part), share)
-            total = turn if total is None else _plus(total, turn)
+                # No name for the part's turn: it would live on, gradients and all, while the next part is played.
+                total = _begun(play(*part), share) if total is None else _plus(total, play(*part), share)
     assert total is not None
     return total
 
 
 @torch.no_grad()
-def _times(turn: Turn, factor: float) -> Turn:
-    def scaled(x: Tensor | None) -> Tensor | None:
-        return None if x is None else x.detach() * factor
-
-    return Turn(
-        scaled(turn.d_loss),
-        scaled(turn.g_loss),
-        [scaled(g) for g in turn.d_gradients],
-        [scaled(g) for g in turn.g_gradients],
-        {name: value * factor for name, value in turn.report.items()},
-    )
+def _begun(turn: Turn, factor: float) -> Turn:
+    """``turn`` times ``factor``, in tensors of its own: a CUDA graph writes the next part's into those of this one."""
+    scaled = [None if x is None else x.detach() * factor for x in (turn.d_loss, turn.g_loss)]
+    for gradients in (turn.d_gradients, turn.g_gradients):
+        for i, gradient in enumerate(gradients):
+            # one at a time: the list then lets go of the gradient that is scaled
+            gradients[i] = None if gradient is None else gradient.detach() * factor
+    report = {name: value * factor for name, value in turn.report.items()}
+    return Turn(scaled[0], scaled[1], turn.d_gradients, turn.g_gradients, report)
 
 
 @torch.no_grad()
-def _plus(total: Turn, turn: Turn) -> Turn:
-    """In place where that saves memory: in the gradients."""
+def _plus(total: Turn, turn: Turn, factor: float) -> Turn:
+    """``total`` + ``turn`` times ``factor``, in ``total``'s tensors."""
     return Turn(
-        _sum(total.d_loss, turn.d_loss),
-        _sum(total.g_loss, turn.g_loss),
-        _added(total.d_gradients, turn.d_gradients),
-        _added(total.g_gradients, turn.g_gradients),
-        {name: value + turn.report[name] for name, value in total.report.items()},
+        _sum(total.d_loss, turn.d_loss, factor),
+        _sum(total.g_loss, turn.g_loss, factor),
+        _added(total.d_gradients, turn.d_gradients, factor),
+        _added(total.g_gradients, turn.g_gradients, factor),
+        {name: value + turn.report[name] * factor for name, value in total.report.items()},
     )
 
 
-def _added(total: Gradients, more: Gradients) -> Gradients:
-    return [_sum(a, b) for a, b in zip(total, more, strict=True)]
+def _added(total: Gradients, more: Gradients, factor: float) -> Gradients:
+    return [_sum(a, b, factor) for a, b in zip(total, more, strict=True)]
 
 
-def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
-    if a is None or b is None:
-        return a if b is None else b
-    return a.add_(b)
+def _sum(a: Tensor | None, b: Tensor | None, factor: float) -> Tensor | None:
+    if b is None:
+        return a
+    return b.detach() * factor if a is None else a.add_(b.detach(), alpha=factor)

@@ -72,19 +72,25 @@ class StepCost:
     Attributes:
         flop_per_image: floating-point operations of matrix products and convolutions, per real image of the batch.
         memory: bytes beyond weights, optimisers and averages, for any batch; one for every kind of step the method has.
+        turns: those of single turns, each with the bytes of gradients that are there meanwhile if the batch is in parts: the sum
+            over earlier parts, and the other player's.
     """
 
     flop_per_image: float
     memory: list[LiveMemory]
+    turns: list[tuple[LiveMemory, int]]
 
-    def bytes(self, batch: int) -> int:
-        """The most at any moment of a step on ``batch`` images."""
-        return max(memory.most(batch) for memory in self.memory)
+    def bytes(self, batch: int, in_parts: bool = False) -> int:
+        """The most at any moment of a step on ``batch`` images, or on more of them in parts of that size."""
+        most = [memory.most(batch) for memory in self.memory]
+        if in_parts:
+            most += [memory.most(batch) + beside for memory, beside in self.turns]
+        return max(most)
 
     def every(self, n: int, others: StepCost) -> StepCost:
         """The mean cost of a step where one in ``n`` is such a step and the rest are ``others``; the memory of the dearer."""
         flop = (self.flop_per_image + (n - 1) * others.flop_per_image) / n
-        return StepCost(flop, [*self.memory, *others.memory])
+        return StepCost(flop, [*self.memory, *others.memory], [*self.turns, *others.turns])
 
 
 @dataclass
@@ -95,27 +101,40 @@ class Plan:
         parameters: of G and D.
         resident: bytes by part that are there between steps.
         costs: by latent method: ``none``, and the run's own.
+        share: images of the batch that are a device's.
     """
 
     config: Config
     parameters: tuple[int, int]
     resident: dict[str, int]
     costs: dict[str, StepCost]
+    share: int
+
+    def bytes(self, batch: int, method: str) -> int:
+        """The most at any moment of a step with ``batch`` images of the device's share in memory at a time."""
+        return self.costs[method].bytes(batch, in_parts=batch < self.share)
 
     def largest_batch(self, gib: float, method: str, spare: float = 0.1) -> int:
         """Images that fit into a device's memory at a time, with a share of it left to kernels and fragments; 0 for none."""
         room = gib * 2**30 * (1 - spare) - sum(self.resident.values())
-        low, high = 0, 1
-        while self.costs[method].bytes(high) <= room and high < 2**20:
-            low, high = high, 2 * high
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self.costs[method].bytes(middle) <= room else (low, middle)
-        return low
+        cost = self.costs[method]
+        whole = _most(lambda batch: cost.bytes(batch) <= room)
+        return whole if whole >= self.share else _most(lambda batch: cost.bytes(batch, in_parts=True) <= room)
 
     def images_per_second(self, peak: float, method: str, utilisation: float, devices: int) -> float:
         """Real images per second at a share of ``peak`` operations per second, on that many devices."""
         return devices * utilisation * peak / self.costs[method].flop_per_image
+
+
+def _most(fits: Callable[[int], bool]) -> int:
+    """The largest number up to 2²⁰ for which ``fits``; 0 for none."""
+    low, high = 0, 1
+    while high < 2**20 and fits(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
 
 
 class AbsentRanks(World):
@@ -165,7 +184,7 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
         own = config.latent.latent
         costs[own] = costs[own].every(config.latent.latent_every, costs["none"])
     n = [networks.count_parameters(p) for p in players]
-    return Plan(config, (n[0], n[1]), _resident(*players), costs)
+    return Plan(config, (n[0], n[1]), _resident(*players), costs, config.game.batch // gpus)
 
 
 def _cost(
@@ -186,15 +205,29 @@ def _cost(
         )
         for part in _parts(config)
     ]
-    flop = 0
+    flop, singly = 0, []
     with LiveMemory(batch) as memory:
-        kept = {}
+        kept: dict[int, turns.Turn] = {}
         for i, (times, play) in enumerate(plays):
             for _ in range(min(times, 2)):
-                with Operations() as operations:
-                    kept[i] = play()  # one turn's gradients are there until the next one's, and D's while G plays
+                before = sum(map(_bytes_of_gradients, kept.values()))
+                with Operations() as operations, LiveMemory(batch) as alone:
+                    turn = play()
+                singly.append((alone, before + _bytes_of_gradients(turn)))
+                # one turn's gradients are there until the next one's, and D's while G plays
+                kept[i] = turn = _averaged(turn, world)
             flop += times * operations.flop
-    return StepCost(flop / batch / config.game.d_steps, [memory])
+    return StepCost(flop / batch / config.game.d_steps, [memory], singly)
+
+
+def _bytes_of_gradients(turn: turns.Turn) -> int:
+    return sum(g.numel() * g.element_size() for g in (*turn.d_gradients, *turn.g_gradients) if g is not None)
+
+
+def _averaged(turn: turns.Turn, world: World) -> turns.Turn:
+    n = len(turn.d_gradients)
+    together = world.mean([*turn.d_gradients, *turn.g_gradients])
+    return replace(turn, d_gradients=together[:n], g_gradients=together[n:])
 
 
 def _player(
@@ -211,18 +244,12 @@ def _player(
         with across(world):
             return turn(*players, *inputs, **rules)
 
-    def averaged(play: Callable[[], turns.Turn]) -> turns.Turn:
-        played = play()
-        n = len(played.d_gradients)
-        together = world.mean([*played.d_gradients, *played.g_gradients])
-        return replace(played, d_gradients=together[:n], g_gradients=together[n:])
-
     if config.run.checkpointing or config.run.engine == "plain":
-        return lambda: averaged(plainly)
+        return plainly
     refused: list[str] = []
     engine = Engine(*players, "recorded", refused.append, world)
     engine.prepare(turn, inputs, rules)
-    return lambda: averaged(lambda: engine.play(turn, inputs, rules))
+    return lambda: engine.play(turn, inputs, rules)
 
 
 def _parts(config: Config) -> list[Part]:

@@ -121,7 +121,7 @@ def _figures(given: PlanArguments, config: Config, device: Device, plan: Plan) -
     g = config.game
     peak = getattr(device, g.precision) * 1e12
     share = g.batch // given.gpus
-    in_parts = g.batch_gpu or share
+    in_parts = min(g.batch_gpu or share, share)
     step_images = g.batch * g.d_steps
     methods = {}
     for method, cost in plan.costs.items():
@@ -131,8 +131,8 @@ def _figures(given: PlanArguments, config: Config, device: Device, plan: Plan) -
             "gflop_per_image": cost.flop_per_image / 1e9,
             "tflop_per_step": cost.flop_per_image * step_images / 1e12,
             "over_baseline": cost.flop_per_image / plan.costs["none"].flop_per_image,
-            "step_gib": cost.bytes(in_parts) / 2**30,
-            "total_gib": (cost.bytes(in_parts) + sum(plan.resident.values())) / 2**30,
+            "step_gib": plan.bytes(in_parts, method) / 2**30,
+            "total_gib": (plan.bytes(in_parts, method) + sum(plan.resident.values())) / 2**30,
             "largest_batch_per_device": fits,
             "batch_gpu": max((d for d in range(1, min(share, fits) + 1) if share % d == 0), default=0),
             "images_per_second": rate,

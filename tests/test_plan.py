@@ -142,7 +142,8 @@ def test_command(capsys, tmp_path):
     assert main(args) == 0
     printed = capsys.readouterr().out
     assert "h100" in printed
-    assert "--batch-gpu" in printed
+    advice = [line for line in printed.splitlines() if ": pass" in line or ": not" in line]
+    assert advice == ["ngd: pass --batch-gpu 8, or it will not fit"]
     figures = json.loads(out.read_text())
     ngd = figures["methods"]["ngd"]
     assert figures["device"]["peak_tflops"] == 494
@@ -152,6 +153,21 @@ def test_command(capsys, tmp_path):
     assert 16 % ngd["batch_gpu"] == 0
     generator, discriminator = networks_of(figures)
     assert (generator, discriminator) == (figures["parameters"]["generator"], figures["parameters"]["discriminator"])
+
+
+@pytest.mark.parametrize(
+    ("args", "advice"),
+    [
+        (SMALL, "try a smaller --width or --image-size"),
+        ([*BLOCKS, "--engine", "plain"], "try --checkpointing, or a smaller --width or --image-size"),
+        ([*BLOCKS, "--checkpointing"], "try a smaller --width or --image-size"),
+    ],
+    ids=["dcgan", "blocks", "checkpointing"],
+)
+def test_advice_where_nothing_fits_can_be_followed(args, advice, capsys):
+    assert main(["plan", *args, "--memory-gib", "0.001"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if ": not one image" in line]
+    assert lines == [f"{method}: not one image fits into 0.001 GiB; {advice}" for method in ("none", "ngd")]
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)

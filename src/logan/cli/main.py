@@ -53,9 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if not (isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)):
             raise
-        return _fail(
-            "out of memory; try --batch-gpu or --checkpointing True, or a smaller --batch, --width or --image-size"
-        )
+        return _fail("out of memory; try --batch-gpu or --checkpointing, or a smaller --batch, --width or --image-size")
     except KeyboardInterrupt:
         print("logan: interrupted", file=sys.stderr)
         return 130

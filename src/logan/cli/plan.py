@@ -75,7 +75,7 @@ def main(args: Sequence[str]) -> int:
         say = (lambda message: status.update(message)) if status else lambda message: None
         plan = planning.make(config, say, given.gpus)
     figures = _figures(given, config, device, plan)
-    _print(given, figures)
+    _print(given, config, figures)
     if given.out is not None:
         from logan.files import write_json
 
@@ -155,7 +155,7 @@ def _figures(given: PlanArguments, config: Config, device: Device, plan: Plan) -
     }
 
 
-def _print(given: PlanArguments, f: dict[str, Any]) -> None:
+def _print(given: PlanArguments, config: Config, f: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -186,8 +186,20 @@ def _print(given: PlanArguments, f: dict[str, Any]) -> None:
         f"{f['device']['peak_tflops']:,.0f}·10¹² operations per second, an assumption; talk between devices, reading and scoring "
         f"come on top. A tenth of the memory is left to kernels."
     )
+    for line in _advice(config, f):
+        console.print(line)
+
+
+def _advice(config: Config, f: dict[str, Any]) -> list[str]:
+    from logan.networks import CHECKPOINTED
+
+    less = "a smaller --width or --image-size"
+    if config.networks.network in CHECKPOINTED and not config.run.checkpointing:
+        less = "--checkpointing, or " + less
+    lines = []
     for method, m in f["methods"].items():
         if m["batch_gpu"] == 0:
-            console.print(f"{method}: not one image fits into {f['device']['gib']:g} GiB; try --checkpointing True")
+            lines.append(f"{method}: not one image fits into {f['device']['gib']:g} GiB; try {less}")
         elif m["batch_gpu"] < f["in_memory_at_a_time"]:
-            console.print(f"{method}: pass --batch-gpu {m['batch_gpu']}, or it will not fit")
+            lines.append(f"{method}: pass --batch-gpu {m['batch_gpu']}, or it will not fit")
+    return lines

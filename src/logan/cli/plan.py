@@ -101,8 +101,12 @@ def _check(given: PlanArguments, config: Config) -> None:
     for flag, amount in (("peak-tflops", given.peak_tflops), ("memory-gib", given.memory_gib)):
         if amount is not None and not amount > 0:
             raise InputError(f"--{flag} must be > 0, not {amount:g}")
-    if given.out is not None and not Path(given.out).expanduser().absolute().parent.is_dir():
-        raise InputError(f"--out {given.out} cannot be written: its folder is not there")
+    if given.out is not None:
+        out = Path(given.out)
+        if out.expanduser().is_dir():
+            raise InputError(f"--out {out} is a folder; name a file, as in {out / 'plan.json'}")
+        if not out.expanduser().absolute().parent.is_dir():
+            raise InputError(f"--out {out} cannot be written: its folder is not there")
     config.check()
     check_ranks(config, given.gpus)
 

@@ -35,8 +35,7 @@ class PlanArguments:
     memory_gib: float | None = None
     """Its memory, in the place of the table's."""
     utilisation: float = 0.35
-    """The share of the peak that is reached. logan bench step measures it against a peak of its own; pass that too, as
-    --peak-tflops (its peak_gflops in thousands)."""
+    """The share of the peak that is reached. logan bench step measures it, and the peak to pass with it as --peak-tflops."""
     steps: int = 600_000
     """Updates of G in the run whose length is given; the paper's LOGAN took 600,000."""
     out: str | None = None

@@ -3,7 +3,8 @@
     python benchmarks/tune_grid.py --runs runs-grid-tuned --out docs/results/dynamics/grid-tuned
 
 6,000 steps a run, some 50 seconds of one core each, 134 runs. Interrupted, the same command goes on; --methods takes some of
-them, so that two processes can share the work; the last one to be called writes the table of all.
+them, so that two processes can share the work, each with an --out of its own; a last call with all their names trains nothing,
+and writes one table.
 
 A setting's score is modes10k · quality10k of the averaged generator at the end, mean over seeds 0 and 1; the setting with the
 highest score is trained again with seeds 5 to 9, and only those are compared. The ordinary game has no strength: its two

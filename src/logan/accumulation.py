@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from logan.distributed import World
 from logan.side_effects import frozen, same_random_numbers_next
 from logan.turns import Gradients, Turn
 
@@ -49,6 +51,15 @@ def in_parts(
                 total = _begun(play(*part), share) if total is None else _plus(total, play(*part), share)
     assert total is not None
     return total
+
+
+def over_ranks(turn: Turn, world: World) -> Turn:
+    """The turn with its gradients averaged over the ranks, in one message per type of number."""
+    if world.size == 1:
+        return turn
+    n = len(turn.d_gradients)
+    together = world.mean([*turn.d_gradients, *turn.g_gradients])
+    return replace(turn, d_gradients=together[:n], g_gradients=together[n:])
 
 
 @torch.no_grad()

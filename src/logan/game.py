@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from logan.accumulation import in_parts
+from logan.accumulation import in_parts, over_ranks
 from logan.cs_gan import CSStep
 from logan.distributed import World, across
 from logan.dynamics import Adjustment, Dynamics, UpdateRule
@@ -194,11 +194,7 @@ class Game:
             players = moving.get(turn, (self.discriminator, self.generator))
             same_draws = latent is not None and latent.subset == "random"
             played = in_parts(partial(self._evaluate, turn, rules), inputs, self.micro_batch, players, same_draws)
-        if self.world.size == 1:
-            return played
-        together = self.world.mean([*played.d_gradients, *played.g_gradients])
-        n = len(played.d_gradients)
-        return replace(played, d_gradients=together[:n], g_gradients=together[n:])
+        return over_ranks(played, self.world)
 
     def _check_share(self, n: int) -> None:
         """Of every part the first ``latent_share`` is moved: it must be a whole number, or another share of the batch would be."""

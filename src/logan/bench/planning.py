@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from logan import losses, networks, turns
+from logan.accumulation import over_ranks
 from logan.bench.counting import Operations
 from logan.bench.live_memory import LiveMemory
 from logan.bench.steps import StandIn, stand_in
@@ -215,19 +216,13 @@ def _cost(
                     turn = play()
                 singly.append((alone, before + _bytes_of_gradients(turn)))
                 # one turn's gradients are there until the next one's, and D's while G plays
-                kept[i] = turn = _averaged(turn, world)
+                kept[i] = turn = over_ranks(turn, world)
             flop += times * operations.flop
     return StepCost(flop / batch / config.game.d_steps, [memory], singly)
 
 
 def _bytes_of_gradients(turn: turns.Turn) -> int:
     return sum(g.numel() * g.element_size() for g in (*turn.d_gradients, *turn.g_gradients) if g is not None)
-
-
-def _averaged(turn: turns.Turn, world: World) -> turns.Turn:
-    n = len(turn.d_gradients)
-    together = world.mean([*turn.d_gradients, *turn.g_gradients])
-    return replace(turn, d_gradients=together[:n], g_gradients=together[n:])
 
 
 def _player(

@@ -23,10 +23,10 @@ from unittest import mock
 import torch
 import torch.nn.functional as F
 
-from logan import presets
 from logan.bench.counting import count
 from logan.bench.steps import Played, Variant
-from logan.config import Config
+from logan.config import Config, presets
+from logan.devices import cpu_threads
 from logan.fast import engine, passes, substitute
 from logan.training import setup
 from logan.training.allocator import keep_freed_memory
@@ -100,7 +100,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if not given.give_back_memory:
         keep_freed_memory()
-    with setup.cpu_threads(presets.get(given.preset, "ngd").run.threads):
+    with cpu_threads(presets.get(given.preset, "ngd").run.threads):
         result = measure(
             given.preset, given.precision, given.seconds, list(dict.fromkeys(["everything", *(given.only or CHANGES)]))
         )

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 import logan
-from logan import snapshot
-from logan.sampling import Model, draw_latents
+from logan.sampling.model import Model, draw_latents, snapshot
 from logan.side_effects import no_side_effects
 
 

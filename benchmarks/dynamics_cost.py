@@ -25,12 +25,11 @@ from typing import Any
 import matplotlib
 from matplotlib import pyplot as plt
 
-from logan import presets
 from logan.bench.steps import Played, Variant, describe_machine
-from logan.config import Config, DataConfig, NetworkConfig
+from logan.config import Config, DataConfig, NetworkConfig, presets
+from logan.devices import choose_device, cpu_threads
 from logan.networks import count_parameters
 from logan.training.allocator import keep_freed_memory
-from logan.training.setup import choose_device, cpu_threads
 
 matplotlib.use("Agg")
 

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from logan.cli.compare import plan
+from logan.compare.runs import Result, run_all
+from logan.compare.summary import by_label
 from logan.errors import InputError
-from logan.evaluation.comparison import Result, run_all
-from logan.evaluation.figures import probes
-from logan.report.comparison import by_label
-from logan.report.figures import Line, Panel, save
+from logan.paper.figures import probes
+from logan.report.panels import Line, Panel, save
 
 Quantity = Callable[[dict[str, Any]], float]
 

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from logan.report.figures import Line, Panel, save
+from logan.report.panels import Line, Panel, save
 from logan.training import folder
 
 START = 1000

@@ -28,9 +28,9 @@ import torch
 from torch import Tensor, nn
 
 import logan
-from logan import presets
-from logan.config import Config
+from logan.config import Config, presets
 from logan.data import Mixture, open_data
+from logan.devices import cpu_threads
 from logan.training import folder, setup
 
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -107,11 +107,11 @@ def train(out: Path, seeds: int, kimg: int) -> None:
 
 def clock(out: Path, rounds: int = 400) -> None:
     """Milliseconds per step of every method, interleaved, medians over blocks of four steps (the longest cycle)."""
-    with setup.cpu_threads(1):
+    with cpu_threads(1):
         games = {}
         for method in METHODS:
             config = config_of(method, 0, 1)
-            parts = setup.build(config, setup.open_configured(config))
+            parts = setup.build(config, setup.training_data(config))
             games[method] = (parts.game, parts.reals(0), parts.latents)
         times: dict[str, list[float]] = {method: [] for method in METHODS}
         for i in range(rounds + 20):

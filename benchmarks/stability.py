@@ -27,9 +27,9 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from logan.cli.compare import plan
-from logan.evaluation.comparison import Entry, Result, run_all
+from logan.compare.runs import Entry, Result, run_all
+from logan.compare.summary import score_names
 from logan.evaluation.names import lower_is_better
-from logan.report.comparison import score_names
 
 matplotlib.use("Agg")
 

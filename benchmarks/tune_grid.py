@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 
 from logan.cli.compare import plan
-from logan.evaluation.comparison import Result, run_all
+from logan.compare.runs import Result, run_all
 from logan.files import write_atomically
 
 RATES = [(3e-4, 3e-4), (3e-4, 1e-3), (3e-4, 3e-3), (1e-3, 3e-4), (1e-3, 1e-3), (1e-3, 3e-3), (3e-3, 1e-3), (3e-3, 3e-3)]

@@ -5,11 +5,11 @@ import json
 import pytest
 import torch
 
-from logan import presets
 from logan.bench import steps
 from logan.bench.counting import count, peak_memory
 from logan.bench.peak import peak_flops
 from logan.cli.main import main
+from logan.config import presets
 
 
 def test_operations_by_hand():

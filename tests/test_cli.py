@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from logan import presets
 from logan.cli.main import main
+from logan.config import presets
 
 TINY = "--network dcgan --width 8 --latent-dim 8 --spectral-norm True --batch 50 --kimg 1 --tick 1 --snap 1 --metrics none".split()
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from logan import presets
 from logan.bench import planning
 from logan.bench.counting import count, peak_memory
 from logan.bench.live_memory import LiveMemory
 from logan.bench.steps import Played, Variant
 from logan.cli.main import main
 from logan.cli.train import read_arguments
+from logan.config import presets
 from tests.distributed import jobs
 from tests.distributed.ranks import on_ranks
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from logan import networks, presets
+from logan import networks
+from logan.config import presets
 from logan.latent import LatentStep
 
 LARGE = [name for name in presets.PRESETS if "128" in name]

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import logan
-from logan import snapshot
 from logan.errors import InputError
+from logan.sampling import snapshot
 
 from .training.small import config
 

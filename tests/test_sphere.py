@@ -11,12 +11,13 @@ import torch
 from torch import nn
 
 import logan
-from logan import losses, presets, prior, sampling, snapshot
+from logan import losses, prior, sampling
 from logan.cli.main import main
-from logan.config import Config, LatentConfig, NetworkConfig, ScoreConfig
+from logan.config import Config, LatentConfig, NetworkConfig, ScoreConfig, presets
 from logan.cs_gan import CSStep, give_step_size
 from logan.errors import InputError
 from logan.latent import to_sphere
+from logan.sampling import snapshot
 from logan.training import outputs, setup, state
 from logan.training.averaging import AveragedGenerator
 from logan.training.scoring import Scorer
@@ -104,7 +105,7 @@ def test_samples_come_from_the_sphere(runs, method, latent_steps):
 @pytest.mark.parametrize("method", METHODS)
 def test_pictures_and_statistics_of_a_run_are_of_the_sphere(method, tmp_path):
     set_up = settings(method)
-    parts = setup.build(set_up, setup.open_configured(set_up))
+    parts = setup.build(set_up, setup.training_data(set_up))
     average = AveragedGenerator(parts.generator, 1.0)
     seen = watched(average.module)
     outputs.save_fakes(tmp_path / "fakes.png", parts, average)
@@ -115,7 +116,7 @@ def test_pictures_and_statistics_of_a_run_are_of_the_sphere(method, tmp_path):
 def test_scores_of_a_run_are_of_the_sphere(method):
     ring = replace(presets.get("ring", "cs"), scores=ScoreConfig(metrics=("modes10",), metric_latent_steps=0))
     ring = replace(ring, latent=settings(method).latent)
-    parts = setup.build(ring, setup.open_configured(ring))
+    parts = setup.build(ring, setup.training_data(ring))
     seen = watched(parts.generator)
     scorer = Scorer(ring, parts.data, torch.device("cpu"), print, None)
     assert "modes10" in scorer(parts.generator.eval(), parts.discriminator.eval())
@@ -133,7 +134,7 @@ def test_latents_that_rest_are_refused(method, changes):
 @pytest.mark.parametrize("method", METHODS)
 def test_training_is_on_the_sphere(method):
     set_up = settings(method, engine="plain")
-    parts = setup.build(set_up, setup.open_configured(set_up))
+    parts = setup.build(set_up, setup.training_data(set_up))
     seen, stream = watched(parts.generator), parts.reals(0)
     for _ in range(2):
         parts.game.step(lambda: next(stream), parts.latents)
@@ -171,7 +172,7 @@ def test_the_step_size_is_trained_saved_averaged_and_loaded(run):
 
 
 def test_the_discriminator_s_optimiser_does_not_hold_it():
-    parts = setup.build(settings(), setup.open_configured(settings()))
+    parts = setup.build(settings(), setup.training_data(settings()))
     for optimiser, holds in ((parts.game.g_optimiser, True), (parts.game.d_optimiser, False)):
         held = [p for group in optimiser.param_groups for p in group["params"]]
         assert any(p is parts.generator.log_step for p in held) == holds

@@ -52,7 +52,7 @@ def test_a_map(stability, tmp_path, monkeypatch, capsys):
         (method, 1e-3 * factor, 5e-4 * factor) for method in ("none", "ngd") for factor in (1, 4)
     }
     assert Image.open(out / "modes100.png").width > 500
-    monkeypatch.setattr("logan.evaluation.comparison.train", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("logan.compare.runs.train", lambda *a, **k: pytest.fail("trained again"))
     before = (out / "table.md").read_text()
     stability.main()
     assert (out / "table.md").read_text() == before

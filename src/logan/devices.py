@@ -2,7 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+
+from logan.errors import InputError
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto``: cuda if there is one, else cpu.
+
+    Raises:
+        InputError: for a device that this machine or this torch does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()  # fails on "meta" too, which holds no numbers
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].partition(", ")[0]
+        raise InputError(f"--device {name} cannot be used here ({reason}); try --device cpu") from None
+    return device
+
+
+@contextmanager
+def cpu_threads(n: int) -> Iterator[None]:
+    """Compute with n threads inside; 0 changes nothing."""
+    before = torch.get_num_threads()
+    if n:
+        torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def synchronize(device: torch.device) -> None:

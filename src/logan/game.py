@@ -19,6 +19,7 @@ from logan.accumulation import in_parts, over_ranks
 from logan.cs_gan import CSStep
 from logan.distributed import World, across
 from logan.dynamics import Adjustment, Dynamics, UpdateRule
+from logan.fast import EngineName
 from logan.latent import LatentStep
 from logan.losses import Loss, hinge
 from logan.turns import (
@@ -39,7 +40,6 @@ from logan.turns import (
 if TYPE_CHECKING:
     from logan.fast.engine import Engine
 
-EngineName = Literal["plain", "recorded", "compiled", "cuda-graph"]
 RealBatches = Callable[[], tuple[Tensor, Tensor | None]]
 Latents = Callable[[int], Tensor]
 

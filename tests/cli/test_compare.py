@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from logan.cli.main import main
-from logan.evaluation import comparison, records
+from logan.compare import runs as compare_runs
+from logan.evaluation import records
 from logan.training import folder
 
 from ..evaluation.small import RING, fails, never, runs
@@ -39,13 +40,13 @@ def again(made, tmp_path):
 @pytest.fixture
 def trained(monkeypatch):
     """The arguments of every training that starts."""
-    calls, train = [], comparison.train
+    calls, train = [], compare_runs.train
 
     def noted(config, **options):
         calls.append((config, options))
         return train(config, **options)
 
-    monkeypatch.setattr(comparison, "train", noted)
+    monkeypatch.setattr("logan.compare.runs.train", noted)
     return calls
 
 
@@ -112,7 +113,7 @@ def test_what_it_prints(again, capsys):
 
 
 def test_the_second_time_nothing_is_trained(again, monkeypatch):
-    monkeypatch.setattr(comparison, "train", never)
+    monkeypatch.setattr("logan.compare.runs.train", never)
     before, table = contents(again), (again / "table.md").read_text()
     compare(again)
     assert contents(again) == before
@@ -145,7 +146,7 @@ def test_runs_that_are_too_short_go_on(again, trained):
 
 
 def test_an_interrupted_comparison_goes_on(tmp_path, monkeypatch, made):
-    train, count = comparison.train, 0
+    train, count = compare_runs.train, 0
 
     def interrupted(*args, **options):
         nonlocal count
@@ -155,7 +156,7 @@ def test_an_interrupted_comparison_goes_on(tmp_path, monkeypatch, made):
         return train(*args, **options)
 
     with monkeypatch.context() as m:
-        m.setattr(comparison, "train", interrupted)
+        m.setattr("logan.compare.runs.train", interrupted)
         assert main(["compare", *FLAGS, "--outdir", str(tmp_path)]) == 130
     assert sorted(p.name for p in tmp_path.iterdir()) == NAMES[:2]
     compare(tmp_path)
@@ -180,7 +181,7 @@ def test_a_run_without_scores_is_named(again, capsys):
 
 
 def test_a_method_named_twice_is_compared_once(again, monkeypatch):
-    monkeypatch.setattr(comparison, "train", never)
+    monkeypatch.setattr("logan.compare.runs.train", never)
     runs("compare", *RING, "--methods", "none,none", "none", "--seeds", "2", "--outdir", again)
     assert [r["method"] for r in json.loads((again / "runs.json").read_text())] == ["none", "none"]
 

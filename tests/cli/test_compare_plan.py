@@ -4,14 +4,13 @@ import pytest
 
 from logan.cli.compare import plan, split_methods
 from logan.errors import InputError
-from logan.evaluation import comparison
 
 from ..evaluation.small import fails, never, runs
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_trained(monkeypatch):
-    monkeypatch.setattr(comparison, "train", never)
+    monkeypatch.setattr("logan.compare.runs.train", never)
 
 
 def test_methods_by_spaces_and_commas():

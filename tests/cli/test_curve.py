@@ -8,10 +8,9 @@ import pytest
 from PIL import Image
 
 import logan
-from logan import presets
-from logan.config import RunConfig, ScoreConfig
+from logan.config import RunConfig, ScoreConfig, presets
 from logan.evaluation import protocols, records
-from logan.report import truncation
+from logan.report import truncation_curves
 
 from ..evaluation.small import DIGITS, RING, fails, never, runs
 
@@ -104,13 +103,13 @@ def test_a_curve_leaves_the_run_as_it_was(one, tmp_path):
 @pytest.fixture
 def matched(monkeypatch):
     """What is put into matched.png."""
-    drawn, save = {}, truncation.save_samples
+    drawn, save = {}, truncation_curves.save_samples
 
     def noted(path, samples, columns):
         drawn.update(samples)
         save(path, samples, columns)
 
-    monkeypatch.setattr(truncation, "save_samples", noted)
+    monkeypatch.setattr(truncation_curves, "save_samples", noted)
     return drawn
 
 

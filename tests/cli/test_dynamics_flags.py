@@ -34,7 +34,7 @@ def test_flags_make_methods(flags, made):
     config = config_of(flags)
     config.check()
     assert config.game_dynamics() == made
-    assert setup.build(config, setup.open_configured(config)).game.dynamics == made
+    assert setup.build(config, setup.training_data(config)).game.dynamics == made
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_bad_input(flags, said, capsys, tmp_path):
 
 
 def test_eigenvalues_without_scipy_are_refused_before_anything_starts(monkeypatch):
-    monkeypatch.setattr("logan.config_checks.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("logan.config.checks.importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match="--probe-eigenvalues needs scipy"):
         config_of("--probe 5 --probe-eigenvalues 2").check()
 

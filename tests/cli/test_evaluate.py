@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 import logan
-from logan import snapshot
 from logan.evaluation import records
 from logan.metrics.detector import extract
 from logan.metrics.distances import FrechetStatistics, fid
+from logan.sampling import snapshot
 
 from ..evaluation.small import DIGITS, RING, classifier, classifier_file, fails, folder_of_images, idx_folder, runs
 

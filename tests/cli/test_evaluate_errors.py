@@ -3,7 +3,7 @@
 import pytest
 from safetensors.torch import load_file, save_file
 
-from logan import snapshot
+from logan.sampling import snapshot
 
 from ..evaluation.small import DIGITS, RING, classifier_file, fails, folder_of_images, idx_folder, runs
 

@@ -246,9 +246,9 @@ def test_what_ranks_cannot_do(tmp_path: Path) -> None:
         "0.1 is no whole number of the 16 samples": ["--latent-share", "0.1"],
         "--engine compiled is for one rank": ["--engine", "compiled"],
     }
-    from logan import presets
     from logan.cli.train import read_arguments
-    from logan.config_checks import check_ranks
+    from logan.config import presets
+    from logan.config.checks import check_ranks
     from logan.errors import InputError
 
     assert presets  # the command line is read as by the command

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from logan import presets
 from logan.cli.main import main
+from logan.compare.runs import Entry, Result
+from logan.config import presets
 from logan.data import InMemory
-from logan.evaluation.comparison import Entry, Result
 from logan.metrics.classifier import Classifier, ClassifierDetector, save_classifier
 
 SHORT = "--batch 50 --kimg 1 --tick 1 --snap 1 --engine plain --threads 1".split()

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from logan.cli.main import main
+from logan.compare.runs import read_points
 from logan.errors import InputError
 from logan.evaluation import cache, reference
-from logan.evaluation.comparison import read_points
 
 from .small import RING, dataset
 

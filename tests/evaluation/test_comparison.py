@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from logan import presets
-from logan.evaluation import comparison, records
-from logan.evaluation.comparison import Entry, Result, mean_std
+from logan.compare import runs
+from logan.compare.runs import Entry, Result, mean_std
+from logan.config import presets
+from logan.evaluation import records
 from logan.training import folder
 
 from .small import result
@@ -141,7 +142,7 @@ def test_points_join_the_metrics_of_a_snapshot_in_order(tmp_path):
     for images in (2000, 1000):
         records.append(tmp_path, line("fid10", images, fid10=images / 100))
         records.append(tmp_path, line("pr10", images, precision10=0.5, recall10=0.25))
-    assert comparison.read_points(tmp_path) == [
+    assert runs.read_points(tmp_path) == [
         {"images": k, "steps": k // 50, "seconds": k / 2000}
         | {"scores": {"fid10": k / 100, "precision10": 0.5, "recall10": 0.25}}
         for k in (1000, 2000)
@@ -152,7 +153,7 @@ def test_points_are_what_training_measured(tmp_path):
     records.append(tmp_path, line("fid10", 1000, fid10=5.0))
     records.append(tmp_path, line("fid10", 1000, in_training=False, fid10=4.0))
     records.append(tmp_path, line("fid10", 2000, in_training=False, fid10=3.0))
-    assert [p["scores"] for p in comparison.read_points(tmp_path)] == [{"fid10": 5.0}]
+    assert [p["scores"] for p in runs.read_points(tmp_path)] == [{"fid10": 5.0}]
 
 
 def make_run(path: Path, config) -> Path:
@@ -168,17 +169,17 @@ def test_runs_are_found_by_their_settings(tmp_path):
     (tmp_path / "table.md").write_text("")
     broken = make_run(tmp_path / "00002-broken", config)
     (broken / folder.OPTIONS).write_text("{")
-    assert comparison.existing_runs(tmp_path) == [(run, config)]
+    assert runs.existing_runs(tmp_path) == [(run, config)]
 
 
 def test_a_folder_that_is_not_there_holds_no_runs(tmp_path):
-    assert comparison.existing_runs(tmp_path / "nowhere") == []
+    assert runs.existing_runs(tmp_path / "nowhere") == []
 
 
 def test_how_far_a_run_has_come(tmp_path):
-    assert comparison.images_seen(tmp_path) == 0
+    assert runs.images_seen(tmp_path) == 0
     (tmp_path / folder.STATS).write_text("".join(json.dumps({"tick": i, "kimg": i + 1.0}) + "\n" for i in range(3)))
-    assert comparison.images_seen(tmp_path) == 3000
+    assert runs.images_seen(tmp_path) == 3000
 
 
 def test_among_equal_modes_the_best_quality_is_the_best():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from logan import presets
+from logan.config import presets
 from logan.data import open_data
 from logan.errors import InputError
 from logan.evaluation import detectors, protocols

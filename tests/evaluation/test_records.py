@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from logan import snapshot
 from logan.errors import InputError
 from logan.evaluation import records
+from logan.sampling import snapshot
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from logan.report import comparison
+from logan.compare import summary
 
 from .small import result
 
@@ -20,18 +20,18 @@ TWO_METHODS = [result("none", GOOD), result("ngd", GOOD, 0), result("ngd", BETTE
 
 def rows(results):
     """The table by method and column."""
-    lines = [[cell.strip() for cell in x.strip("|").split("|")] for x in comparison.table(results).splitlines()]
+    lines = [[cell.strip() for cell in x.strip("|").split("|")] for x in summary.table(results).splitlines()]
     return {x[0]: dict(zip(lines[0], x, strict=True)) for x in lines[2:]}
 
 
 def test_fid_leads_and_only_scores_that_all_runs_have_are_compared():
-    assert comparison.score_names(TWO_METHODS) == ["fid10", "is10"]
+    assert summary.score_names(TWO_METHODS) == ["fid10", "is10"]
     other = result("none", [{"is10": 1.0, "fid20": 3.0}])
-    assert comparison.score_names([*TWO_METHODS, other]) == ["is10"]
+    assert summary.score_names([*TWO_METHODS, other]) == ["is10"]
 
 
 def test_results_are_grouped_in_their_order():
-    grouped = comparison.by_label([result("b", GOOD), result("a", GOOD), result("b", BETTER, 1)])
+    grouped = summary.by_label([result("b", GOOD), result("a", GOOD), result("b", BETTER, 1)])
     assert {label: [r.entry.config.run.seed for r in group] for label, group in grouped.items()} == {
         "b": [0, 1],
         "a": [0],
@@ -87,7 +87,7 @@ def test_large_numbers_have_no_exponent():
 
 
 def test_all_scores_are_in_the_csv():
-    lines = list(csv.DictReader(io.StringIO(comparison.all_scores([result("ngd", GOOD), result("cs", DIVERGED, 4)]))))
+    lines = list(csv.DictReader(io.StringIO(summary.all_scores([result("ngd", GOOD), result("cs", DIVERGED, 4)]))))
     assert len(lines) == 12
     assert lines[3] == {
         "method": "ngd",
@@ -104,14 +104,14 @@ def test_all_scores_are_in_the_csv():
 @pytest.mark.parametrize("against", ["steps", "seconds"])
 def test_curves_are_drawn_even_of_runs_that_diverge(tmp_path, against):
     results = [*TWO_METHODS, result("cs", DIVERGED), result("cs", GOOD, 1)]
-    comparison.save_curves(tmp_path / "a.png", results, "fid10", against)
+    summary.save_curves(tmp_path / "a.png", results, "fid10", against)
     assert Image.open(tmp_path / "a.png").size[0] > 500
 
 
 def test_curves_of_runs_that_all_diverge_are_drawn_without_a_warning(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        comparison.save_curves(tmp_path / "a.png", [result("cs", DIVERGED, s) for s in (0, 1)], "fid10", "steps")
+        summary.save_curves(tmp_path / "a.png", [result("cs", DIVERGED, s) for s in (0, 1)], "fid10", "steps")
 
 
 @pytest.mark.parametrize(("against", "matters"), [("seconds", True), ("steps", False)])
@@ -120,7 +120,7 @@ def test_what_curves_are_drawn_against(tmp_path, against, matters):
     for point in slow.points:
         point["seconds"] = point["steps"] ** 2
     for name, run in (("fast", fast), ("slow", slow)):
-        comparison.save_curves(tmp_path / f"{name}.png", [run], "fid10", against)
+        summary.save_curves(tmp_path / f"{name}.png", [run], "fid10", against)
     one, two = (np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB")) for name in ("fast", "slow"))
     assert (one != two).any() == matters
 
@@ -128,12 +128,12 @@ def test_what_curves_are_drawn_against(tmp_path, against, matters):
 def test_the_last_picture_of_each_method(tmp_path):
     for name, colour in (("fakes000001.png", "red"), ("fakes000010.png", "lime"), ("fakes_init.png", "blue")):
         Image.new("RGB", (50, 50), colour).save(tmp_path / name)
-    comparison.save_pictures(tmp_path / "a.png", [result("ngd", GOOD, run=tmp_path), result("cs", GOOD, run=tmp_path)])
+    summary.save_pictures(tmp_path / "a.png", [result("ngd", GOOD, run=tmp_path), result("cs", GOOD, run=tmp_path)])
     colours = {c for _, c in Image.open(tmp_path / "a.png").convert("RGB").getcolors(10**6)}
     assert (0, 255, 0) in colours
     assert not {(255, 0, 0), (0, 0, 255)} & colours
 
 
 def test_runs_without_pictures_leave_their_place_empty(tmp_path):
-    comparison.save_pictures(tmp_path / "a.png", [result(str(i), GOOD, run=tmp_path) for i in range(5)])
+    summary.save_pictures(tmp_path / "a.png", [result(str(i), GOOD, run=tmp_path) for i in range(5)])
     assert Image.open(tmp_path / "a.png").size[1] > 500  # two rows

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import logan
-from logan import snapshot
 from logan.evaluation import protocols, snapshots
 from logan.evaluation.protocols import Protocol, Source
+from logan.sampling import snapshot
 from logan.training.loop import train
 
 from ..training.small import config

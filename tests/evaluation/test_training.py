@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 import logan
-from logan import presets, snapshot
-from logan.config import ScoreConfig
+from logan.config import ScoreConfig, presets
 from logan.errors import InputError
 from logan.evaluation import cache, detectors, records
+from logan.sampling import snapshot
 from logan.training import folder
 from logan.training.loop import train
 from logan.training.scoring import Scorer

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from logan import presets
-from logan.config import Config
+from logan.config import Config, presets
 from logan.errors import InputError
-from logan.training.setup import architecture, build, open_configured
+from logan.training.setup import architecture, build, training_data
 
 
 def settings(network="biggan-deep", **run):
@@ -27,7 +26,7 @@ def settings(network="biggan-deep", **run):
 def test_it_reaches_both_networks(network):
     config = settings(network)
     assert config.check() == []
-    data = open_configured(config)
+    data = training_data(config)
     parts = build(config, data)
     assert parts.generator.checkpointing
     assert parts.discriminator.checkpointing
@@ -41,7 +40,7 @@ def test_training_goes_the_same_way():
     for switched in (False, True):
         config = settings("biggan", engine="plain")
         config = replace(config, run=replace(config.run, checkpointing=switched))
-        parts = build(config, open_configured(config))
+        parts = build(config, training_data(config))
         parts.generator.double(), parts.discriminator.double()
         reals = ((x.double(), y) for x, y in parts.reals(0))
         for _ in range(2):
@@ -66,7 +65,7 @@ def test_training_goes_the_same_way():
     ],
 )
 def test_where_it_would_do_nothing(config, words):
-    data = open_configured(presets.get("digits"))
+    data = training_data(presets.get("digits"))
     for attempt in (config.check, lambda: build(config, data)):
         with pytest.raises(InputError) as error:
             attempt()

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from logan import presets
 from logan.cli.main import main
-from logan.evaluation import dynamics_claims, dynamics_cost, dynamics_table
-from logan.evaluation.comparison import Entry, Result
-from logan.evaluation.dynamics_cost import StepCost
+from logan.compare.runs import Entry, Result
+from logan.config import presets
+from logan.paper import dynamics_claims, dynamics_cost, dynamics_table
+from logan.paper.dynamics_cost import StepCost
 
 
 def result(label: str, seed: int, scores: list[tuple[float, float | None]], preset: str = "ring") -> Result:

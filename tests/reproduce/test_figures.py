@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from logan import presets
 from logan.cli.main import main
+from logan.compare.runs import Entry, Result
+from logan.config import presets
 from logan.errors import InputError
-from logan.evaluation import figures
-from logan.evaluation.comparison import Entry, Result
+from logan.paper import figures
 
 N = 80
 

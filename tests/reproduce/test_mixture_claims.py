@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from logan import presets
-from logan.evaluation.comparison import Entry, Result
-from logan.evaluation.mixture_claims import verdict
+from logan.compare.runs import Entry, Result
+from logan.config import presets
+from logan.paper.mixture_claims import verdict
 
 
 def result(label: str, seed: int, modes: float, quality: float | None) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from logan.report.figures import LEGEND, Line, Panel, save, styles_of
+from logan.report.panels import LEGEND, Line, Panel, save, styles_of
 
 
 def lines(n: int) -> list[Line]:

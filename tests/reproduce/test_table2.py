@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from logan import presets
 from logan.cli.main import main
-from logan.evaluation import protocols, snapshots, table2
+from logan.config import presets
+from logan.evaluation import protocols, snapshots
 from logan.metrics import classifier
+from logan.paper import table2
 
 SMALL = "--width 2 --latent-dim 4 --batch 50 --kimg 1 --tick 1 --snap 1 --threads 1 --metrics fid50 is50".split()
 LABELLED = ["--detector", "classifier"]
@@ -84,7 +85,7 @@ def test_published_numbers_and_what_keeps_ours_from_them(reproduced):
 def test_a_second_call_neither_trains_nor_measures(reproduced, monkeypatch):
     root, command = reproduced
     monkeypatch.setenv("LOGAN_CACHE", str(root / "cache"))
-    monkeypatch.setattr("logan.evaluation.comparison.train", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("logan.compare.runs.train", lambda *a, **k: pytest.fail("trained again"))
     monkeypatch.setattr(snapshots, "score", lambda *a, **k: pytest.fail("measured again"))
     before = (root / "out" / "table2.md").read_text(encoding="utf-8")
     assert main(command) == 0

@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from logan import presets
-from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
+from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig, presets
 
 
 def config(**changes) -> Config:

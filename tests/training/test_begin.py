@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import pytest
 
-from logan import presets
+from logan.config import presets
 from logan.distributed import World
 from logan.errors import InputError
 from logan.training import begin, folder, lock, loop, watch

@@ -5,7 +5,7 @@ import torch
 
 from logan.training.averaging import AveragedGenerator
 from logan.training.outputs import save_fakes
-from logan.training.setup import build, open_configured, without_gradients
+from logan.training.setup import build, training_data, without_gradients
 
 from .small import config
 
@@ -28,7 +28,7 @@ def test_images_at_a_time(batch, batch_gpu, ranks, expected):
 @pytest.mark.parametrize("batch_gpu", [None, 20])
 def test_what_the_averaged_generator_is_shown(tmp_path, batch_gpu):
     settings = config(batch=300, batch_gpu=batch_gpu)
-    parts = build(settings, open_configured(settings))
+    parts = build(settings, training_data(settings))
     average, sizes = AveragedGenerator(parts.generator, 1.0), []
     average.module.register_forward_pre_hook(
         lambda module, inputs: sizes.append((len(inputs[0]), torch.is_grad_enabled()))

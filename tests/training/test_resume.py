@@ -334,7 +334,7 @@ def test_start_from_a_snapshot(tmp_path):
     snapshot = first / "network-snapshot-000001.safetensors"
     second = train(config(kimg=1, snap=1, seed=5, g_lr=0.0, d_lr=0.0), outdir=tmp_path, resume=snapshot, quiet=True)
     assert second != first
-    from logan.snapshot import read
+    from logan.sampling.snapshot import read
 
     (_, a), (_, b) = read(snapshot), read(second)
     kept = [k for k in a if "running" not in k and "num_batches" not in k and not k.endswith((".0._u", ".0._v"))]

@@ -9,7 +9,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from logan.bench.steps import Played, Variant
 from logan.config import Config
-from logan.training.setup import choose_device, choose_engine
+from logan.devices import choose_device
+from logan.training.setup import choose_engine
 
 STEPS = 5
 

@@ -16,12 +16,12 @@ from logan import prior
 from logan.bench.counting import count, kernels_launched, peak_memory
 from logan.bench.peak import peak_flops
 from logan.config import Config
+from logan.config.presets_large import LARGE
 from logan.data import Mixture
 from logan.devices import synchronize
 from logan.errors import InputError
 from logan.fast.engine import Engine
 from logan.game import Game
-from logan.presets_large import LARGE
 from logan.training import setup
 
 SHAPES = {"fashion": (1, 28, 10), "cifar10": (3, 32, 10), "dcgan64": (3, 64, 10), "emoji128": (3, 128, 11)} | {
@@ -91,7 +91,7 @@ def stand_in(config: Config) -> StandIn:
     """
     d = config.data
     if d.data in ("digits", "ring", "grid"):
-        data = setup.open_configured(config)
+        data = setup.training_data(config)
         classes = 0 if isinstance(data, Mixture) else data.num_classes
         return StandIn(data.name, data.channels, data.image_size, classes)
     unknown = (d.channels, None if d.image_size is None else d.image_size - 2 * d.pad, 10)

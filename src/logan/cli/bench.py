@@ -9,11 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from logan import presets
 from logan.cli.parsing import parse, value_of
-from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig
+from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, presets
 from logan.errors import InputError, did_you_mean
-from logan.game import EngineName
+from logan.fast import EngineName
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -98,8 +97,9 @@ def _step(args: Sequence[str]) -> int:
     from rich.progress import Progress
 
     from logan.bench import steps
+    from logan.devices import choose_device, cpu_threads
     from logan.training.allocator import keep_freed_memory
-    from logan.training.setup import choose_device, choose_engine, cpu_threads
+    from logan.training.setup import choose_engine
 
     for engine in given.engines:
         choose_engine(engine, choose_device(given.run.device))
@@ -168,8 +168,8 @@ def _profile(args: Sequence[str]) -> int:
     if given.rows < 1:
         raise InputError(f"--rows must be >= 1, not {given.rows}")
     from logan.bench.profile import print_profile
+    from logan.devices import cpu_threads
     from logan.training.allocator import keep_freed_memory
-    from logan.training.setup import cpu_threads
 
     keep_freed_memory()
     with cpu_threads(given.run.threads):

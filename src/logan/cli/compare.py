@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from logan import dynamics, presets
+from logan import dynamics
 from logan.cli.parsing import parse_known
 from logan.cli.train import read_arguments
-from logan.config import Config
+from logan.compare.runs import Entry, Result
+from logan.config import Config, presets
 from logan.errors import InputError, did_you_mean
-from logan.evaluation.comparison import Entry, Result
 from logan.evaluation.names import parse_all
 
 DESCRIPTION = """Train several methods over several seeds, or reuse runs that are there, and put them side by side.
@@ -119,24 +119,24 @@ def run_and_report(entries: Sequence[Entry], outdir: Path) -> list[Result]:
     """Make the runs, print the table, write everything into ``outdir``."""
     from rich.console import Console
 
-    from logan.evaluation.comparison import run_all
-    from logan.report import comparison
+    from logan.compare import summary
+    from logan.compare.runs import run_all
     from logan.training.allocator import keep_freed_memory
 
     keep_freed_memory()
     console = Console(stderr=True, highlight=False)
     results = run_all(entries, outdir, lambda message: console.print(message, markup=False))
-    names = comparison.score_names(results)
-    text = comparison.table(results) + comparison.footnote(results)
-    for name, content in (("table.md", text), ("scores.csv", comparison.all_scores(results))):
+    names = summary.score_names(results)
+    text = summary.table(results) + summary.footnote(results)
+    for name, content in (("table.md", text), ("scores.csv", summary.all_scores(results))):
         _write(outdir / name, content)
     runs = [{"method": r.entry.label, "run": r.run.name, "settings": r.entry.config.to_dict()} for r in results]
     _write(outdir / "runs.json", json.dumps(runs, indent=1) + "\n")
     shown = [names[0], *(n for n in names if n.startswith("quality"))]
     for score in shown:
         for against in ("steps", "seconds"):
-            comparison.save_curves(outdir / f"{score}-{against}.png", results, score, against)
-    comparison.save_pictures(outdir / "pictures.png", results)
+            summary.save_curves(outdir / f"{score}-{against}.png", results, score, against)
+    summary.save_pictures(outdir / "pictures.png", results)
     print(text)
     print(f"wrote table.md, scores.csv, runs.json, pictures.png and {shown[0]}-steps.png to {outdir}")
     return results

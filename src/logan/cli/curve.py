@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from logan import snapshot
 from logan.cli.parsing import parse
 from logan.errors import InputError
 from logan.evaluation import protocols
@@ -18,6 +17,7 @@ from logan.evaluation.names import count_name
 from logan.evaluation.protocols import Source
 from logan.files import check_writable, write_atomically
 from logan.metrics.truncation import LEVELS, Point, match
+from logan.sampling import snapshot
 
 DESCRIPTION = """Truncation curves (Figures 3b and 8): FID against IS for latents w = s z with s from 1.0 to 0.02 (for a normal
 prior: drawn again until within 2s), one line per run, as PNG and CSV."""
@@ -59,9 +59,9 @@ def main(args: Sequence[str]) -> int:
     """Run the command."""
     given = parse(CurveArguments, args, prog="logan curve", description=DESCRIPTION)
     _check(given)
-    from logan.report import truncation
+    from logan.devices import choose_device
+    from logan.report import truncation_curves
     from logan.sampling import load
-    from logan.training.setup import choose_device
     from logan.training.watch import Watch
 
     models = {name: load(path, given.device) for name, path in _names(given.runs).items()}
@@ -100,16 +100,16 @@ def main(args: Sequence[str]) -> int:
     record = next(iter(evaluator.last.values()))
     title = f"{record['detector']} {record['detector_sha256'][:12]}, {record['n_real']:,} real, {given.n:,} generated images"
     how = {k: record[k] for k in ("detector", "detector_sha256", "n_real")} | {"seed": given.seed}
-    text = truncation.as_csv(curves, count, how)
+    text = truncation_curves.as_csv(curves, count, how)
     write_atomically(out / "curve.csv", lambda partial: partial.write_text(text, encoding="utf-8"))
-    truncation.save_plot(out / "curve.png", curves, marked, title)
-    print(truncation.as_csv(curves, count, {}), end="")
+    truncation_curves.save_plot(out / "curve.png", curves, marked, title)
+    print(truncation_curves.as_csv(curves, count, {}), end="")
     if marked:
         with_images = {
             name: (p, models[name].sample(SAMPLES, seed=given.seed, trunc=p.trunc, batch=given.batch))
             for name, p in marked.items()
         }
-        truncation.save_samples(out / "matched.png", with_images, math.isqrt(SAMPLES))
+        truncation_curves.save_samples(out / "matched.png", with_images, math.isqrt(SAMPLES))
     print(f"wrote curve.csv, curve.png{', matched.png' if marked else ''} to {out}")
     return 0
 

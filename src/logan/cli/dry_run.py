@@ -9,15 +9,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from logan import networks, snapshot
+from logan import networks
 from logan.config import Config
 from logan.cs_gan import give_step_size
 from logan.data import Mixture
+from logan.devices import choose_device
 from logan.errors import InputError
 from logan.files import check_writable
+from logan.sampling import snapshot
 from logan.training import folder, state
 from logan.training.resume import AUTO, check_same_settings, latest, resumed_folder
-from logan.training.setup import architecture, choose_device, open_configured
+from logan.training.setup import architecture, training_data
 
 
 def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None) -> None:
@@ -28,7 +30,7 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
     resumed = latest(outdir, config) if resume == AUTO else resumed_folder(resume)
     if resumed is not None:
         check_same_settings(folder.read_options(resumed), config, resumed)
-    data = open_configured(config)
+    data = training_data(config)
     generator, discriminator = networks.create(**architecture(config, data))
     if config.latent.latent == "cs":
         give_step_size(generator)

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 import tyro
 from torch import Tensor
 
-from logan import snapshot
 from logan.cli.parsing import parse
 from logan.config import MAX_SEED
 from logan.errors import InputError
 from logan.evaluation import names, protocols, records
 from logan.evaluation.protocols import Protocol, Source
+from logan.sampling import snapshot
 
 DESCRIPTION = """Score snapshots of a run (RUN), or the images of a folder or zip against real ones (REAL FAKE).
 
@@ -75,9 +75,9 @@ def _is_run(path: str) -> bool:
 
 def _run(given: EvaluateArguments) -> None:
     from logan.data import Mixture
+    from logan.devices import choose_device
     from logan.evaluation import snapshots
     from logan.sampling import load
-    from logan.training.setup import choose_device
 
     found = _snapshots(Path(given.what[0]), given.snapshots)
     if given.image_size is not None:
@@ -142,7 +142,7 @@ def _detector(given: EvaluateArguments, name: str, weights: str | None) -> tuple
 
 def _folders(given: EvaluateArguments) -> None:
     from logan.data import Mixture, open_data
-    from logan.training.setup import choose_device
+    from logan.devices import choose_device
 
     real, fake = given.what
     if not 1 <= given.batch <= 10**6:

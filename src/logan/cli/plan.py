@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logan import presets
 from logan.cli.parsing import parse, value_of
-from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig
+from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, presets
 from logan.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def _silent() -> Any:
 
 
 def _check(given: PlanArguments, config: Config) -> None:
-    from logan.config_checks import check_ranks
+    from logan.config.checks import check_ranks
 
     for flag, count in (("gpus", given.gpus), ("steps", given.steps)):
         if count < 1:

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 
 import tyro
 
-from logan.cli import figures
+from logan.cli import reproduce_figures
 from logan.cli.compare import plan, run_and_report, say_plan, split_methods
 from logan.cli.parsing import parse_known
+from logan.compare.runs import Result
 from logan.errors import InputError
-from logan.evaluation.comparison import Result
 
 DESCRIPTION = """Run what a claim of the paper needs, and report whether it holds.
 
@@ -57,16 +57,16 @@ def main(args: Sequence[str]) -> int:
     if given.preset is not None and not given.what.startswith("figure"):
         raise InputError(f"--preset has no place in logan reproduce {given.what}, which has its own; see logan compare")
     if given.what.startswith("figure"):
-        return figures.main(given, flags)
+        return reproduce_figures.main(given, flags)
     outdir = Path(given.outdir or f"reproduce-{given.what}").expanduser()
     {"table2": _table2, "mixtures": _mixtures, "dynamics": _dynamics}[given.what](given, flags, outdir)
     return 0
 
 
 def _table2(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
-    from logan.evaluation import table2
+    from logan.devices import choose_device
     from logan.files import write_atomically
-    from logan.training.setup import choose_device
+    from logan.paper import table2
     from logan.training.watch import Watch
 
     if given.evaluation_steps < 0 or not given.protocols:
@@ -94,15 +94,15 @@ def _table2(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
 
 
 def _mixtures(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
-    from logan.evaluation import mixture_claims
+    from logan.paper import mixture_claims
 
     methods = ("none", "cs", "gd", "ngd", *mixture_claims.ABLATIONS)
     _on_ring_and_grid(given, flags, outdir, methods, lambda _, results: mixture_claims.verdict(results), "claims.md")
 
 
 def _dynamics(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
-    from logan.evaluation import dynamics_claims, dynamics_cost, dynamics_table
-    from logan.report.figures import save
+    from logan.paper import dynamics_claims, dynamics_cost, dynamics_table
+    from logan.report.panels import save
 
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler reports its starts and stops otherwise
 

@@ -11,12 +11,11 @@ import numpy as np
 import tyro
 from torch import Tensor
 
-from logan import snapshot
 from logan.cli.parsing import parse
 from logan.errors import InputError, did_you_mean
 from logan.files import write_atomically
 from logan.report.pictures import as_pil, save_picture, to_uint8
-from logan.sampling import Model, load
+from logan.sampling import Model, load, snapshot
 
 DESCRIPTION = """Draw images from a trained generator.
 

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from logan import presets
 from logan.cli.parsing import parse, value_of
-from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
-from logan.config_checks import check_ranks
+from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig, presets
+from logan.config.checks import check_ranks
 from logan.errors import InputError, SaidElsewhereError
 from logan.training import folder, job
 from logan.training.resume import AUTO, resumed_folder
@@ -75,7 +74,7 @@ def _with_network(preset: Config, network: str | None) -> Config:
 
 def _resumed_config(path: Path, args: Sequence[str]) -> Config:
     """The settings of the run that is continued, or of the snapshot that a new run starts from."""
-    from logan import snapshot
+    from logan.sampling import snapshot
 
     run = resumed_folder(path)
     if run is not None:

@@ -14,7 +14,7 @@ def load_digits() -> InMemory:
     """1,797 grey images, 8×8, ten classes; the file's levels 0 … 16 become 0 … 255, rounded.
 
     Source: UCI "Optical Recognition of Handwritten Digits" (Alpaydin & Kaynak 1998), the test part, as scikit-learn
-    ships it; ``embedded/make_digits.py`` made the file.
+    ships it; ``benchmarks/make_digits.py`` made the file.
     """
     with (files("logan.data") / "embedded" / "digits.npz").open("rb") as file:
         arrays = np.load(file, allow_pickle=False)

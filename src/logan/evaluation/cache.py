@@ -34,7 +34,7 @@ def key_of(data: Dataset) -> str:
 
     Of a set in memory every pixel counts; of a streamed one, the names of all files, and 256 images spread over it.
     """
-    from logan.training.setup import fingerprint
+    from logan.data.fingerprint import fingerprint
 
     digest = hashlib.sha256(fingerprint(data).encode())
     if isinstance(data, InMemory):

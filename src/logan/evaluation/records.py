@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from logan import snapshot
 from logan.errors import InputError
 from logan.evaluation.names import lower_is_better
 from logan.files import read_json, write_atomically, write_json
+from logan.sampling import snapshot
 
 BEST = "best.json"
 BEST_SNAPSHOT = "network-best.safetensors"

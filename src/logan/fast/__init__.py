@@ -9,3 +9,8 @@
 
 What each is worth: docs/speed.md.
 """
+
+from typing import Literal
+
+EngineName = Literal["plain", "recorded", "compiled", "cuda-graph"]
+"""How a step is played; see :class:`logan.game.Game`."""

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from logan import turns
 from logan.distributed import World, across
-from logan.fast import step
+from logan.fast import EngineName, step
 from logan.fast.cuda_graph import CudaGraph
 from logan.fast.recording import CannotRecordError, Recording, state_restored
-from logan.game import EngineName
 
 TurnFunction = Callable[..., turns.Turn]
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from logan.config import Config
 from logan.data import Dataset, Mixture
+from logan.devices import choose_device
 from logan.distributed import World
 from logan.evaluation import records
 from logan.training import folder, job, lock, state
@@ -19,7 +20,7 @@ from logan.training.averaging import AveragedGenerator
 from logan.training.outputs import Measure
 from logan.training.resume import AUTO, check_same_settings, latest, resumed_folder, start_from_snapshot
 from logan.training.scoring import Scorer
-from logan.training.setup import Parts, build, choose_device, open_configured
+from logan.training.setup import Parts, build, training_data
 from logan.training.state import Progress
 from logan.training.watch import Watch, track
 
@@ -70,7 +71,7 @@ def begin(
     resumed = world.first_does(lambda: _resumed(config, outdir, desc, resume))
     if resumed is not None:
         warnings += until_the_end.enter_context(lock.held(resumed, world))
-    data = world.all_do(lambda: open_configured(config, None if quiet else track))
+    data = world.all_do(lambda: training_data(config, None if quiet else track))
     watch = Watch(config.run.kimg * 1000, quiet=quiet)
     measure = _scorer(config, data, watch, world) if measure is None else measure
     parts = build(config, data, world)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from logan.config import Config
+from logan.devices import cpu_threads
 from logan.distributed import World
 from logan.evaluation import records
 from logan.report.curves import save_curves
@@ -21,7 +22,6 @@ from logan.training.begin import Run, begin
 from logan.training.interrupts import Stop, interrupts
 from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
-from logan.training.setup import cpu_threads
 from logan.turns import Turn
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def train(
     """Train a GAN, or go on with a run that was stopped.
 
     Args:
-        config: the settings; see :mod:`logan.presets`. When a run folder is resumed they must be that run's own (lengths,
+        config: the settings; see :mod:`logan.config.presets`. When a run folder is resumed they must be that run's own (lengths,
             cadence and device apart).
         outdir: where the numbered run folder is made.
         desc: the folder's name after its number; ``PRESET-LATENT`` by default.

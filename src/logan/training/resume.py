@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from logan import snapshot
 from logan.config import Config
 from logan.errors import InputError
+from logan.sampling import snapshot
 from logan.training import folder, state
 from logan.training.averaging import AveragedGenerator
 from logan.training.setup import Parts

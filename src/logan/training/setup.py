@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,31 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from logan import config_checks, losses, networks, prior
-from logan.config import Config
+from logan import losses, networks, prior
+from logan.config import Config, checks
 from logan.cs_gan import give_step_size
-from logan.data import Dataset, Mixture, batches, open_data
+from logan.data import Dataset, Mixture, batches
+from logan.data.configured import open_configured
+from logan.devices import choose_device
 from logan.distributed import World
 from logan.errors import InputError
-from logan.game import EngineName, Game
+from logan.fast import EngineName
+from logan.game import Game
 from logan.networks.checkpointing import Checkpointed
-
-
-def choose_device(name: str) -> torch.device:
-    """``auto``: cuda if there is one, else cpu.
-
-    Raises:
-        InputError: for a device that this machine or this torch does not have.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()  # fails on "meta" too, which holds no numbers
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0].partition(", ")[0]
-        raise InputError(f"--device {name} cannot be used here ({reason}); try --device cpu") from None
-    return device
 
 
 def choose_engine(name: EngineName | Literal["auto"], device: torch.device) -> EngineName:
@@ -60,18 +44,6 @@ def adam(network: nn.Module, lr: float, betas: tuple[float, float]) -> torch.opt
     """Adam over a network's parameters: in one kernel where torch has one."""
     fused = all(p.device.type in ("cpu", "cuda") for p in network.parameters())
     return torch.optim.Adam(network.parameters(), lr=lr, betas=betas, fused=fused)
-
-
-@contextmanager
-def cpu_threads(n: int) -> Iterator[None]:
-    """Compute with n threads inside; 0 changes nothing."""
-    before = torch.get_num_threads()
-    if n:
-        torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def seed_everything(seed: int) -> None:
@@ -101,40 +73,18 @@ def architecture(config: Config, data: Dataset | Mixture) -> dict[str, Any]:
     }
 
 
-def open_configured(config: Config, progress: Any = None) -> Dataset | Mixture:
+def training_data(config: Config, progress: Any = None) -> Dataset | Mixture:
     """The data that the config names, checked against the batch size.
 
     Raises:
         InputError: if there are none, they cannot be read, do not fit the settings, or are fewer than a batch.
     """
-    d = config.data
-    data = open_data(
-        d.data,
-        image_size=d.image_size,
-        channels=d.channels,
-        pad=d.pad,
-        skip_broken=d.skip_broken,
-        progress=progress,
-    )
+    data = open_configured(config.data, progress=progress)
     if not isinstance(data, Mixture) and config.game.batch > len(data):
         raise InputError(
             f"--batch {config.game.batch} is larger than the data set: {data.name} has {len(data)} images; pass a smaller --batch"
         )
     return data
-
-
-def fingerprint(data: Dataset | Mixture) -> str:
-    """A hash by which a resumed run knows its data again: sizes, labels, and up to 256 images spread over the set."""
-    digest = hashlib.sha256(f"{data.image_size} {data.channels} {data.num_classes}".encode())
-    if isinstance(data, Mixture):
-        digest.update(f"{data.std} {data.centres.tolist()}".encode())
-        return digest.hexdigest()
-    digest.update(str(len(data)).encode())
-    for i in range(0, len(data), max(1, len(data) // 256)):
-        image, label = data.batch(torch.tensor([i]))
-        digest.update(image.cpu().numpy().tobytes())
-        digest.update(b"-" if label is None else str(label.item()).encode())
-    return digest.hexdigest()
 
 
 @dataclass
@@ -182,8 +132,8 @@ class Parts:
 def build(config: Config, data: Dataset | Mixture, world: World | None = None) -> Parts:
     """Seed everything and build the networks, the optimisers and the game, the same on every rank of ``world``."""
     world = World() if world is None else world
-    config_checks.check_ranks(config, world.size)
-    config_checks.check_checkpointing(config)
+    checks.check_ranks(config, world.size)
+    checks.check_checkpointing(config)
     device = choose_device(world.device or config.run.device)
     seed_everything(config.run.seed)
     generator, discriminator = networks.create(**architecture(config, data))

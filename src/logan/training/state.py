@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from logan.data.fingerprint import fingerprint
 from logan.errors import InputError
 from logan.files import write_atomically
 from logan.training.averaging import AveragedGenerator
-from logan.training.setup import Parts, fingerprint
+from logan.training.setup import Parts
 
 FILE_NAME = "training-state-latest.pt"
 FORMAT = 1

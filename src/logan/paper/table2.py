@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 
-from logan import presets
-from logan.config import Config
+from logan.compare.runs import Result, mean_std
+from logan.config import Config, presets
 from logan.data.sources import open_source
 from logan.errors import InputError
 from logan.evaluation import protocols, records, snapshots
-from logan.evaluation.comparison import Result, mean_std
 from logan.evaluation.evaluator import Evaluator
 from logan.evaluation.names import count_name, parse_all
 from logan.sampling import load

@@ -14,13 +14,13 @@ import torch
 
 from logan.analysis.movement import WINDOW, moving_average, normalised
 from logan.analysis.scaling import curvature, scaling
+from logan.compare.runs import Result
+from logan.compare.seeds import mean_and_spread, say
+from logan.compare.summary import by_label, score_names
 from logan.errors import InputError
-from logan.evaluation.comparison import Result
-from logan.evaluation.mixture_claims import ABLATIONS
 from logan.evaluation.names import lower_is_better
-from logan.evaluation.seeds import mean_and_spread, say
-from logan.report.comparison import by_label, score_names
-from logan.report.figures import Line, Panel
+from logan.paper.mixture_claims import ABLATIONS
+from logan.report.panels import Line, Panel
 from logan.training import folder
 
 FEWEST_LOOKS = 2 * WINDOW

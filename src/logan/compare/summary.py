@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from logan.compare.runs import Result, mean_std
 from logan.evaluation import records
-from logan.evaluation.comparison import Result, mean_std
 from logan.evaluation.records import leading
 from logan.files import write_atomically
 

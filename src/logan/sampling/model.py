@@ -9,13 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from logan import prior, snapshot
+from logan import prior
 from logan.config import MAX_SEED, Config
 from logan.cs_gan import CSStep
+from logan.devices import choose_device
 from logan.errors import InputError
 from logan.latent import LatentStep, to_sphere
-from logan.snapshot import Snapshot
-from logan.training.setup import choose_device
+from logan.sampling import snapshot
+from logan.sampling.snapshot import Snapshot
 from logan.turns import move
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logan.cli.compare import plan, say_plan, split_methods
+from logan.compare.runs import Entry
 from logan.errors import InputError
-from logan.evaluation.comparison import Entry
 
 if TYPE_CHECKING:
     from logan.cli.reproduce import ReproduceArguments
@@ -21,10 +21,10 @@ def main(given: ReproduceArguments, flags: list[str]) -> int:
     """Run what the figure needs (the figures of one preset share runs), draw it, and say what it shows."""
     from rich.console import Console
 
-    from logan.evaluation.comparison import run_all
-    from logan.evaluation.figures import FIGURES
+    from logan.compare.runs import run_all
     from logan.files import write_atomically
-    from logan.report import figures
+    from logan.paper.figures import FIGURES
+    from logan.report.panels import save
     from logan.training.allocator import keep_freed_memory
 
     preset = given.preset or "ring"
@@ -38,7 +38,7 @@ def main(given: ReproduceArguments, flags: list[str]) -> int:
     console = Console(stderr=True, highlight=False)
     results = run_all(entries, outdir, lambda message: console.print(message, markup=False))
     panels, verdict = FIGURES[given.what](results)
-    figures.save(outdir / given.what, panels)
+    save(outdir / given.what, panels)
     seeds = len({e.config.run.seed for e in entries})
     text = f"{verdict}\n\n{', '.join(methods)}; {preset}, {entries[0].config.run.kimg:,} kimg; seeds: {seeds}.\n"
     write_atomically(outdir / f"{given.what}.md", lambda partial: partial.write_text(text, encoding="utf-8"))
@@ -48,7 +48,7 @@ def main(given: ReproduceArguments, flags: list[str]) -> int:
 
 def _methods(given: ReproduceArguments) -> list[str]:
     """What is run: the figure's own methods, or some of them."""
-    from logan.evaluation.figures import METHODS
+    from logan.paper.figures import METHODS
 
     known = METHODS[given.what]
     methods = split_methods(given.methods or known)
@@ -66,7 +66,7 @@ def entries_with_probe(preset: str, methods: Sequence[str], seeds: int, flags: l
     Raises:
         InputError: if there would be too few looks for a figure.
     """
-    from logan.evaluation.figures import FEWEST_LOOKS
+    from logan.paper.figures import FEWEST_LOOKS
 
     entries = plan(preset, methods, seeds, flags)
     if not any(f == "--probe" or f.startswith("--probe=") for f in flags):

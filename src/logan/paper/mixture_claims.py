@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from logan import presets
-from logan.evaluation.comparison import Result
-from logan.evaluation.seeds import mean_and_spread, say
+from logan.compare.runs import Result
+from logan.compare.seeds import mean_and_spread, say
+from logan.config import presets
 
 ABLATIONS = {
     "ngd:stop-gradient=generator": "without G's second-order term",

@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
+from logan.config.groups import DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
+from logan.config.presets_large import LARGE
+from logan.config.settings import Config
 from logan.errors import InputError, did_you_mean
-from logan.presets_large import LARGE
 
 _MODES = ScoreConfig(metrics=("modes10k",))
 

@@ -9,7 +9,8 @@ import math
 from dataclasses import replace
 from typing import Literal
 
-from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
+from logan.config.groups import DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
+from logan.config.settings import Config
 
 Latent = Literal["none", "cs", "gd", "ngd"]
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
+from typing import TYPE_CHECKING
 
-from logan.config import MAX_SEED, Config, GameConfig, LatentConfig
+from logan.config.groups import MAX_SEED, GameConfig, LatentConfig
 from logan.errors import InputError
+
+if TYPE_CHECKING:
+    from logan.config.settings import Config
 
 
 def check_ranges(config: Config) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from logan.evaluation.comparison import Result, mean_std
-from logan.evaluation.dynamics_cost import ROUNDS, StepCost
-from logan.evaluation.mixture_claims import scores
-from logan.evaluation.seeds import mean_and_spread
-from logan.report.comparison import by_label
+from logan.compare.runs import Result, mean_std
+from logan.compare.seeds import mean_and_spread
+from logan.compare.summary import by_label
+from logan.paper.dynamics_cost import ROUNDS, StepCost
+from logan.paper.mixture_claims import scores
 
 METHODS = ("none", "none:update=alternating", "none:d-lr=4e-3", "gd", "ngd", "ngd:stop-gradient=both", "sga", "sga-aligned",
            "three-player", "consensus", "unrolled", "extragradient", "optimistic", "gradient-penalty",
@@ -25,7 +25,7 @@ def table(results: Sequence[Result], costs: Mapping[str, StepCost]) -> str:
 
     Args:
         results: runs of several methods on one mixture.
-        costs: of each method's step, by label (:func:`logan.evaluation.dynamics_cost.measure`).
+        costs: of each method's step, by label (:func:`logan.paper.dynamics_cost.measure`).
     """
     head = ["method", "seeds", "modes, final", "quality, final", f"first {GOOD:.0%} good: steps", "seconds",
             "ms per step", "memory of a step, MiB"]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from logan.evaluation.comparison import mean_std
+from logan.compare.runs import mean_std
 
 SEEDS = 3
 """Of each method, before anything is said."""

@@ -1,4 +1,4 @@
-"""Makes the detector of the embedded digits: `python src/logan/metrics/embedded/make_classifier.py`, two minutes.
+"""Makes the detector of the embedded digits: `python benchmarks/make_classifier.py`, two minutes.
 
 Its name holds the hash of the images it was trained on, so that it is taken for those alone. Run this when the digits or
 `logan.metrics.classifier` change; its sha256, and with it every score on the digits, changes on other machines' arithmetic.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logan import metrics
 from logan.data import open_data
 from logan.data.dataset import InMemory
 from logan.evaluation import cache
@@ -19,7 +20,7 @@ def main() -> None:
     assert isinstance(digits, InMemory)
     assert digits.labels is not None
     detector = train_classifier(digits.images, digits.labels, digits.num_classes, progress=_show)
-    folder = Path(__file__).parent
+    folder = Path(metrics.__file__).parent / "embedded"
     for old in folder.glob("classifier-*.safetensors"):
         old.unlink()
     path = folder / f"classifier-{cache.key_of(digits)[:16]}.safetensors"

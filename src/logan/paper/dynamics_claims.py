@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from logan.evaluation.comparison import Result
-from logan.evaluation.dynamics_cost import StepCost
-from logan.evaluation.mixture_claims import good_modes, scores
-from logan.evaluation.seeds import mean_and_spread, say
-from logan.report.comparison import by_label
-from logan.report.figures import Line, Panel
+from logan.compare.runs import Result
+from logan.compare.seeds import mean_and_spread, say
+from logan.compare.summary import by_label
+from logan.paper.dynamics_cost import StepCost
+from logan.paper.mixture_claims import good_modes, scores
+from logan.report.panels import Line, Panel
 
 SUBJECTS = ("none", "ngd", "sga")
 """Whom the verdict is about: drawn thicker."""
@@ -54,7 +54,7 @@ def verdict(results: Sequence[Result], costs: Mapping[str, StepCost]) -> str:
     """Markdown: what the paper says of LOGAN and SGA, and whether these runs agree, in their ends and their costs.
 
     A method is better if its good modes (modes covered times the share of points on a mode) at the end are, by
-    :func:`logan.evaluation.seeds.say`.
+    :func:`logan.compare.seeds.say`.
     """
     ends = {label: [good_modes(r.points[-1]) for r in group] for label, group in by_label(results).items()}
     if "ngd" not in ends:

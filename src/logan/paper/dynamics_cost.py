@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from logan.bench.counting import peak_memory
 from logan.bench.steps import Played, Variant
+from logan.compare.runs import Result
+from logan.compare.summary import by_label
 from logan.config import Config
-from logan.evaluation.comparison import Result
-from logan.report.comparison import by_label
-from logan.training.setup import cpu_threads
+from logan.devices import cpu_threads
 
 ROUNDS = 15
 """Of the measurement: each plays every method, in random order, so that a slow moment hits all."""

@@ -1,0 +1,1 @@
+"""What reproduces the tables and figures of the paper, and says whether its claims hold in these runs."""

@@ -1,0 +1,22 @@
+"""`import logan` is light, and every public room can be reached from it."""
+
+import subprocess
+import sys
+
+import logan
+
+
+def test_every_room_is_reachable_and_none_is_imported_before_it_is_asked_for():
+    code = (
+        "import sys, logan\n"
+        "assert 'torch' not in sys.modules, 'import logan imports torch'\n"
+        "for name in dir(logan):\n"
+        "    assert getattr(logan, name) is not None, name\n"
+        "assert {'networks', 'losses', 'metrics', 'presets', 'dynamics', 'sampling'} <= set(dir(logan))\n"
+        "assert logan.presets.get('ring').data.data == 'ring'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    assert not hasattr(logan, "nonsense")

@@ -13,6 +13,7 @@ from logan.bench.steps import Played, Variant
 from logan.cli.main import main
 from logan.cli.train import read_arguments
 from logan.config import presets
+from logan.turns import simultaneous
 from tests.distributed import jobs
 from tests.distributed.ranks import on_ranks
 
@@ -214,9 +215,7 @@ def test_the_full_pair_takes_a_latent_step_as_planned():
     cost = planning.make(config).costs["ngd"]
     played = Played(config, Variant("ngd", "recorded", "float32"))
     played.step()
-    turn = played.game._evaluate(
-        planning.turns.simultaneous, rules_of(played.game), played.real, played.z, played.labels
-    )
+    turn = played.game._evaluate(simultaneous, played.game.rules, played.real, played.z, played.labels)
     for gradients, network in (
         (turn.d_gradients, played.game.discriminator),
         (turn.g_gradients, played.game.generator),
@@ -226,10 +225,6 @@ def test_the_full_pair_takes_a_latent_step_as_planned():
             assert torch.isfinite(gradient).all(), name
     assert count(played.step).flop == pytest.approx(2 * cost.flop_per_image, rel=0.02)
     assert peak_memory(played.step, torch.device("cpu")) == pytest.approx(cost.bytes(2), rel=0.15)
-
-
-def rules_of(game):
-    return {"loss": game.loss, "latent": game.latent, "autocast": game.autocast, "share": game.latent_share}
 
 
 def test_presets_of_the_paper():

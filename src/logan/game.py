@@ -10,20 +10,20 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from logan.accumulation import in_parts, over_ranks
-from logan.cs_gan import CSStep
 from logan.distributed import World, across
 from logan.dynamics import Adjustment, Dynamics, UpdateRule
 from logan.fast import EngineName
-from logan.latent import LatentStep
+from logan.latent import LatentMethod
 from logan.losses import Loss, hinge
 from logan.turns import (
     Gradients,
+    Rules,
     Turn,
     both_losses,
     call,
@@ -77,7 +77,7 @@ class Game:
     g_optimiser: torch.optim.Optimizer
     d_optimiser: torch.optim.Optimizer
     loss: Loss = hinge
-    latent: LatentStep | CSStep | None = None
+    latent: LatentMethod | None = None
     update: Literal["simultaneous", "alternating"] = "simultaneous"
     d_steps: int = 1
     dynamics: Dynamics | None = None
@@ -109,7 +109,7 @@ class Game:
             raise ValueError(
                 f"dynamics is a method such as logan.dynamics.SGA(), not {self.dynamics!r}; see logan.dynamics.create"
             )
-        if self.latent is not None and not isinstance(self.latent, LatentStep | CSStep):
+        if self.latent is not None and not isinstance(self.latent, LatentMethod):
             raise ValueError(f"latent is a step such as logan.LatentStep('ngd'), or None, not {self.latent!r}")
         _check_owner("g_optimiser", self.g_optimiser, "generator", self.generator)
         _check_owner("d_optimiser", self.d_optimiser, "discriminator", self.discriminator)
@@ -122,6 +122,11 @@ class Game:
                 "an adjustment of the gradients needs the whole batch in one piece: products of a Jacobian and a gradient are "
                 "not means over parts of the batch"
             )
+
+    @property
+    def rules(self) -> Rules:
+        """Those of a step with the latent step."""
+        return Rules(self.loss, self.latent, self.autocast, self.latent_share)
 
     @property
     def real_batches_per_step(self) -> int:
@@ -161,7 +166,7 @@ class Game:
         _apply(self.g_optimiser, self.generator, g_turn.g_gradients)
         return Turn(d_turn.d_loss, g_turn.g_loss, d_turn.d_gradients, g_turn.g_gradients, d_turn.report | g_turn.report)
 
-    def _simultaneous(self, latent: LatentStep | CSStep | None, *inputs: Tensor | None) -> Turn:
+    def _simultaneous(self, latent: LatentMethod | None, *inputs: Tensor | None) -> Turn:
         rule = self.dynamics
         if not isinstance(rule, UpdateRule):
             played = self._play(simultaneous if rule is None else rule, latent, *inputs)
@@ -180,13 +185,12 @@ class Game:
         _apply(self.d_optimiser, self.discriminator, turn.d_gradients)
         _apply(self.g_optimiser, self.generator, turn.g_gradients)
 
-    def _play(self, turn: Callable[..., Turn], latent: LatentStep | CSStep | None, *inputs: Tensor | None) -> Turn:
+    def _play(self, turn: Callable[..., Turn], latent: LatentMethod | None, *inputs: Tensor | None) -> Turn:
         """One turn on the batch of this rank, in parts if it must be; its gradients are means over all ranks."""
         n = len(next(x for x in inputs if x is not None))
-        if isinstance(latent, CSStep) and latent.batch is None:
-            latent = replace(latent, batch=n * self.world.size)  # B of its mean loss is that of the whole batch
         self._check_share(n)
-        rules = {"loss": self.loss, "latent": latent, "autocast": self.autocast, "share": self.latent_share}
+        latent = None if latent is None else latent.for_batch(n * self.world.size)
+        rules = replace(self.rules, latent=latent)
         if self.micro_batch is None:
             played = self._evaluate(turn, rules, *inputs)
         else:
@@ -203,11 +207,11 @@ class Game:
             for size in {part, n % part or part}:
                 check_share(self.latent_share, size)
 
-    def _evaluate(self, turn: Callable[..., Turn], rules: dict[str, Any], *inputs: Tensor | None) -> Turn:
+    def _evaluate(self, turn: Callable[..., Turn], rules: Rules, *inputs: Tensor | None) -> Turn:
         """The one place where a fast path is chosen."""
         if self.engine == "plain":
             with across(self.world):
-                return turn(self.generator, self.discriminator, *inputs, **rules)
+                return turn(self.generator, self.discriminator, *inputs, rules=rules)
         if self._engine is None:
             from logan.fast.engine import Engine  # the tracer takes a moment to import
 
@@ -242,6 +246,7 @@ __all__ = [
     "Gradients",
     "Latents",
     "RealBatches",
+    "Rules",
     "Turn",
     "both_losses",
     "call",

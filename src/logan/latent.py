@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from logan.side_effects import no_side_effects, same_random_numbers_next
 
 Method = Literal["gd", "ngd"]
 StopGradient = Literal["none", "generator", "discriminator", "both"]
 Player = Literal["generator", "discriminator"]
+Scores = Callable[[Tensor], Tensor]
+"""f: latents (B, …) to one score per sample, (B,)."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,36 @@ class Moved:
             penalty=self.penalty.detach(),
             scores=self.scores.detach(),
         )
+
+
+@runtime_checkable
+class LatentMethod(Protocol):
+    """What the game asks of a way to move latents: :class:`LatentStep`, :class:`~logan.cs_gan.CSStep`, or one of your own.
+
+    Attributes:
+        subset: ``random`` if a call draws from torch's global generator which dimensions it moves; anything else if not.
+        penalty, penalty_in, stop_gradient: as in :class:`LatentStep`.
+    """
+
+    @property
+    def subset(self) -> str: ...
+
+    @property
+    def penalty(self) -> float: ...
+
+    @property
+    def penalty_in(self) -> Literal["generator", "both"]: ...
+
+    @property
+    def stop_gradient(self) -> StopGradient: ...
+
+    def of(self, generator: nn.Module) -> Callable[[Scores, Tensor], Moved]:
+        """The step of f and z, with what ``generator`` may have learned for it."""
+        ...
+
+    def for_batch(self, size: int) -> LatentMethod:
+        """The method for parts of a batch of that size in all: what it says of the whole batch holds for each part."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -139,7 +171,15 @@ class LatentStep:
             f"penalty_in is 'generator' or 'both', not {self.penalty_in!r}",
         )
 
-    def __call__(self, f: Callable[[Tensor], Tensor], z: Tensor) -> Moved:
+    def of(self, generator: nn.Module) -> LatentStep:
+        """Itself: this step learns nothing."""
+        return self
+
+    def for_batch(self, size: int) -> LatentStep:
+        """Itself: g is per sample."""
+        return self
+
+    def __call__(self, f: Scores, z: Tensor) -> Moved:
         """Take the step.
 
         Args:
@@ -159,8 +199,7 @@ class LatentStep:
         )
         differentiable = torch.is_grad_enabled() and self.stop_gradient != "both"
         with torch.inference_mode(False), torch.enable_grad():
-            optimised = self._optimised_dimensions(z)
-            moved = self._move(f, working_copy(z), z.dtype, optimised, differentiable)
+            moved = self._move(f, z, self._optimised_dimensions(z), differentiable)
         return moved if differentiable else moved.detach()
 
     def displacement(self, g: Tensor) -> Tensor:
@@ -179,34 +218,22 @@ class LatentStep:
             return to_sphere(z)
         return z.clamp(*self.bounds)
 
-    def _move(
-        self,
-        f: Callable[[Tensor], Tensor],
-        z: Tensor,
-        dtype: torch.dtype,
-        optimised: Tensor,
-        differentiable: bool,
-    ) -> Moved:
-        """k steps from z (float32 or float64); ``dtype`` is the type that f takes its latents in."""
+    def _move(self, f: Scores, z: Tensor, optimised: Tensor, differentiable: bool) -> Moved:
+        start = working_copy(z)
         if self.bounds == "sphere":
-            z = self.bound(z)
-        delta, first_scores, first_g = torch.zeros_like(z), None, None
-        for _ in range(self.steps):
-            scores, g = gradient_of_scores(f, z, dtype, create_graph=differentiable)
-            # The arithmetic of the step is not the network's: no autocast. ‖g‖² of a half-precision g underflows.
-            with torch.autocast(z.device.type, enabled=False):
-                g = g.masked_fill(~optimised, 0.0)
-                step = self.displacement(g)
-                delta = delta + step
-                z = self._bounded_move(z, step, optimised)
-            if not differentiable:  # each step then starts from a new leaf, and its graph is freed
-                z = z.detach().requires_grad_()
-            if first_g is None:
-                first_scores, first_g = scores, g.detach()
-        assert first_scores is not None
-        assert first_g is not None
+            start = self.bound(start)
+        delta = torch.zeros_like(start)
+
+        def advance(at: Tensor, g: Tensor) -> Tensor:
+            nonlocal delta
+            step = self.displacement(g.masked_fill(~optimised, 0.0))
+            delta = delta + step
+            return self._bounded_move(at, step, optimised)
+
+        moved, scores, g = ascend(f, start, z.dtype, advance, self.steps, differentiable)
         penalty = self.penalty * delta.flatten(1).square().sum(1).mean()
-        return Moved(z.to(dtype), delta, penalty, first_scores, first_g, self.stop_gradient)
+        g = g.masked_fill(~optimised, 0.0)
+        return Moved(moved.to(z.dtype), delta, penalty, scores, g, self.stop_gradient)
 
     def _bounded_move(self, z: Tensor, step: Tensor, optimised: Tensor) -> Tensor:
         """[z + Δz]; clipping leaves the dimensions that are not optimised alone, even where they are out of bounds."""
@@ -222,8 +249,45 @@ class LatentStep:
         return (order < count).view(z.shape[1:])
 
 
+def ascend(
+    f: Scores,
+    z: Tensor,
+    dtype: torch.dtype,
+    advance: Callable[[Tensor, Tensor], Tensor],
+    steps: int,
+    differentiable: bool,
+    objective: Callable[[Tensor], Tensor] | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """z_{k+1} = advance(z_k, g_k) with g_k = ∂Σ_j f(z_k)_j/∂z_k, ``steps`` times: the loop of every latent method.
+
+    Args:
+        f: latents to scores.
+        z: z_0, float32 or float64, able to take gradients.
+        dtype: the type in which f takes its latents.
+        advance: of z_k and g_k; computed outside autocast, since the arithmetic of the step is not the network's: ‖g‖² of a
+            half-precision g underflows.
+        steps: how often.
+        differentiable: let z_K depend on all that f closes over. If not, each step starts from a new leaf, and its graph is
+            freed.
+        objective: see :func:`gradient_of_scores`.
+
+    Returns:
+        z_K; f(z_0), (B,); and g_0, detached.
+    """
+    first: tuple[Tensor, Tensor] | None = None
+    for _ in range(steps):
+        scores, g = gradient_of_scores(f, z, dtype, differentiable, objective)
+        with torch.autocast(z.device.type, enabled=False):
+            z = advance(z, g)
+        if not differentiable:
+            z = z.detach().requires_grad_()
+        first = first or (scores, g.detach())
+    assert first is not None
+    return z, *first
+
+
 def gradient_of_scores(
-    f: Callable[[Tensor], Tensor],
+    f: Scores,
     z: Tensor,
     dtype: torch.dtype,
     create_graph: bool,
@@ -274,4 +338,4 @@ def _require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
-__all__ = ["LatentStep", "Method", "Moved", "Player", "StopGradient"]
+__all__ = ["LatentMethod", "LatentStep", "Method", "Moved", "Player", "Scores", "StopGradient"]

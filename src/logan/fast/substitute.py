@@ -8,25 +8,17 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from logan.fast.operations import Convolve, Geometry, Normalise, Rectify
+from logan.side_effects.substitution import Substituting, move_statistics
 
 
-class FastOperations(TorchFunctionMode):
+def fast_operations() -> Substituting:
     """Inside, convolutions, rectifiers and training-mode batch norm run as :mod:`logan.fast.operations`.
 
     Every other function, and every form of these that the substitutes do not cover, runs as it always did.
     """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        substitute = _SUBSTITUTES.get(func)
-        if substitute is not None:
-            result = substitute(*args, **kwargs)
-            if result is not None:
-                return result
-        return func(*args, **kwargs)
+    return Substituting(_SUBSTITUTES)
 
 
 def _conv(dims: int) -> Callable[..., Tensor | None]:
@@ -105,10 +97,9 @@ def _batch_norm(
         return None
     y, mean, r = Normalise.apply(input, weight, bias, eps)
     if running_mean is not None and running_var is not None:
-        with torch.no_grad():
-            # kernels return them in float32 whatever x is; their stand-ins for tensors without numbers do not
-            running_mean.lerp_(mean.to(running_mean.dtype), momentum)
-            running_var.lerp_((r.to(running_var.dtype) ** -2 - eps) * (n / (n - 1)), momentum)
+        # kernels return r in float32 whatever x is; their stand-ins for tensors without numbers do not
+        variance = r.to(running_var.dtype) ** -2 - eps
+        move_statistics(running_mean, running_var, mean, variance, n, momentum)
     return y
 
 

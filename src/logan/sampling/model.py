@@ -11,13 +11,12 @@ from torch import Tensor, nn
 
 from logan import prior
 from logan.config import MAX_SEED, Config
-from logan.cs_gan import CSStep
 from logan.devices import choose_device
 from logan.errors import InputError
-from logan.latent import LatentStep, to_sphere
+from logan.latent import LatentMethod, to_sphere
 from logan.sampling import snapshot
 from logan.sampling.snapshot import Snapshot
-from logan.turns import move
+from logan.turns import Rules, move
 
 
 class Model:
@@ -143,7 +142,7 @@ def draw_latents(config: Config, n: int, source: torch.Generator, trunc: float =
     return to_sphere(z) if config.on_sphere() else z
 
 
-def evaluation_step(config: Config, steps: int) -> LatentStep | CSStep | None:
+def evaluation_step(config: Config, steps: int) -> LatentMethod | None:
     """The run's latent step with that many steps; None for 0.
 
     Raises:
@@ -156,9 +155,7 @@ def evaluation_step(config: Config, steps: int) -> LatentStep | CSStep | None:
         raise InputError(
             "--latent-steps needs a run that was trained with --latent gd, ngd or cs: this one has no step size"
         )
-    if isinstance(step, CSStep):
-        return replace(step, steps=steps, batch=config.game.batch)
-    return replace(step, steps=steps)
+    return replace(step, steps=steps).for_batch(config.game.batch)
 
 
 @torch.no_grad()
@@ -167,7 +164,7 @@ def generate(
     discriminator: nn.Module,
     z: Tensor,
     labels: Tensor | None,
-    step: LatentStep | CSStep | None,
+    step: LatentMethod | None,
     *,
     batch: int,
     seed: int,
@@ -183,7 +180,7 @@ def generate(
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(seed)  # a random subset of dimensions is the same one for every batch
             if step is not None:
-                part = move(generator, discriminator, part, given[0] if given else None, step).z
+                part = move(generator, discriminator, part, given[0] if given else None, Rules(latent=step)).z
             images = generator(part, *given).float()
         yield images
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -21,7 +21,9 @@ from logan.distributed import World
 from logan.errors import InputError
 from logan.fast import EngineName
 from logan.game import Game
-from logan.networks.checkpointing import Checkpointed
+from logan.networks.checkpointing import recompute_activations
+
+G = TypeVar("G", bound=Game)
 
 
 def choose_engine(name: EngineName | Literal["auto"], device: torch.device) -> EngineName:
@@ -141,31 +143,47 @@ def build(config: Config, data: Dataset | Mixture, world: World | None = None) -
         give_step_size(generator)
     for network in (generator, discriminator):
         network.to(device).to(memory_format=memory_format(config)).train()  # type: ignore[call-overload]
-        if isinstance(network, Checkpointed):
-            network.checkpointing = config.run.checkpointing
+    recompute_activations((generator, discriminator), config.run.checkpointing)
     g = config.game
-    game = Game(
+    adams = adam(generator, g.g_lr, g.adam_betas), adam(discriminator, g.d_lr, g.adam_betas)
+    engine = "plain" if config.run.checkpointing else choose_engine(config.run.engine, device)
+    game: Game = game_of(config, generator, discriminator, *adams, world, engine)
+    world.start_alike(
+        [*generator.parameters(), *generator.buffers(), *discriminator.parameters(), *discriminator.buffers()]
+    )
+    source = torch.Generator(device).manual_seed(config.run.seed)
+    return Parts(config, device, data, generator, discriminator, game, source, world)
+
+
+def game_of(
+    config: Config,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    g_optimiser: torch.optim.Optimizer,
+    d_optimiser: torch.optim.Optimizer,
+    world: World,
+    engine: EngineName,
+    kind: type[G] = Game,  # type: ignore[assignment]
+) -> G:
+    """The game that the config describes, as a :class:`~logan.game.Game` or a class of its kind."""
+    g = config.game
+    return kind(
         generator,
         discriminator,
-        adam(generator, g.g_lr, g.adam_betas),
-        adam(discriminator, g.d_lr, g.adam_betas),
+        g_optimiser,
+        d_optimiser,
         loss=losses.get(g.loss),
         latent=config.latent_step(),
         update=g.update,
         d_steps=g.d_steps,
         dynamics=config.game_dynamics(),
         autocast=None if g.precision == "float32" else torch.bfloat16,
-        engine="plain" if config.run.checkpointing else choose_engine(config.run.engine, device),
+        engine=engine,
         latent_every=config.latent.latent_every,
         latent_share=config.latent.latent_share,
         micro_batch=micro_batch(config, world.size),
         world=world,
     )
-    world.start_alike(
-        [*generator.parameters(), *generator.buffers(), *discriminator.parameters(), *discriminator.buffers()]
-    )
-    source = torch.Generator(device).manual_seed(config.run.seed)
-    return Parts(config, device, data, generator, discriminator, game, source, world)
 
 
 def without_gradients(config: Config, ranks: int) -> int:

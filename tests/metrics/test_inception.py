@@ -136,7 +136,6 @@ def refused(path: Path) -> str:
     return str(caught.value)
 
 
-@installed
 def test_missing_file_is_refused_and_it_says_where_to_get_it(tmp_path):
     message = refused(tmp_path / "none.pth")
     assert "does not exist" in message

@@ -43,14 +43,14 @@ class InceptionDetector:
         check: refuse a file that is not the published one. Tests pass False, with random weights in the same format.
 
     Raises:
-        InputError: torch-fidelity is not installed; the file is missing, damaged, or another one.
+        InputError: the file is missing, damaged, or another one; torch-fidelity is not installed.
     """
 
     name = "inception"
 
     def __init__(self, weights: str | os.PathLike[str] | None = None, *, check: bool = True) -> None:
-        network = inception_class()
         path = find_weights(None if weights is None else os.fspath(weights))
+        network = inception_class()
         content = path.read_bytes()
         self.sha256 = hashlib.sha256(content).hexdigest()
         if check and not self.sha256.startswith(SHA256_START):

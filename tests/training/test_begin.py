@@ -115,10 +115,10 @@ def test_impossible_numbers_of_threads(tmp_path, threads):
     assert f"--threads must be >= 0 and <= {max(256, os.cpu_count() or 1)}, not {threads}" in done.stderr
 
 
-def test_shares_are_said_where_there_is_no_terminal(monkeypatch, capsys):
+def test_fractions_are_said_where_there_is_no_terminal(monkeypatch, capsys):
     now = 0.0
     monkeypatch.setattr(watch.time, "monotonic", lambda: now)
-    show = watch.Watch(1).share("training a classifier")
+    show = watch.Watch(1).fraction_bar("training a classifier")
     for now in (0.0, 10.0, 40.0, 50.0, 80.0, 100.0):
         show(now / 100)
     assert capsys.readouterr().err.splitlines() == [

@@ -78,7 +78,7 @@ def score(
         names: of the protocols.
         steps: latent steps at evaluation.
         detector, weights, device: as :func:`logan.evaluation.protocols.prepare` takes them.
-        say, progress: told what goes on; ``progress(description)`` returns a callback for the share that is done.
+        say, progress: told what goes on; ``progress(description)`` returns a callback for the fraction that is done.
     """
     source = protocols.Source.of(results[0].entry.config)
     found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}

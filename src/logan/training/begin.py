@@ -68,10 +68,10 @@ def begin(
     ``until_the_end`` is given the folder's lock to hold. The other arguments are those of :func:`logan.train`.
     """
     warnings = config.check()
-    resumed = world.first_does(lambda: _resumed(config, outdir, desc, resume))
+    resumed = world.broadcast_result(lambda: _resumed(config, outdir, desc, resume))
     if resumed is not None:
         warnings += until_the_end.enter_context(lock.held(resumed, world))
-    data = world.all_do(lambda: training_data(config, None if quiet else track))
+    data = world.all_or_none(lambda: training_data(config, None if quiet else track))
     watch = Watch(config.run.kimg * 1000, quiet=quiet)
     measure = _scorer(config, data, watch, world) if measure is None else measure
     parts = build(config, data, world)
@@ -83,7 +83,7 @@ def begin(
         if resume not in (None, AUTO):
             start_from_snapshot(Path(resume), parts, average)
         name = folder.default_name(config) if desc is None else desc
-        path, progress = world.first_does(lambda: folder.create(outdir, name)), Progress()
+        path, progress = world.broadcast_result(lambda: folder.create(outdir, name)), Progress()
         warnings += until_the_end.enter_context(lock.held(path, world))
         if world.first:
             state.save(path / state.FILE_NAME, parts, average, progress)
@@ -117,13 +117,13 @@ def _resumed(config: Config, outdir: str | Path, desc: str | None, resume: str |
 def _scorer(config: Config, data: Dataset | Mixture, watch: Watch, world: World) -> Scorer:
     device = choose_device(world.device or config.run.device)
     with world.first_alone():  # the others find the classifier and the features in the cache
-        return Scorer(config, data, device, watch.say, watch.share("training a classifier"), world)
+        return Scorer(config, data, device, watch.say, watch.fraction_bar("training a classifier"), world)
 
 
 def _go_on(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress, list[str]]:
     """Put the state of the run into its parts, and drop what was written after it."""
     progress, inexact = state.load(path / state.FILE_NAME, parts, average)
-    parts.world.wait()  # until all have read what rank 0 is about to tidy
+    parts.world.barrier()  # until all have read what rank 0 is about to tidy
     if parts.world.first:
         folder.remove_partial_files(path)
         records.drop_after(path, progress.images)

@@ -33,7 +33,7 @@ def held(run: Path, world: World) -> Iterator[list[str]]:
         InputError: on every rank, if another process holds it.
     """
     with contextlib.ExitStack() as stack:
-        yield world.first_does(lambda: _take(run / FILE_NAME, stack))
+        yield world.broadcast_result(lambda: _take(run / FILE_NAME, stack))
 
 
 def _take(path: Path, stack: contextlib.ExitStack) -> list[str]:

@@ -97,9 +97,9 @@ def _play(run: Run, stop: Stop) -> None:
         snap = last or _crossed(p.images, images, cadence.tick * cadence.snap * 1000)
         if snap or _crossed(p.images, images, cadence.tick * 1000):
             _tick(run, snap)
-        if run.world.any(stop.requested) and not last:
+        if run.world.any_rank(stop.requested) and not last:
             _save_state(run)
-            run.world.wait()
+            run.world.barrier()
             run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with: logan train --resume {run.path}")
             raise KeyboardInterrupt
 
@@ -167,21 +167,21 @@ def _tick(run: Run, snap: bool) -> None:
             save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
         run.since_tick = (time.monotonic(), p.images)
         _save_state(run)
-        run.world.wait()
+        run.world.barrier()
     run.since_tick = (time.monotonic(), p.images)  # seconds and rate are of training, without pictures and scores
 
 
 def _means(run: Run) -> dict[str, float]:
     """Of what was reported since the last tick, over its steps and over the ranks."""
     names, counts = list(run.sums), run.progress.counts
-    means = run.world.mean([run.sums[name] for name in names])
+    means = run.world.all_reduce_mean([run.sums[name] for name in names])
     return {name: total.item() / counts[name] for name, total in zip(names, means, strict=True) if total is not None}
 
 
 def _snapshot(run: Run) -> dict[str, Any]:
     """Picture, snapshot and scores; all ranks compute, and rank 0 writes."""
     p, first = run.progress, run.world.first
-    run.world.check_alike([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
+    run.world.check_in_sync([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
     save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
     if first:
         save_snapshot(run.path, run.parts, run.average, p.images)
@@ -210,7 +210,7 @@ def _count_time(run: Run) -> None:
 
 def _save_state(run: Run) -> None:
     _count_time(run)
-    means = run.world.mean(list(run.sums.values()))
+    means = run.world.all_reduce_mean(list(run.sums.values()))
     run.progress.sums = {name: x.item() for name, x in zip(run.sums, means, strict=True) if x is not None}
     if run.world.first:
         state.save(run.path / state.FILE_NAME, run.parts, run.average, run.progress)

@@ -70,7 +70,7 @@ def begin(
     warnings = config.check()
     resumed = world.broadcast_result(lambda: _resumed(config, outdir, desc, resume))
     if resumed is not None:
-        warnings += until_the_end.enter_context(lock.held(resumed, world))
+        warnings += until_the_end.enter_context(lock.locked(resumed, world))
     data = world.all_or_none(lambda: training_data(config, None if quiet else track))
     watch = Watch(config.run.kimg * 1000, quiet=quiet)
     measure = _scorer(config, data, watch, world) if measure is None else measure
@@ -84,7 +84,7 @@ def begin(
             start_from_snapshot(Path(resume), parts, average)
         name = folder.default_name(config) if desc is None else desc
         path, progress = world.broadcast_result(lambda: folder.create(outdir, name)), Progress()
-        warnings += until_the_end.enter_context(lock.held(path, world))
+        warnings += until_the_end.enter_context(lock.locked(path, world))
         if world.first:
             state.save(path / state.FILE_NAME, parts, average, progress)
     if world.first:

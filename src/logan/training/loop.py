@@ -194,10 +194,10 @@ def _scores(run: Run) -> dict[str, float | None]:
     scores = take_scores(run.measure, run.parts, run.average)
     if not run.world.first:
         return {}
-    measure: records.Measure = (None, None, None)
+    yardstick = records.UNKNOWN
     if isinstance(run.measure, Scorer):
-        measure = run.measure.write(run.path, run.progress.images, run.progress.steps, run.progress.seconds)
-    records.keep_best(run.path, run.progress.images, scores, measure)
+        yardstick = run.measure.write(run.path, run.progress.images, run.progress.steps, run.progress.seconds)
+    records.keep_best(run.path, run.progress.images, scores, yardstick)
     return {k: v if math.isfinite(v) else None for k, v in scores.items()}
 
 

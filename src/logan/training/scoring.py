@@ -76,9 +76,9 @@ class Scorer:
             generator, discriminator, z, labels, self.step, batch=self.batch, seed=seed, device=self.device
         )
 
-    def write(self, run: Path, images: int, steps: int, seconds: float) -> records.Measure:
+    def write(self, run: Path, images: int, steps: int, seconds: float) -> records.Yardstick:
         """Append what the last call found to the run's ``metric-….jsonl``; returns by what it was measured."""
-        measure: records.Measure = (None, None, None)
+        yardstick = records.UNKNOWN
         for record in self.evaluator.last.values():
             where = {"in_training": True, "images": images, "kimg": images / 1000, "steps": steps, "seconds": seconds}
             how = {
@@ -89,5 +89,5 @@ class Scorer:
                 "split": "train",
             }
             records.append(run, record | how | where)
-            measure = records.measure_of(record | how)
-        return measure
+            yardstick = records.yardstick_of(record | how)
+        return yardstick

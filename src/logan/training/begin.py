@@ -22,7 +22,20 @@ from logan.training.resume import AUTO, check_same_settings, latest, resumed_fol
 from logan.training.scoring import Scorer
 from logan.training.setup import Parts, build, training_data
 from logan.training.state import Progress
+from logan.training.stopwatch import Stopwatch
 from logan.training.watch import Watch, track
+
+
+@dataclass(frozen=True)
+class Request:
+    """What :func:`logan.train` was asked for; the attributes are its arguments."""
+
+    config: Config
+    outdir: str | Path
+    desc: str | None
+    resume: str | Path | None
+    measure: Measure | None
+    quiet: bool
 
 
 @dataclass
@@ -38,7 +51,7 @@ class Run:
     log: folder.StatsLog | None = None
     """None where another rank writes it."""
     sums: dict[str, Tensor] = field(default_factory=dict)
-    since_tick: tuple[float, int] = (0.0, 0)
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     @property
     def config(self) -> Config:
@@ -53,27 +66,19 @@ class Run:
         return self.config.run.kimg * 1000
 
 
-def begin(
-    config: Config,
-    outdir: str | Path,
-    desc: str | None,
-    resume: str | Path | None,
-    measure: Measure | None,
-    quiet: bool,
-    world: World,
-    until_the_end: ExitStack,
-) -> Run:
+def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     """Everything before the first step; a new folder is made only when nothing can be wrong any more.
 
-    ``until_the_end`` is given the folder's lock to hold. The other arguments are those of :func:`logan.train`.
+    ``until_the_end`` is given the folder's lock to hold.
     """
+    config, resume, quiet = request.config, request.resume, request.quiet
     warnings = config.check()
-    resumed = world.broadcast_result(lambda: _resumed(config, outdir, desc, resume))
+    resumed = world.broadcast_result(lambda: _resumed(request))
     if resumed is not None:
         warnings += until_the_end.enter_context(lock.locked(resumed, world))
     data = world.all_or_none(lambda: training_data(config, None if quiet else track))
     watch = Watch(config.run.kimg * 1000, quiet=quiet)
-    measure = _scorer(config, data, watch, world) if measure is None else measure
+    measure = _scorer(config, data, watch, world) if request.measure is None else request.measure
     parts = build(config, data, world)
     average = AveragedGenerator(parts.generator, config.game.ema_kimg)
     if resumed is not None:
@@ -82,8 +87,8 @@ def begin(
     else:
         if resume not in (None, AUTO):
             start_from_snapshot(Path(resume), parts, average)
-        name = folder.default_name(config) if desc is None else desc
-        path, progress = world.broadcast_result(lambda: folder.create(outdir, name)), Progress()
+        name = folder.default_name(config) if request.desc is None else request.desc
+        path, progress = world.broadcast_result(lambda: folder.create(request.outdir, name)), Progress()
         warnings += until_the_end.enter_context(lock.locked(path, world))
         if world.first:
             state.save(path / state.FILE_NAME, parts, average, progress)
@@ -106,11 +111,14 @@ def begin(
     return run
 
 
-def _resumed(config: Config, outdir: str | Path, desc: str | None, resume: str | Path | None) -> Path | None:
+def _resumed(request: Request) -> Path | None:
     """The run folder to go on with, if these settings may; None to begin one."""
-    path = latest(outdir, config, desc) if resume == AUTO else resumed_folder(resume)
+    if request.resume == AUTO:
+        path = latest(request.outdir, request.config, request.desc)
+    else:
+        path = resumed_folder(request.resume)
     if path is not None:
-        check_same_settings(folder.read_options(path), config, path)
+        check_same_settings(folder.read_options(path), request.config, path)
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +17,7 @@ from logan.distributed import World
 from logan.evaluation import records
 from logan.report.curves import save_curves
 from logan.training import folder, state
-from logan.training.begin import Run, begin
+from logan.training.begin import Request, Run, begin
 from logan.training.interrupts import Stop, interrupts
 from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
@@ -65,7 +64,8 @@ def train(
     world = World() if world is None else world
     config.check()  # the number of threads, before it is set
     with cpu_threads(config.run.threads), interrupts() as stop, ExitStack() as until_the_end:
-        run = begin(config, outdir, desc, resume, measure, quiet or not world.first, world, until_the_end)
+        request = Request(config, outdir, desc, resume, measure, quiet or not world.first)
+        run = begin(request, world, until_the_end)
         if run.progress.images >= run.total:
             run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger --kimg")
             return run.path
@@ -85,7 +85,7 @@ def _play(run: Run, stop: Stop) -> None:
     stop.at_once = False
     stream = run.parts.reals(p.images)
     images = run.config.game.batch * game.real_batches_per_step
-    run.since_tick = (time.monotonic(), p.images)
+    run.stopwatch.start(p.images)
     while p.images < run.total:
         turn = game.step(lambda: next(stream), run.parts.latents) if probe is None else _look(run, probe, stream)
         p.images += images
@@ -98,6 +98,7 @@ def _play(run: Run, stop: Stop) -> None:
         if snap or _crossed(p.images, images, cadence.tick * 1000):
             _tick(run, snap)
         if run.world.any_rank(stop.requested) and not last:
+            p.seconds += run.stopwatch.read(p.images).seconds
             _save_state(run)
             run.world.barrier()
             run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with: logan train --resume {run.path}")
@@ -128,7 +129,7 @@ def _look(run: Run, probe: Probe, stream: Iterator[tuple[Tensor, Tensor | None]]
     run.progress.probes += probe.take()
     spent = probe.take_seconds()
     run.progress.probe_seconds += spent
-    run.since_tick = (run.since_tick[0] + spent, run.since_tick[1])
+    run.stopwatch.leave_out(spent)
     return turn
 
 
@@ -140,18 +141,16 @@ def _crossed(images: int, step: int, length: int) -> bool:
 def _tick(run: Run, snap: bool) -> None:
     """Write a line of the log; with ``snap``, pictures, snapshot, scores and state."""
     p = run.progress
-    started, images_before = run.since_tick
-    seconds = max(time.monotonic() - started, 1e-9)
-    _count_time(run)
-    rate = (p.images - images_before) / seconds
+    lap = run.stopwatch.read(p.images)
+    p.seconds += lap.seconds
     record: dict[str, Any] = {
         "tick": p.ticks,
         "kimg": p.images / 1000,
         "steps": p.steps,
         **_means(run),
-        "images_per_second": rate,
+        "images_per_second": lap.images_per_second,
         "seconds": p.seconds,
-        "seconds_left": max(0.0, (run.total - p.images) / rate),
+        "seconds_left": max(0.0, (run.total - p.images) / lap.images_per_second),
     }
     if p.probes:
         record |= {"probe": p.probes, "probe_seconds": p.probe_seconds}
@@ -165,10 +164,9 @@ def _tick(run: Run, snap: bool) -> None:
     if snap:
         if run.world.first:
             save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
-        run.since_tick = (time.monotonic(), p.images)
         _save_state(run)
         run.world.barrier()
-    run.since_tick = (time.monotonic(), p.images)  # seconds and rate are of training, without pictures and scores
+    run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
 
 
 def _means(run: Run) -> dict[str, float]:
@@ -201,15 +199,7 @@ def _scores(run: Run) -> dict[str, float | None]:
     return {k: v if math.isfinite(v) else None for k, v in scores.items()}
 
 
-def _count_time(run: Run) -> None:
-    """Add the time since the last tick to the run's."""
-    now = time.monotonic()
-    run.progress.seconds += now - run.since_tick[0]
-    run.since_tick = (now, run.since_tick[1])
-
-
 def _save_state(run: Run) -> None:
-    _count_time(run)
     means = run.world.all_reduce_mean(list(run.sums.values()))
     run.progress.sums = {name: x.item() for name, x in zip(run.sums, means, strict=True) if x is not None}
     if run.world.first:

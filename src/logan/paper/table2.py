@@ -24,7 +24,7 @@ PUBLISHED = (
     ("CS-GAN (Wu et al. 2019)", "B", "23.1 ± 0.5", "7.80 ± 0.05"),
     ("LOGAN (NGD) (Wu et al. 2019)", "not stated; B by its likeness to CS-GAN", "17.7 ± 0.4", "8.67 ± 0.05"),
 )
-"""Table 2, and the protocol of each number (REFERENCE: the papers and their code)."""
+"""Table 2, and the protocol of each number: see :data:`logan.evaluation.protocols.PROTOCOLS`."""
 
 
 @dataclass(frozen=True)

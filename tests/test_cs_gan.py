@@ -1,4 +1,4 @@
-"""CS-GAN's latent steps against closed forms and finite differences, in float64 (REFERENCE.md 1.3 and 1.4)."""
+"""CS-GAN's latent steps against closed forms and finite differences, in float64 (deepmind-research/cs_gan: utils.py, gan.py)."""
 
 import copy
 import math
@@ -111,7 +111,7 @@ def test_penalty_is_on_the_distance_from_the_raw_draw():
 
 
 def test_penalty_identity():
-    """REFERENCE.md 1.4: a constant, and the move on the sphere weighted by the length of the draw."""
+    """As :class:`CSStep` says: a constant, and the move on the sphere weighted by the length of the draw."""
     f, _ = linear(128)
     z = torch.randn(64, 128, dtype=F64)
     moved = STEP(f, z, LOG_STEP)

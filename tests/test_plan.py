@@ -96,13 +96,14 @@ def test_a_batch_in_parts_holds_the_gradients_of_earlier_parts_too(update):
         measured = measure(config_of([*args, "--latent", method]), "recorded", plan)["bytes"]
         assert plan.bytes(4, method) == pytest.approx(measured, rel=0.15)
         assert plan.bytes(4, method) > 1.2 * cost.bytes(4)
-    plan = replace(plan, share=10_000)
+    plan = replace(plan, local_batch=10_000)
     room = (plan.bytes(5000, "ngd") + sum(plan.resident.values())) / 2**30
     assert plan.largest_batch(room, "ngd", spare=0.0) == 5000
-    assert plan.largest_batch(room, "ngd", spare=0.0) < replace(plan, share=5001).largest_batch(room, "ngd", spare=0.0)
+    larger = replace(plan, local_batch=5001)
+    assert plan.largest_batch(room, "ngd", spare=0.0) < larger.largest_batch(room, "ngd", spare=0.0)
 
 
-def test_a_latent_step_now_and_then_costs_its_share():
+def test_a_latent_step_now_and_then_costs_its_part():
     plain, always, sometimes = (
         planning.make(config_of([*SMALL, *more])).costs[method]
         for more, method in (([], "none"), ([], "ngd"), (["--latent-every", "4"], "ngd"))

@@ -68,7 +68,7 @@ class Game:
         memory: what ``dynamics`` keeps between steps; part of a run's state.
         micro_batch: samples that are in memory at a time; the gradients of a larger batch are accumulated
             (:mod:`logan.accumulation`). None for the whole batch.
-        world: the ranks that play together, each on its share of the batch. Gradients are averaged over them, and batch norm
+        world: the ranks that play together, each on its slice of the batch. Gradients are averaged over them, and batch norm
             in training mode normalises over all of them (:mod:`logan.distributed`).
     """
 

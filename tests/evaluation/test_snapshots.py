@@ -58,6 +58,6 @@ def test_all_metrics_must_have_been_scored(scored):
 
 def test_progress_comes_to_its_end(scored):
     path, model, _ = scored
-    shares = []
-    snapshots.score(path, model, evaluator_of(PROTOCOL), PROTOCOL, batch=8, progress=shares.append)
-    assert shares == pytest.approx([0.4, 0.8, 1.0])
+    fractions = []
+    snapshots.score(path, model, evaluator_of(PROTOCOL), PROTOCOL, batch=8, progress=fractions.append)
+    assert fractions == pytest.approx([0.4, 0.8, 1.0])

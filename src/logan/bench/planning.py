@@ -92,25 +92,25 @@ class Plan:
         parameters: of G and D.
         resident: bytes by part that are there between steps.
         costs: by latent method: ``none``, and the run's own.
-        share: images of the batch that are a device's.
+        local_batch: images of the batch that are a device's.
     """
 
     config: Config
     parameters: tuple[int, int]
     resident: dict[str, int]
     costs: dict[str, StepCost]
-    share: int
+    local_batch: int
 
     def bytes(self, batch: int, method: str) -> int:
-        """The most at any moment of a step with ``batch`` images of the device's share in memory at a time."""
-        return self.costs[method].bytes(batch, in_parts=batch < self.share)
+        """The most at any moment of a step with ``batch`` images of the device's part in memory at a time."""
+        return self.costs[method].bytes(batch, in_parts=batch < self.local_batch)
 
     def largest_batch(self, gib: float, method: str, spare: float = 0.1) -> int:
         """Images that fit into a device's memory at a time, with a share of it left to kernels and fragments; 0 for none."""
         room = gib * 2**30 * (1 - spare) - sum(self.resident.values())
         cost = self.costs[method]
         whole = _most(lambda batch: cost.bytes(batch) <= room)
-        return whole if whole >= self.share else _most(lambda batch: cost.bytes(batch, in_parts=True) <= room)
+        return whole if whole >= self.local_batch else _most(lambda batch: cost.bytes(batch, in_parts=True) <= room)
 
     def images_per_second(self, peak: float, method: str, utilisation: float, devices: int) -> float:
         """Real images per second at a share of ``peak`` operations per second, on that many devices."""

@@ -107,7 +107,7 @@ def measure(
     config_of: Callable[[str], Config],
     variants: Sequence[Variant],
     seconds: float,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float], None] = lambda fraction: None,
 ) -> dict[str, Any]:
     """Costs of all variants; each round plays every variant once, in random order, so that a slow moment hits all.
 
@@ -115,7 +115,7 @@ def measure(
         config_of: latent method to the settings of the run.
         variants: what to time.
         seconds: how long to measure, warming up and counting not included.
-        progress: called with the share that is done.
+        progress: called with the fraction that is done.
 
     Returns:
         ``{"machine": …, "costs": [Cost as dict, …]}``, for JSON.

@@ -116,7 +116,7 @@ def _step(args: Sequence[str]) -> int:
             lambda latent: _with_latent(given.config(), latent),
             variants,
             given.seconds,
-            lambda share: bar.update(task, completed=share),
+            lambda fraction: bar.update(task, completed=fraction),
         )
     result = {"preset": given.preset, "batch": given.game.batch, "settings": given.config().to_dict(), **result}
     _print_costs(result)

@@ -82,7 +82,7 @@ def main(args: Sequence[str]) -> int:
         weights=given.detector_weights or (config.scores.detector_weights if given.detector is None else None),
         device=choose_device(given.device),
         say=watch.say,
-        progress=watch.share("training a classifier"),
+        progress=watch.fraction_bar("training a classifier"),
     )
     out = Path(given.out).expanduser()
     out.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def main(args: Sequence[str]) -> int:
     for name, model in models.items():
         if len(levels[name]) < len(given.levels):
             watch.say(f"{name}: one point, at s = 1, since latents on the unit sphere have no truncation")
-        show = watch.share(f"{name}: {len(levels[name])} levels of {given.n:,} images")
+        show = watch.fraction_bar(f"{name}: {len(levels[name])} levels of {given.n:,} images")
         for i, s in enumerate(levels[name]):
             scores = evaluator(_drawer(model, s, given), seed=given.seed)
             curves.setdefault(name, []).append(Point(s, scores[f"fid{count}"], scores[f"is{count}"]))

@@ -197,7 +197,7 @@ class _Progress:
         self._watch.say(message)
 
     def bar(self, description: str) -> Any:
-        return self._watch.share(description)
+        return self._watch.fraction_bar(description)
 
     def result(self, name: str, scores: dict[str, float]) -> None:
         print(f"{name}: " + "  ".join(f"{k} {v:.4g}" for k, v in scores.items()))

@@ -123,8 +123,8 @@ def _device(given: PlanArguments) -> Device:
 def _figures(given: PlanArguments, config: Config, device: Device, plan: Plan) -> dict[str, Any]:
     g = config.game
     peak = getattr(device, g.precision) * 1e12
-    share = g.batch // given.gpus
-    in_parts = min(g.batch_gpu or share, share)
+    local_batch = g.batch // given.gpus
+    in_parts = min(g.batch_gpu or local_batch, local_batch)
     step_images = g.batch * g.d_steps
     methods = {}
     for method, cost in plan.costs.items():
@@ -137,7 +137,7 @@ def _figures(given: PlanArguments, config: Config, device: Device, plan: Plan) -
             "step_gib": plan.bytes(in_parts, method) / 2**30,
             "total_gib": (plan.bytes(in_parts, method) + sum(plan.resident.values())) / 2**30,
             "largest_batch_per_device": fits,
-            "batch_gpu": max((d for d in range(1, min(share, fits) + 1) if share % d == 0), default=0),
+            "batch_gpu": max((d for d in range(1, min(local_batch, fits) + 1) if local_batch % d == 0), default=0),
             "images_per_second": rate,
             "seconds_per_step": step_images / rate,
             "days": given.steps * step_images / rate / 86400,

@@ -132,8 +132,8 @@ def _train(given: TrainArguments, config: Config) -> None:
 
     with World.joined(config.run.device) as world:
         # Every machine's torchrun counts its own workers' failures: the count may be 0 where rank 0 is.
-        restarted = world.any(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0)
-        own = world.first_does(lambda: _own_run(given)) if restarted else None
+        restarted = world.any_rank(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0)
+        own = world.broadcast_result(lambda: _own_run(given)) if restarted else None
         resume = given.resume if own is None else own  # else: it died before there was one, so begin as the first time
         path = train(config, outdir=given.outdir, desc=given.desc, resume=resume, world=world)
         if world.first:

@@ -148,7 +148,7 @@ def read_points(run: Path, kimg: float = math.inf) -> list[dict[str, Any]]:
     known = records.measured(run)
     for path in sorted(run.glob("metric-*.jsonl")):
         for r in records.read(run, path.stem.removeprefix("metric-")):
-            if r.get("in_training") and r["images"] in known and records.measure_of(r) == known[r["images"]][1]:
+            if r.get("in_training") and r["images"] in known and records.yardstick_of(r) == known[r["images"]][1]:
                 point = points.setdefault(
                     r["images"], {k: r[k] for k in ("images", "steps", "seconds")} | {"scores": {}}
                 )

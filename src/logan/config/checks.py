@@ -104,15 +104,15 @@ def check_ranks(config: Config, size: int) -> None:
     g = config.game
     if g.batch % size:
         raise InputError(f"--batch {g.batch} cannot be shared by {size} ranks evenly; pass a multiple of {size}")
-    share = g.batch // size
-    if g.batch_gpu is not None and share % g.batch_gpu:
+    local_batch = g.batch // size
+    if g.batch_gpu is not None and local_batch % g.batch_gpu:
         raise InputError(
-            f"--batch-gpu {g.batch_gpu} does not divide the {share} images of a rank's share of --batch {g.batch}"
+            f"--batch-gpu {g.batch_gpu} does not divide the {local_batch} images of a rank's share of --batch {g.batch}"
         )
-    in_parts = size > 1 or (g.batch_gpu is not None and g.batch_gpu < share)
+    in_parts = size > 1 or (g.batch_gpu is not None and g.batch_gpu < local_batch)
     if in_parts:
         try:
-            check_share(config.latent.latent_share, min(share, g.batch_gpu or share))
+            check_share(config.latent.latent_share, min(local_batch, g.batch_gpu or local_batch))
         except ValueError as error:
             raise InputError(f"{error}; pass another --latent-share, --batch-gpu or --batch") from None
     if in_parts and isinstance(config.game_dynamics(), Adjustment):

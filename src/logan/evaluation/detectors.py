@@ -54,7 +54,7 @@ def get(
     *,
     device: torch.device | str = "cpu",
     say: Callable[[str], None] = lambda message: None,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float], None] = lambda fraction: None,
 ) -> Detector:
     """The detector, on the CPU.
 
@@ -65,7 +65,7 @@ def get(
             own digits it comes with the package).
         device: on which a classifier is trained.
         say: told what takes long.
-        progress: called with the share of the classifier's training that is done.
+        progress: called with the fraction of the classifier's training that is done.
 
     Raises:
         InputError: see :func:`check`.

@@ -36,7 +36,7 @@ class Evaluator:
         detector, reference: for images; None for mixtures.
         mixture: for mixtures; None for images.
         splits: of the Inception Score.
-        gather: from the numbers (n_r, …) of this rank's share of the images to those of all; one rank has them all.
+        gather: from the numbers (n_r, …) of this rank's images to those of all; one rank has them all.
         last: what the last call found, by metric, with detector, counts and seconds: the records of ``metric-….jsonl``.
     """
 

@@ -105,7 +105,7 @@ def prepare(
     weights: str | None = None,
     device: torch.device,
     say: Any = lambda message: None,
-    progress: Any = lambda share: None,
+    progress: Any = lambda fraction: None,
 ) -> Evaluator:
     """An evaluator with its detector and its real features, ready to score; everything that can be missing is found here.
 

@@ -112,7 +112,7 @@ def train_classifier(
     classes: int,
     *,
     device: torch.device | str = "cpu",
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float], None] = lambda fraction: None,
 ) -> ClassifierDetector:
     """Train one, the same every time on one machine: seeded, and on one CPU thread, since sums depend on their number.
 
@@ -123,7 +123,7 @@ def train_classifier(
         labels: int64 (N,).
         classes: K ≥ 2.
         device: what computes. The images stay where they are.
-        progress: called with the share that is done.
+        progress: called with the fraction that is done.
 
     Returns:
         The detector, on the CPU.

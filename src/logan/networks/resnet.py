@@ -92,7 +92,7 @@ class ResnetGenerator(Generator, Checkpointed):
             if isinstance(module, ClassBatchNorm):
                 module.begin()
         if style.normed_g and spec.spectral_norm is not False:
-            # not on what stands for a class (Brock et al.'s generator; REFERENCE 2.2)
+            # not on what stands for a class (BigGAN-PyTorch, BigGAN.py: which_embedding of its Generator)
             add_spectral_norm(self, style.eps[1], without=[m for m in self.modules() if isinstance(m, nn.Embedding)])
 
     def _conditions(self, spec: Spec, style: Style, slots: int) -> tuple[int, MakeNorm]:

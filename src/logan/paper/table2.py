@@ -24,7 +24,7 @@ PUBLISHED = (
     ("CS-GAN (Wu et al. 2019)", "B", "23.1 ± 0.5", "7.80 ± 0.05"),
     ("LOGAN (NGD) (Wu et al. 2019)", "not stated; B by its likeness to CS-GAN", "17.7 ± 0.4", "8.67 ± 0.05"),
 )
-"""Table 2, and the protocol of each number (REFERENCE: the papers and their code)."""
+"""Table 2, and the protocol of each number: see :data:`logan.evaluation.protocols.PROTOCOLS`."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def score(
         names: of the protocols.
         steps: latent steps at evaluation.
         detector, weights, device: as :func:`logan.evaluation.protocols.prepare` takes them.
-        say, progress: told what goes on; ``progress(description)`` returns a callback for the share that is done.
+        say, progress: told what goes on; ``progress(description)`` returns a callback for the fraction that is done.
     """
     source = protocols.Source.of(results[0].entry.config)
     found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}

@@ -104,14 +104,14 @@ class Parts:
     world: World = field(default_factory=World)
 
     def latents(self, n: int) -> Tensor:
-        """n fresh latents, (n, d): this rank's share of those that all ranks draw alike.
+        """n fresh latents, (n, d): this rank's slice of those that all ranks draw alike.
 
         So a run's random state is one, however many ranks there are, and may go on with another number of them.
         """
         drawn = prior.draw(
             self.config.networks.prior, n * self.world.size, self.config.networks.latent_dim, self.random
         )
-        return drawn[self.world.share(len(drawn))]
+        return drawn[self.world.own_slice(len(drawn))]
 
     def reals(self, start: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Real batches from the ``start``-th image on, without labels unless the networks want them."""
@@ -124,7 +124,7 @@ class Parts:
             device=self.device,
             mirror=c.data.mirror,
             workers=c.data.workers,
-            share=self.world.share(c.game.batch),
+            own=self.world.own_slice(c.game.batch),
         )
         order = memory_format(c)
         for images, labels in stream:
@@ -148,7 +148,7 @@ def build(config: Config, data: Dataset | Mixture, world: World | None = None) -
     adams = adam(generator, g.g_lr, g.adam_betas), adam(discriminator, g.d_lr, g.adam_betas)
     engine = "plain" if config.run.checkpointing else choose_engine(config.run.engine, device)
     game: Game = game_of(config, generator, discriminator, *adams, world, engine)
-    world.start_alike(
+    world.broadcast_tensors(
         [*generator.parameters(), *generator.buffers(), *discriminator.parameters(), *discriminator.buffers()]
     )
     source = torch.Generator(device).manual_seed(config.run.seed)
@@ -197,6 +197,6 @@ def without_gradients(config: Config, ranks: int) -> int:
 
 
 def micro_batch(config: Config, ranks: int) -> int | None:
-    """``batch_gpu`` where it is less than a rank's share of the batch; None for the share in one piece."""
+    """``batch_gpu`` where it is less than a rank's own part of the batch; None for that part in one piece."""
     size = config.game.batch_gpu
     return None if size is None or size >= config.game.batch // ranks else size

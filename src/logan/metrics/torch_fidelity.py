@@ -83,7 +83,7 @@ def inception_class() -> Any:
     """
     if not _enter_package():
         raise InputError(
-            "--detector inception needs torch-fidelity, the extra 'inception': pip install --no-deps torch-fidelity "
+            "`detector` inception needs torch-fidelity, the extra 'inception': pip install --no-deps torch-fidelity "
             "(its torchvision is not needed, and might bring another torch)"
         )
     module = importlib.import_module(f"{NAME}.feature_extractor_inceptionv3")

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from logan.config import Config
 from logan.data import Dataset, Mixture
-from logan.devices import choose_device
+from logan.devices import choose_device, cpu_threads
 from logan.distributed import World
 from logan.evaluation import records
 from logan.training import folder, job, lock, state
 from logan.training.averaging import AveragedGenerator
 from logan.training.outputs import Measure
-from logan.training.resume import AUTO, check_same_settings, latest, resumed_folder, start_from_snapshot
+from logan.training.resume import AUTO, run_to_go_on_with, start_from_snapshot
 from logan.training.scoring import Scorer
 from logan.training.setup import Parts, build, training_data
 from logan.training.state import Progress
@@ -67,8 +67,9 @@ def begin(
 
     ``until_the_end`` is given the folder's lock to hold. The other arguments are those of :func:`logan.train`.
     """
-    warnings = config.check()
-    resumed = world.first_does(lambda: _resumed(config, outdir, desc, resume))
+    warnings, name = world.all_do(lambda: (config.check(world.size), folder.run_name(config, desc)))
+    until_the_end.enter_context(cpu_threads(config.run.threads))
+    resumed = world.first_does(lambda: run_to_go_on_with(config, outdir, desc, resume))
     if resumed is not None:
         warnings += until_the_end.enter_context(lock.held(resumed, world))
     data = world.all_do(lambda: training_data(config, None if quiet else track))
@@ -82,7 +83,6 @@ def begin(
     else:
         if resume not in (None, AUTO):
             start_from_snapshot(Path(resume), parts, average)
-        name = folder.default_name(config) if desc is None else desc
         path, progress = world.first_does(lambda: folder.create(outdir, name)), Progress()
         warnings += until_the_end.enter_context(lock.held(path, world))
         if world.first:
@@ -104,14 +104,6 @@ def begin(
     elif resume not in (None, AUTO):
         watch.say(f"starting from the weights of {resume}")
     return run
-
-
-def _resumed(config: Config, outdir: str | Path, desc: str | None, resume: str | Path | None) -> Path | None:
-    """The run folder to go on with, if these settings may; None to begin one."""
-    path = latest(outdir, config, desc) if resume == AUTO else resumed_folder(resume)
-    if path is not None:
-        check_same_settings(folder.read_options(path), config, path)
-    return path
 
 
 def _scorer(config: Config, data: Dataset | Mixture, watch: Watch, world: World) -> Scorer:

@@ -23,7 +23,7 @@ BLOCKS = ["--preset", "imagenet128-sngan", "--update", "simultaneous", "--d-step
 
 
 def config_of(args):
-    return read_arguments(args).config()
+    return read_arguments(args).config
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,7 @@ def test_impossible_settings(flags, message, capsys, tmp_path):
 
 
 def test_a_run_without_latent_step_has_none_at_evaluation():
-    with pytest.raises(InputError, match="--latent gd, ngd or cs"):
+    with pytest.raises(InputError, match="`latent` gd, ngd or cs"):
         sampling.evaluation_step(presets.get("digits", "none"), 3)
 
 

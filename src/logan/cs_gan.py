@@ -15,6 +15,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from logan.errors import InputError
 from logan.latent import Moved, Scores, StopGradient, ascend, to_sphere, working_copy
 from logan.losses import Loss, non_saturating
 
@@ -57,12 +58,12 @@ class CSStep:
 
     def __post_init__(self) -> None:
         if not (isinstance(self.steps, int) and self.steps >= 1):
-            raise ValueError(f"steps must be a whole number >= 1, not {self.steps!r}")
+            raise InputError(f"`steps` must be a whole number >= 1, not {self.steps!r}")
         if not (self.penalty >= 0 and math.isfinite(self.penalty)):
-            raise ValueError(f"penalty must be >= 0, not {self.penalty}")
+            raise InputError(f"`penalty` must be >= 0, not {self.penalty}")
         for name, known in (("stop_gradient", get_args(StopGradient)), ("penalty_in", ("generator", "both"))):
             if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+                raise InputError(f"`{name}` must be one of {', '.join(known)}, not {getattr(self, name)!r}")
 
     def of(self, generator: nn.Module) -> Callable[[Scores, Tensor], Moved]:
         """The step with a generator's learned size, to be called like a :class:`~logan.latent.LatentStep`.

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from logan.accumulation import in_parts, over_ranks
 from logan.distributed import World, across
 from logan.dynamics import Adjustment, Dynamics, UpdateRule
+from logan.errors import InputError
 from logan.fast import EngineName
 from logan.latent import LatentMethod
 from logan.losses import Loss, hinge
@@ -94,34 +95,20 @@ class Game:
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineName):
-            raise ValueError(f"engine is one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
-        if self.latent_every < 1:
-            raise ValueError(f"latent_every must be >= 1, not {self.latent_every}")
-        if not 0 < self.latent_share <= 1:
-            raise ValueError(f"latent_share must be in (0, 1], not {self.latent_share}")
-        if self.update not in ("simultaneous", "alternating"):
-            raise ValueError(f"update is 'simultaneous' or 'alternating', not {self.update!r}")
-        if self.d_steps < 1:
-            raise ValueError(f"d_steps must be >= 1, not {self.d_steps}")
-        if self.update == "simultaneous" and self.d_steps != 1:
-            raise ValueError(f"d_steps={self.d_steps} needs update='alternating': simultaneous updates are one to one")
-        if self.dynamics is not None and not isinstance(self.dynamics, Adjustment | UpdateRule):
-            raise ValueError(
-                f"dynamics is a method such as logan.dynamics.SGA(), not {self.dynamics!r}; see logan.dynamics.create"
-            )
+            raise InputError(f"`engine` is one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
         if self.latent is not None and not isinstance(self.latent, LatentMethod):
-            raise ValueError(f"latent is a step such as logan.LatentStep('ngd'), or None, not {self.latent!r}")
+            raise InputError(f"`latent` is a step such as logan.LatentStep('ngd'), or None, not {self.latent!r}")
+        check_rules(
+            update=self.update,
+            d_steps=self.d_steps,
+            dynamics=self.dynamics,
+            latent_every=self.latent_every,
+            latent_share=self.latent_share,
+            micro_batch=self.micro_batch,
+            ranks=self.world.size,
+        )
         _check_owner("g_optimiser", self.g_optimiser, "generator", self.generator)
         _check_owner("d_optimiser", self.d_optimiser, "discriminator", self.discriminator)
-        if self.update == "alternating" and self.dynamics is not None:
-            raise ValueError("dynamics needs update='simultaneous': it adjusts both players' gradients at one point")
-        if self.micro_batch is not None and self.micro_batch < 1:
-            raise ValueError(f"micro_batch must be >= 1, not {self.micro_batch}")
-        if isinstance(self.dynamics, Adjustment) and (self.micro_batch is not None or self.world.size > 1):
-            raise ValueError(
-                "an adjustment of the gradients needs the whole batch in one piece: products of a Jacobian and a gradient are "
-                "not means over parts of the batch"
-            )
 
     @property
     def rules(self) -> Rules:
@@ -219,18 +206,49 @@ class Game:
         return self._engine.play(turn, inputs, rules)
 
 
-def check_share(share: float, part: int) -> None:
-    """Refuse a share that is no whole number of a part's latents (ValueError)."""
-    if abs(share * part - round(share * part)) > 1e-9:
-        raise ValueError(
-            f"a latent share of {share:g} is no whole number of the {part} samples that are in memory at a time"
+def check_rules(
+    *,
+    update: str,
+    d_steps: int,
+    dynamics: Dynamics | None,
+    latent_every: int,
+    latent_share: float,
+    micro_batch: int | None,
+    ranks: int,
+) -> None:
+    """Refuse what no :class:`Game` can be played by; the arguments are its attributes, and the size of its world.
+
+    Raises:
+        InputError: naming the attribute.
+    """
+    if update not in ("simultaneous", "alternating"):
+        raise InputError(f"`update` is 'simultaneous' or 'alternating', not {update!r}")
+    for name, value in (("d_steps", d_steps), ("latent_every", latent_every), ("micro_batch", micro_batch)):
+        if value is not None and value < 1:
+            raise InputError(f"`{name}` must be >= 1, not {value}")
+    if not 0 < latent_share <= 1:
+        raise InputError(f"`latent_share` must be in (0, 1], not {latent_share}")
+    if update == "simultaneous" and d_steps != 1:
+        raise InputError(f"`d_steps` {d_steps} needs `update` alternating: simultaneous updates are one to one")
+    if update == "alternating" and dynamics is not None:
+        raise InputError("`dynamics` needs `update` simultaneous: it adjusts both gradients at one point")
+    if isinstance(dynamics, Adjustment) and (micro_batch is not None or ranks > 1):
+        raise InputError(
+            "`dynamics` needs the whole batch on one device in one piece, one rank and no `micro_batch`: products of a Jacobian "
+            "and a gradient are not means over parts of the batch"
         )
+
+
+def check_share(share: float, part: int) -> None:
+    """Refuse a share that is no whole number of a part's latents (InputError)."""
+    if abs(share * part - round(share * part)) > 1e-9:
+        raise InputError(f"`latent_share` {share:g} is no whole number of the {part} samples in memory at a time")
 
 
 def _check_owner(name: str, optimiser: torch.optim.Optimizer, player: str, network: nn.Module) -> None:
     own = {id(p) for p in network.parameters()}
     if own and not any(id(p) in own for group in optimiser.param_groups for p in group["params"]):
-        raise ValueError(f"{name} holds none of the {player}'s parameters: are the two optimisers swapped?")
+        raise InputError(f"`{name}` holds none of the {player}'s parameters: are the two optimisers swapped?")
 
 
 def _apply(optimiser: torch.optim.Optimizer, network: nn.Module, gradients: Iterable[Tensor | None]) -> None:

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from logan.errors import InputError
 from logan.side_effects import no_side_effects, same_random_numbers_next
 
 Method = Literal["gd", "ngd"]
@@ -52,7 +53,7 @@ class Moved:
         and likewise for the discriminator: the three ablations of Figure 5b.
         """
         if player not in ("generator", "discriminator"):
-            raise ValueError(f"player is 'generator' or 'discriminator', not {player!r}")
+            raise InputError(f"`player` is 'generator' or 'discriminator', not {player!r}")
         stopped = self.stop_gradient in (player, "both")
         return self.detach() if stopped and self.z.requires_grad else self
 
@@ -145,30 +146,30 @@ class LatentStep:
     penalty_in: Literal["generator", "both"] = "generator"
 
     def __post_init__(self) -> None:
-        _require(self.method in ("gd", "ngd"), f"method is 'gd' or 'ngd', not {self.method!r}")
-        _require(self.alpha >= 0 and math.isfinite(self.alpha), f"alpha must be >= 0 and finite, not {self.alpha}")
+        _require(self.method in ("gd", "ngd"), f"`method` is 'gd' or 'ngd', not {self.method!r}")
+        _require(self.alpha >= 0 and math.isfinite(self.alpha), f"`alpha` must be >= 0 and finite, not {self.alpha}")
         _require(
-            self.method == "gd" or (self.beta > 0 and math.isfinite(self.beta)), f"beta must be > 0, not {self.beta}"
+            self.method == "gd" or (self.beta > 0 and math.isfinite(self.beta)), f"`beta` must be > 0, not {self.beta}"
         )
-        _require(0 < self.portion <= 1, f"portion must be in (0, 1], not {self.portion}")
-        _require(self.penalty >= 0 and math.isfinite(self.penalty), f"penalty must be >= 0, not {self.penalty}")
+        _require(0 < self.portion <= 1, f"`portion` must be in (0, 1], not {self.portion}")
+        _require(self.penalty >= 0 and math.isfinite(self.penalty), f"`penalty` must be >= 0, not {self.penalty}")
         _require(
             self.bounds is None
             or self.bounds == "sphere"
             or (not isinstance(self.bounds, str) and len(self.bounds) == 2 and self.bounds[0] < self.bounds[1]),
-            f"bounds are (low, high) with low < high, 'sphere' or None, not {self.bounds!r}",
+            f"`bounds` are (low, high) with low < high, 'sphere' or None, not {self.bounds!r}",
         )
-        _require(self.subset in ("leading", "random"), f"subset is 'leading' or 'random', not {self.subset!r}")
+        _require(self.subset in ("leading", "random"), f"`subset` is 'leading' or 'random', not {self.subset!r}")
         _require(
-            isinstance(self.steps, int) and self.steps >= 1, f"steps must be a whole number >= 1, not {self.steps!r}"
+            isinstance(self.steps, int) and self.steps >= 1, f"`steps` must be a whole number >= 1, not {self.steps!r}"
         )
         _require(
             self.stop_gradient in ("none", "generator", "discriminator", "both"),
-            f"stop_gradient is 'none', 'generator', 'discriminator' or 'both', not {self.stop_gradient!r}",
+            f"`stop_gradient` is 'none', 'generator', 'discriminator' or 'both', not {self.stop_gradient!r}",
         )
         _require(
             self.penalty_in in ("generator", "both"),
-            f"penalty_in is 'generator' or 'both', not {self.penalty_in!r}",
+            f"`penalty_in` is 'generator' or 'both', not {self.penalty_in!r}",
         )
 
     def of(self, generator: nn.Module) -> LatentStep:
@@ -244,7 +245,7 @@ class LatentStep:
         """Mask of shape z.shape[1:], True in the ⌊c·d⌉ dimensions that are optimised."""
         d = z[0].numel() if len(z) else math.prod(z.shape[1:])
         count = math.floor(self.portion * d + 0.5)
-        _require(count >= 1, f"portion {self.portion} of {d} latent dimensions leaves none to optimise; raise it")
+        _require(count >= 1, f"`portion` {self.portion} of {d} latent dimensions leaves none to optimise; raise it")
         order = torch.arange(d, device=z.device) if self.subset == "leading" else torch.randperm(d, device=z.device)
         return (order < count).view(z.shape[1:])
 
@@ -335,7 +336,7 @@ def _shape(value: object) -> str:
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
-        raise ValueError(message)
+        raise InputError(message)
 
 
 __all__ = ["LatentMethod", "LatentStep", "Method", "Moved", "Player", "Scores", "StopGradient"]

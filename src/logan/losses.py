@@ -123,4 +123,6 @@ def get(name: str) -> Loss:
         return LOSSES[name]
     except KeyError:
         choices = ", ".join(LOSSES)
-        raise InputError(f"unknown loss {name!r}{did_you_mean(name, list(LOSSES))}; losses: {choices}") from None
+        raise InputError(
+            f"unknown loss {name!r}{did_you_mean(name, list(LOSSES))}; losses: {choices}", "loss"
+        ) from None

@@ -194,7 +194,7 @@ def peaks_of_steps(world: World, runs: list[tuple[list[str], str]]) -> list[int]
 
     peaks = []
     for args, latent in runs:
-        config = read_arguments([*args, "--latent", latent]).config()
+        config = read_arguments([*args, "--latent", latent]).config
         data = stand_in(config)
         parts = setup.build(config, data, world)  # type: ignore[arg-type]
         n = config.game.batch // world.size

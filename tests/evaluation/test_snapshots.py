@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import logan
+from logan.config import DataConfig
 from logan.evaluation import protocols, snapshots
-from logan.evaluation.protocols import Protocol, Source
+from logan.evaluation.protocols import Protocol
 from logan.sampling import snapshot
 from logan.training.loop import train
 
@@ -20,7 +21,7 @@ STEPS = {"seed": 3, "latent_steps": 1}
 
 
 def evaluator_of(protocol, weights=None):
-    return protocols.prepare(protocol, Source("digits"), device=torch.device("cpu"), weights=weights)
+    return protocols.prepare(protocol, DataConfig("digits"), device=torch.device("cpu"), weights=weights)
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def test_looks_are_gathered_over_all_ticks(tmp_path):
 def test_too_few_looks_are_refused(tmp_path):
     one = result(tmp_path, "ngd", 0, ngd_looks())
     (one.run / "stats.jsonl").write_text('{"tick": 0}\n')
-    with pytest.raises(InputError, match="0 looks of a probe.*--probe"):
+    with pytest.raises(InputError, match="0 looks of a probe.*`probe`"):
         figures.figure4a([one])
 
 

@@ -92,7 +92,7 @@ def test_a_stop_before_the_first_step_stops_at_once(tmp_path, monkeypatch, capsy
     capsys.readouterr()
     with pytest.raises(KeyboardInterrupt):
         train(settings, outdir=tmp_path, desc="stopped")
-    assert "stopped before the first step; go on with: logan train --resume" in capsys.readouterr().err
+    assert "stopped before the first step; go on with `resume`" in capsys.readouterr().err
     monkeypatch.undo()
     stopped = tmp_path / "00001-stopped"
     train(settings, resume=stopped, quiet=True)
@@ -136,5 +136,7 @@ def test_auto_takes_the_latest_run_of_the_name_that_was_given(tmp_path):
 
 
 def test_names_of_run_folders():
-    assert folder.default_name(presets.get("digits", "gd")) == "digits-gd"
-    assert folder.default_name(presets.get("imagenet128-biggan-deep-logan-ngd")) == "imagenet128-biggan-deep-logan-ngd"
+    assert folder.run_name(presets.get("digits", "gd"), None) == "digits-gd"
+    assert (
+        folder.run_name(presets.get("imagenet128-biggan-deep-logan-ngd"), None) == "imagenet128-biggan-deep-logan-ngd"
+    )

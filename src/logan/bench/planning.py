@@ -153,9 +153,9 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
         InputError: for settings that cannot be planned.
     """
     if config.game.dynamics != "plain":
-        raise InputError(f"--dynamics {config.game.dynamics} cannot be planned yet; see benchmarks/dynamics_cost.py")
+        raise InputError(f"`dynamics` {config.game.dynamics} cannot be planned yet; see benchmarks/dynamics_cost.py")
     if config.latent.latent == "cs":
-        raise InputError("--latent cs cannot be planned; use none, gd or ngd")
+        raise InputError("`latent` cs cannot be planned; use none, gd or ngd")
     data = stand_in(config)
     say("building the networks")
     with torch.device("meta"):
@@ -296,6 +296,6 @@ def find_device(name: str) -> Device:
     if name not in DEVICES:
         hint = did_you_mean(name, list(DEVICES))
         raise InputError(
-            f"no figures for --device {name}{hint}; there are {', '.join(DEVICES)}, and --peak-tflops with --memory-gib"
+            f"no figures for `device` {name}{hint}; there are {', '.join(DEVICES)}, and `peak_tflops` with `memory_gib`"
         )
     return DEVICES[name]

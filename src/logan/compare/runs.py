@@ -111,7 +111,7 @@ def _run(
     points = read_points(run, entry.config.run.kimg)
     if not points:
         raise InputError(
-            f"{run} has no scores: was it trained with --metrics none? Remove the folder, or add --metrics"
+            f"{run} has no scores: was it trained with `metrics` none? Remove the folder, or add `metrics`"
         )
     return run, points
 
@@ -159,7 +159,7 @@ def read_points(run: Path, kimg: float = math.inf) -> list[dict[str, Any]]:
         return found
     per_step = found[end]["images"] / max(found[end]["steps"], 1)
     if found[end]["images"] >= kimg * 1000 + per_step:
-        raise InputError(f"{run} is longer than {kimg:g} kimg, and was not measured there; choose another --outdir")
+        raise InputError(f"{run} is longer than {kimg:g} kimg, and was not measured there; choose another `outdir`")
     return found[: end + 1]
 
 

@@ -49,12 +49,14 @@ def batches(
         InputError: the batch is larger than the set, or a number is out of range.
     """
     if batch < 1 or start < 0 or workers < 0:
-        raise InputError(f"batch must be at least 1, start and workers at least 0, not {batch}, {start} and {workers}")
+        raise InputError(
+            f"`batch` must be at least 1, start and workers at least 0, not {batch}, {start} and {workers}"
+        )
     if isinstance(data, Mixture):
         return _points(data, batch, seed, start, device, own)
     if batch > len(data):
         raise InputError(
-            f"{data.name}: the batch of {batch} is larger than the set of {len(data)}: pass a smaller --batch"
+            f"{data.name}: the batch of {batch} is larger than the set of {len(data)}: pass a smaller `batch`"
         )
     if isinstance(data, InMemory):
         data = data.to(device)

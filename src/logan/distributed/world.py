@@ -15,7 +15,7 @@ import torch.distributed.nn  # before any group is made: see _leave
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from logan.errors import InputError, SaidElsewhereError
+from logan.errors import InputError, SaidElsewhereError, first_line
 
 T = TypeVar("T")
 STEP_TIMEOUT = timedelta(minutes=10)
@@ -175,7 +175,7 @@ class World:
             dist.all_gather_object(problems, problem, group=self._control)
         first = next((rank for rank, p in enumerate(problems) if p is not None), None)
         if first is not None:
-            raise (InputError if self.rank == first else SaidElsewhereError)(problems[first])
+            raise (InputError if self.rank == first else SaidElsewhereError)(str(problems[first]))
         return result  # type: ignore[return-value]
 
     def all_gather_rows(self, rows: Tensor) -> Tensor:
@@ -264,7 +264,7 @@ def _store(rank: int, size: int) -> dist.Store:
 def _own_device(asked: str, local: int) -> str:
     if asked not in ("auto", "cuda"):
         if asked.startswith("cuda:"):
-            raise InputError(f"--device {asked} is one GPU, and torchrun started several ranks: pass --device cuda")
+            raise InputError(f"`device` {asked} is one GPU, and torchrun started several ranks: pass `device` cuda")
         return asked
     if asked == "auto" and not torch.cuda.is_available():
         return "cpu"
@@ -284,7 +284,7 @@ def reported() -> Iterator[None]:
     except RuntimeError as error:
         if not is_loss(error):
             raise
-        raise RanksLostError(_reason(error)) from error
+        raise RanksLostError(first_line(error)) from error
 
 
 def is_loss(error: RuntimeError) -> bool:
@@ -293,7 +293,3 @@ def is_loss(error: RuntimeError) -> bool:
     return isinstance(error, RanksLostError | dist.DistError) or any(
         word in text for word in ("gloo", "NCCL", "Connection closed", "Connection reset", "monitoredBarrier")
     )
-
-
-def _reason(error: RuntimeError) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -61,21 +61,21 @@ def create(
     """
     if name not in METHODS:
         hint = did_you_mean(name, list(METHODS))
-        raise InputError(f"unknown dynamics {name!r}{hint}; dynamics: {', '.join(METHODS)}")
+        raise InputError(f"unknown dynamics {name!r}{hint}; dynamics: {', '.join(METHODS)}", "dynamics")
     given: dict[str, float] = {}
     if strength is not None:
         if name not in STRENGTHS:
-            raise InputError(f"dynamics {name} has no strength")
+            raise InputError(f"`dynamics` {name} has no `strength`")
         given[STRENGTHS[name]] = strength
     for key, value in (("d_steps", d_steps), ("g_steps", g_steps)):
         if value is not None:
             if name != "unrolled":
-                raise InputError(f"dynamics {name} has no {key}: it does not unroll")
+                raise InputError(f"`dynamics` {name} has no `{key}`: it does not unroll")
             given[key] = value
     try:
         return METHODS[name](**given)
-    except ValueError as error:
-        raise InputError(f"dynamics {name}: {error}") from None
+    except InputError as error:
+        raise error.renamed({"rate": "strength"}) from None
 
 
 __all__ = [

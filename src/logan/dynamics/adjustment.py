@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from logan.dynamics.field import Blocks, Field, add, dot
 from logan.dynamics.gan import gan_field
+from logan.errors import InputError
 from logan.turns import STANDARD, Rules, Turn, takes_rules
 
 
@@ -63,7 +64,7 @@ def relative_size(adjusted: Blocks, xi: Blocks) -> Tensor:
 def require_strength(name: str, value: float) -> None:
     """Refuse what no step size or weight can be."""
     if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be a finite number >= 0, not {value!r}")
+        raise InputError(f"`{name}` must be a finite number >= 0, not {value!r}")
 
 
 def constant(blocks: Blocks) -> Blocks:

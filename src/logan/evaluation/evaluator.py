@@ -111,7 +111,7 @@ def check_kind(metric: Metric, mixture: bool) -> None:
     """Refuse image metrics for mixtures and the other way round."""
     if (metric.kind == "modes") != mixture:
         fitting = "modes10k" if mixture else "fid10k, kid10k, is10k, pr10k"
-        raise InputError(f"metric {metric.name} does not fit these data; use {fitting}")
+        raise InputError(f"metric {metric.name} does not fit these data; use {fitting}", "metrics")
 
 
 def score_features(metric: Metric, real: Reference, fake: Features, splits: int, seed: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from logan import turns
 from logan.distributed import World, across
+from logan.errors import first_line
 from logan.fast import EngineName, step
 from logan.fast.cuda_graph import CudaGraph
 from logan.fast.recording import CannotRecordError, Recording
@@ -98,7 +99,7 @@ class Engine:
             try:
                 recording(*inputs)
             except Exception as error:  # compilers and drivers raise what they like
-                reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0][:200]
+                reason = f"{type(error).__name__}: {first_line(error)}"
                 self.announce(
                     f"playing from the recording as it is, same results: {self.kind} does not work here ({reason})"
                 )

@@ -18,6 +18,7 @@ from torch import Tensor, fx, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from logan.errors import first_line
 from logan.fast import passes
 from logan.fast.substitute import fast_operations
 from logan.side_effects.state import places_of, values_restored
@@ -106,5 +107,4 @@ def _cuda_devices(state: list[Tensor]) -> list[torch.device]:
 
 
 def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0][:200]}" if text else type(error).__name__
+    return f"{type(error).__name__}: {first_line(error)}"

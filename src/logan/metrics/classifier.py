@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from logan.errors import InputError
+from logan.errors import InputError, first_line
 
 FEATURES = 128
 """Width of the layer before the logits, whose activations are the features."""
@@ -211,8 +211,9 @@ def load_classifier(path: Path) -> ClassifierDetector:
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-        raise InputError(f"{path} is damaged or no classifier ({reason}); leave it out, and one is trained") from None
+        raise InputError(
+            f"{path} is damaged or no classifier ({first_line(error)}); leave it out, and one is trained"
+        ) from None
 
 
 def _hash(network: nn.Module) -> str:

@@ -28,7 +28,7 @@ def without_init() -> Iterator[None]:
     spec = importlib.util.find_spec(NAME)
     if spec is None:
         raise InputError(
-            "--detector inception needs torch-fidelity, the extra 'inception': pip install --no-deps torch-fidelity "
+            "`detector` inception needs torch-fidelity, the extra 'inception': pip install --no-deps torch-fidelity "
             "(its torchvision is not needed, and might bring another torch)"
         )
     if NAME in sys.modules:

@@ -72,7 +72,7 @@ def create(
     """
     if name not in NETWORKS:
         known = ", ".join(NETWORKS)
-        raise InputError(f"no network {name!r}{did_you_mean(name, list(NETWORKS))}; there are {known}")
+        raise InputError(f"no network {name!r}{did_you_mean(name, list(NETWORKS))}; there are {known}", "network")
     spec = Spec(
         name=name,
         image_size=image_size,

@@ -106,7 +106,7 @@ class ResnetGenerator(Generator, Checkpointed):
         if rest or not self.chunk:
             near = max(1, self.chunk) * slots
             raise InputError(
-                f"{spec.name} at {spec.image_size}x{spec.image_size} divides z into {slots} parts; latent_dim "
+                f"{spec.name} at {spec.image_size}x{spec.image_size} divides z into {slots} parts; `latent_dim` "
                 f"{spec.latent_dim} does not divide, {near} does"
             )
         if spec.num_classes:

@@ -12,6 +12,7 @@ import torch
 
 from logan.compare.runs import Result, mean_std
 from logan.config import Config, presets
+from logan.data.configured import open_configured
 from logan.data.sources import open_source
 from logan.errors import InputError
 from logan.evaluation import protocols, records, snapshots
@@ -46,11 +47,10 @@ def check(config: Config, names: Sequence[str], detector: str, weights: str | No
     """
     from logan.evaluation import detectors
 
-    source = protocols.Source.of(config)
-    train = source.open()
+    train = open_configured(config.data)
     detectors.check(detector, weights, train.num_classes > 1, train.name)
     if any(protocols.get(name).split == "test" for name in names):
-        source.open("test")
+        open_configured(config.data, "test")
 
 
 def latent_steps_of(method: str, steps: int) -> tuple[int, ...]:
@@ -80,12 +80,12 @@ def score(
         detector, weights, device: as :func:`logan.evaluation.protocols.prepare` takes them.
         say, progress: told what goes on; ``progress(description)`` returns a callback for the fraction that is done.
     """
-    source = protocols.Source.of(results[0].entry.config)
+    data = results[0].entry.config.data
     found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for name in names:
         protocol = protocols.get(name)
         evaluator = protocols.prepare(
-            protocol, source, detector=detector, weights=weights, device=device, say=say,
+            protocol, data, detector=detector, weights=weights, device=device, say=say,
             progress=progress("training a classifier"),
         )  # fmt: skip
         for result in results:

@@ -113,27 +113,27 @@ class Model:
         Raises:
             InputError: for impossible arguments.
         """
-        for flag, value, most in (("n", n, 10**8), ("batch", batch, 10**6)):
+        for name, value, most in (("n", n, 10**8), ("batch", batch, 10**6)):
             if not 1 <= value <= most:
-                raise InputError(f"--{flag} must be >= 1 and <= {most:,}, not {value}")
+                raise InputError(f"`{name}` must be >= 1 and <= {most:,}, not {value}")
         if not 0 <= seed <= MAX_SEED:
-            raise InputError(f"--seed must be >= 0 and <= {MAX_SEED}, not {seed}")
+            raise InputError(f"`seed` must be >= 0 and <= {MAX_SEED}, not {seed}")
         if not 0 <= trunc <= 1:
-            raise InputError(f"--trunc must be in [0, 1], not {trunc}")
+            raise InputError(f"`trunc` must be in [0, 1], not {trunc}")
         if latent_steps < 0:
-            raise InputError(f"--latent-steps must be >= 0, not {latent_steps}")
+            raise InputError(f"`latent_steps` must be >= 0, not {latent_steps}")
         if trunc != 1 and self.info.config.on_sphere():
             raise InputError(
-                "--trunc has no meaning for a generator whose latents are on the unit sphere; leave it out"
+                "`trunc` has no meaning for a generator whose latents are on the unit sphere; leave it out"
             )
         evaluation_step(self.info.config, latent_steps)
         if labels is None:
             return
         if self.num_classes == 0:
-            raise InputError("--labels needs a class-conditional generator; this one was trained without --conditional")
+            raise InputError("`labels` needs a class-conditional generator; this one was trained without `conditional`")
         values = labels.flatten().tolist() if isinstance(labels, Tensor) else list(labels)
         if not values or not all(0 <= v < self.num_classes for v in values):
-            raise InputError(f"--labels must be in 0 ... {self.num_classes - 1}, not {values}")
+            raise InputError(f"`labels` must be in 0 ... {self.num_classes - 1}, not {values}")
 
 
 def draw_latents(config: Config, n: int, source: torch.Generator, trunc: float = 1.0) -> Tensor:
@@ -153,7 +153,7 @@ def evaluation_step(config: Config, steps: int) -> LatentMethod | None:
     step = config.latent_step()
     if step is None:
         raise InputError(
-            "--latent-steps needs a run that was trained with --latent gd, ngd or cs: this one has no step size"
+            "`latent_steps` needs a run that was trained with `latent` gd, ngd or cs: this one has no step size"
         )
     return replace(step, steps=steps).for_batch(config.game.batch)
 

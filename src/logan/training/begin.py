@@ -12,13 +12,13 @@ from torch import Tensor
 
 from logan.config import Config
 from logan.data import Dataset, Mixture
-from logan.devices import choose_device
+from logan.devices import choose_device, cpu_threads
 from logan.distributed import World
 from logan.evaluation import records
 from logan.training import folder, job, lock, state
 from logan.training.averaging import AveragedGenerator
 from logan.training.outputs import Measure
-from logan.training.resume import AUTO, check_same_settings, latest, resumed_folder, start_from_snapshot
+from logan.training.resume import AUTO, run_to_go_on_with, start_from_snapshot
 from logan.training.scoring import Scorer
 from logan.training.setup import Parts, build, training_data
 from logan.training.state import Progress
@@ -72,8 +72,9 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     ``until_the_end`` is given the folder's lock to hold.
     """
     config, resume, quiet = request.config, request.resume, request.quiet
-    warnings = config.check()
-    resumed = world.broadcast_result(lambda: _resumed(request))
+    warnings, name = world.all_or_none(lambda: (config.check(world.size), folder.run_name(config, request.desc)))
+    until_the_end.enter_context(cpu_threads(config.run.threads))
+    resumed = world.broadcast_result(lambda: run_to_go_on_with(config, request.outdir, request.desc, resume))
     if resumed is not None:
         warnings += until_the_end.enter_context(lock.locked(resumed, world))
     data = world.all_or_none(lambda: training_data(config, None if quiet else track))
@@ -87,7 +88,6 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     else:
         if resume not in (None, AUTO):
             start_from_snapshot(Path(resume), parts, average)
-        name = folder.default_name(config) if request.desc is None else request.desc
         path, progress = world.broadcast_result(lambda: folder.create(request.outdir, name)), Progress()
         warnings += until_the_end.enter_context(lock.locked(path, world))
         if world.first:
@@ -109,17 +109,6 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     elif resume not in (None, AUTO):
         watch.say(f"starting from the weights of {resume}")
     return run
-
-
-def _resumed(request: Request) -> Path | None:
-    """The run folder to go on with, if these settings may; None to begin one."""
-    if request.resume == AUTO:
-        path = latest(request.outdir, request.config, request.desc)
-    else:
-        path = resumed_folder(request.resume)
-    if path is not None:
-        check_same_settings(folder.read_options(path), request.config, path)
-    return path
 
 
 def _scorer(config: Config, data: Dataset | Mixture, watch: Watch, world: World) -> Scorer:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from logan.config import Config
-from logan.devices import cpu_threads
 from logan.distributed import World
 from logan.evaluation import records
 from logan.report.curves import save_curves
@@ -62,12 +61,10 @@ def train(
         RanksLostError: if another rank died. What was saved last is whole.
     """
     world = World() if world is None else world
-    config.check()  # the number of threads, before it is set
-    with cpu_threads(config.run.threads), interrupts() as stop, ExitStack() as until_the_end:
-        request = Request(config, outdir, desc, resume, measure, quiet or not world.first)
-        run = begin(request, world, until_the_end)
+    with interrupts() as stop, ExitStack() as until_the_end:
+        run = begin(Request(config, outdir, desc, resume, measure, quiet or not world.first), world, until_the_end)
         if run.progress.images >= run.total:
-            run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger --kimg")
+            run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger `kimg`")
             return run.path
         if world.first:
             folder.write_options(run.path, config)  # after the state: a folder with options can be resumed
@@ -101,7 +98,7 @@ def _play(run: Run, stop: Stop) -> None:
             p.seconds += run.stopwatch.read(p.images).seconds
             _save_state(run)
             run.world.barrier()
-            run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with: logan train --resume {run.path}")
+            run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with `resume` {run.path}")
             raise KeyboardInterrupt
 
 
@@ -110,7 +107,7 @@ def _first_pictures(run: Run) -> None:
     try:
         first_pictures(run.path if run.world.first else None, run.parts, run.average)
     except KeyboardInterrupt:
-        run.watch.say(f"stopped before the first step; go on with: logan train --resume {run.path}")
+        run.watch.say(f"stopped before the first step; go on with `resume` {run.path}")
         raise
 
 
@@ -219,4 +216,4 @@ def _accumulate(run: Run, report: dict[str, Tensor | None]) -> None:
 def _warn_if_broken(run: Run, record: dict[str, Any]) -> None:
     losses = [record[k] for k in ("d_loss", "g_loss") if k in record]
     if not all(map(math.isfinite, losses)):
-        run.watch.say("warning: a loss is not finite; the run has diverged. Try a smaller --g-lr, --d-lr or --alpha")
+        run.watch.say("warning: a loss is not finite; the run has diverged. Try a smaller `g_lr`, `d_lr` or `alpha`")

@@ -51,7 +51,7 @@ class Scorer:
         self.step = evaluation_step(config, s.metric_latent_steps) if names.parse_all(s.metrics) else None
         self.evaluator = protocols.prepare(
             replace(protocols.PROTOCOLS["training"], metrics=s.metrics),
-            protocols.Source.of(config),
+            config.data,
             data,
             detector=s.detector,
             weights=s.detector_weights,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from logan import losses, networks, prior
-from logan.config import Config, checks
+from logan.config import Config
 from logan.cs_gan import give_step_size
 from logan.data import Dataset, Mixture, batches
 from logan.data.configured import open_configured
@@ -33,7 +33,7 @@ def choose_engine(name: EngineName | Literal["auto"], device: torch.device) -> E
         InputError: for a CUDA graph without CUDA.
     """
     if name == "cuda-graph" and device.type != "cuda":
-        raise InputError("--engine cuda-graph needs a CUDA device, and there is none; leave it out")
+        raise InputError("`engine` cuda-graph needs a CUDA device, and there is none; leave it out")
     return "recorded" if name == "auto" else name
 
 
@@ -60,7 +60,7 @@ def architecture(config: Config, data: Dataset | Mixture) -> dict[str, Any]:
     n = config.networks
     if config.data.conditional and data.num_classes == 0:
         raise InputError(
-            f"--conditional needs class labels, and {data.name} has none; use class folders or dataset.json"
+            f"`conditional` needs class labels, and {data.name} has none; use class folders or dataset.json"
         )
     return {
         "name": n.network,
@@ -84,7 +84,7 @@ def training_data(config: Config, progress: Any = None) -> Dataset | Mixture:
     data = open_configured(config.data, progress=progress)
     if not isinstance(data, Mixture) and config.game.batch > len(data):
         raise InputError(
-            f"--batch {config.game.batch} is larger than the data set: {data.name} has {len(data)} images; pass a smaller --batch"
+            f"`batch` {config.game.batch} is larger than the data set: {data.name} has {len(data)} images; pass a smaller `batch`"
         )
     return data
 
@@ -134,8 +134,6 @@ class Parts:
 def build(config: Config, data: Dataset | Mixture, world: World | None = None) -> Parts:
     """Seed everything and build the networks, the optimisers and the game, the same on every rank of ``world``."""
     world = World() if world is None else world
-    checks.check_ranks(config, world.size)
-    checks.check_checkpointing(config)
     device = choose_device(world.device or config.run.device)
     seed_everything(config.run.seed)
     generator, discriminator = networks.create(**architecture(config, data))
@@ -181,7 +179,7 @@ def game_of(
         engine=engine,
         latent_every=config.latent.latent_every,
         latent_share=config.latent.latent_share,
-        micro_batch=micro_batch(config, world.size),
+        micro_batch=config.micro_batch(world.size),
         world=world,
     )
 
@@ -194,9 +192,3 @@ def without_gradients(config: Config, ranks: int) -> int:
     """
     g = config.game
     return min(g.batch, max(g.batch_gpu or g.batch // ranks, 64))
-
-
-def micro_batch(config: Config, ranks: int) -> int | None:
-    """``batch_gpu`` where it is less than a rank's own part of the batch; None for that part in one piece."""
-    size = config.game.batch_gpu
-    return None if size is None or size >= config.game.batch // ranks else size

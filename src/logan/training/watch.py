@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.progress import track as rich_track
 from rich.text import Text
 
+from logan import errors
+
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 30
 """Of something that takes long, where there is no terminal for a bar."""
@@ -73,7 +75,9 @@ class Watch:
 
     def say(self, message: str) -> None:
         """A line above the bar."""
-        message = message.encode("utf-8", "replace").decode()  # file names may hold bytes that are no characters
+        message = (
+            errors.wording(message).encode("utf-8", "replace").decode()
+        )  # file names may hold bytes that are no characters
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def fraction_bar(self, description: str) -> Callable[[float], None]:

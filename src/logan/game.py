@@ -71,6 +71,15 @@ class Game:
             (:mod:`logan.accumulation`). None for the whole batch.
         world: the ranks that play together, each on its slice of the batch. Gradients are averaged over them, and batch norm
             in training mode normalises over all of them (:mod:`logan.distributed`).
+
+    Example:
+        >>> from logan import LatentStep, networks
+        >>> g, d = networks.create("mlp", image_size=1, image_channels=2, latent_dim=4, width=16)
+        >>> adams = torch.optim.Adam(g.parameters(), 1e-3), torch.optim.Adam(d.parameters(), 1e-3)
+        >>> game = Game(g, d, *adams, latent=LatentStep("ngd"), engine="recorded")
+        >>> turn = game.step(lambda: (torch.randn(8, 2, 1, 1), None), lambda n: 2 * torch.rand(n, 4) - 1)
+        >>> sorted(turn.report)
+        ['delta_z', 'fake_score', 'grad_z_squared', 'penalty', 'real_score', 'score_gain']
     """
 
     generator: nn.Module

@@ -131,7 +131,15 @@ class LatentStep:
             :mod:`logan.game` follows this field.
 
     Raises:
-        ValueError: for a field outside its range.
+        InputError: (a ValueError) for a field outside its range.
+
+    Example:
+        For f(z) = Σ z², g = 2z, here with ‖g‖² = 1 and so Δz = α g / (β + 1) with β = 3:
+
+        >>> step = LatentStep("ngd", alpha=2.0, beta=3.0, portion=1.0, penalty=0.0, bounds=None)
+        >>> z = torch.tensor([[0.3, -0.4]])
+        >>> step(lambda z: z.square().sum(1), z).z.detach()
+        tensor([[ 0.6000, -0.8000]])
     """
 
     method: Method = "ngd"

@@ -14,20 +14,15 @@ from torch import Tensor
 from logan.side_effects.state import Values
 from logan.turns import Turn
 
+Play = Callable[[], Turn]
+Apply = Callable[[Turn], None]
 Memory = dict[str, list[Tensor]]
 
 
 class UpdateRule:
     """How one step of both optimisers is taken; subclasses are frozen dataclasses that write :meth:`step`."""
 
-    def step(
-        self,
-        play: Callable[[], Turn],
-        apply: Callable[[Turn], None],
-        parameters: list[Tensor],
-        buffers: list[Tensor],
-        memory: Memory,
-    ) -> Turn:
+    def step(self, play: Play, apply: Apply, parameters: list[Tensor], buffers: list[Tensor], memory: Memory) -> Turn:
         """Take one step.
 
         Args:
@@ -49,14 +44,7 @@ class Extragradient(UpdateRule):
     statistics and spectral-norm vectors move in the second half.
     """
 
-    def step(
-        self,
-        play: Callable[[], Turn],
-        apply: Callable[[Turn], None],
-        parameters: list[Tensor],
-        buffers: list[Tensor],
-        memory: Memory,
-    ) -> Turn:
+    def step(self, play: Play, apply: Apply, parameters: list[Tensor], buffers: list[Tensor], memory: Memory) -> Turn:
         """Look ahead, come back, and go by what was seen."""
         before, buffers_before = Values(parameters), Values(buffers)
         with torch.random.fork_rng(_cuda(parameters)):  # the second half draws the same random numbers
@@ -76,14 +64,7 @@ class Optimistic(UpdateRule):
     gradient a step. The first step is the optimiser's own.
     """
 
-    def step(
-        self,
-        play: Callable[[], Turn],
-        apply: Callable[[Turn], None],
-        parameters: list[Tensor],
-        buffers: list[Tensor],
-        memory: Memory,
-    ) -> Turn:
+    def step(self, play: Play, apply: Apply, parameters: list[Tensor], buffers: list[Tensor], memory: Memory) -> Turn:
         """Step, and add the change of the step since the last."""
         before, turn = Values(parameters), play()
         apply(turn)

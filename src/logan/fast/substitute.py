@@ -21,41 +21,24 @@ def fast_operations() -> Substituting:
     return Substituting(_SUBSTITUTES)
 
 
-def _conv(dims: int) -> Callable[..., Tensor | None]:
-    def conv(
-        input: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-    ) -> Tensor | None:
-        if isinstance(padding, str) or input.ndim != dims + 2:
+PER_SIDE = ("stride", "padding", "dilation", "output_padding")
+"""What a convolution has for each dimension, in the order of :class:`~logan.fast.operations.Geometry`."""
+
+
+def _conv(dims: int, transposed: bool = False) -> Callable[..., Tensor | None]:
+    """F.conv1d … F.conv3d, or their transposed forms, whose other arguments stand in another order."""
+    order = ("stride", "padding", "output_padding", "groups", "dilation")
+    names = order if transposed else ("stride", "padding", "dilation", "groups")
+
+    def conv(input: Tensor, weight: Tensor, bias: Tensor | None = None, *given: Any, **named: Any) -> Tensor | None:
+        g = {"stride": 1, "padding": 0, "dilation": 1, "output_padding": 0, "groups": 1}
+        g |= dict(zip(names, given, strict=False)) | named
+        if isinstance(g["padding"], str) or input.ndim != dims + 2:
             return None
-        geometry = Geometry(_n(stride, dims), _n(padding, dims), _n(dilation, dims), False, [0] * dims, groups)
-        return _convolve(input, weight, bias, geometry)
-
-    return conv
-
-
-def _conv_transpose(dims: int) -> Callable[..., Tensor | None]:
-    def conv(
-        input: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
-        groups: int = 1,
-        dilation: Any = 1,
-    ) -> Tensor | None:
-        if input.ndim != dims + 2:
-            return None
-        geometry = Geometry(
-            _n(stride, dims), _n(padding, dims), _n(dilation, dims), True, _n(output_padding, dims), groups
+        stride, padding, dilation, output_padding = (_n(g[name], dims) for name in PER_SIDE)
+        return _convolve(
+            input, weight, bias, Geometry(stride, padding, dilation, transposed, output_padding, g["groups"])
         )
-        return _convolve(input, weight, bias, geometry)
 
     return conv
 
@@ -107,9 +90,9 @@ _SUBSTITUTES: dict[Any, Callable[..., Tensor | None]] = {
     F.conv1d: _conv(1),
     F.conv2d: _conv(2),
     F.conv3d: _conv(3),
-    F.conv_transpose1d: _conv_transpose(1),
-    F.conv_transpose2d: _conv_transpose(2),
-    F.conv_transpose3d: _conv_transpose(3),
+    F.conv_transpose1d: _conv(1, transposed=True),
+    F.conv_transpose2d: _conv(2, transposed=True),
+    F.conv_transpose3d: _conv(3, transposed=True),
     F.relu: _relu,
     torch.relu: _relu,
     F.leaky_relu: _leaky_relu,

@@ -24,6 +24,13 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, flo
 
     Raises:
         ValueError: too few points.
+
+    Example:
+        Of four fakes on a line two lie among the reals 0 … 4; all reals but the last two are within reach of a fake.
+
+        >>> real, fake = torch.arange(5.0)[:, None], torch.tensor([[0.0], [1.0], [10.0], [10.5]])
+        >>> precision_recall(real, fake, k=1)
+        (0.5, 0.6)
     """
     real, fake = _shifted(real, fake)
     return _share_inside(fake, real, _radii(real, k)), _share_inside(real, fake, _radii(fake, k))
@@ -40,6 +47,11 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = NEIGHBOURS) -> tuple[f
 
     Raises:
         ValueError: too few points.
+
+    Example:
+        >>> real, fake = torch.arange(5.0)[:, None], torch.tensor([[0.0], [1.0], [10.0], [10.5]])
+        >>> density_coverage(real, fake, k=1)  # balls of radius 1 without their borders
+        (0.5, 0.4)
     """
     real, fake = _shifted(real, fake)
     radii = _radii(real, k)

@@ -194,6 +194,16 @@ def load(run: str | Path, device: str = "auto") -> Model:
 
     Raises:
         InputError: if there is no snapshot, or it is damaged.
+
+    Example:
+        >>> import tempfile
+        >>> import logan
+        >>> config = logan.presets.get("ring")
+        >>> short = replace(config, run=replace(config.run, kimg=1), scores=replace(config.scores, metrics=()))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model = logan.load(logan.train(short, outdir=folder, quiet=True), device="cpu")
+        >>> model.sample(3, seed=0).shape  # points in the plane
+        torch.Size([3, 2, 1, 1])
     """
     info, generator, discriminator = snapshot.load_networks(run)
     return Model(info, generator, discriminator, choose_device(device))

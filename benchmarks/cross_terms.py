@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 import logan
-from logan.sampling.model import Model, draw_latents, snapshot
+from logan.sampling import Model, draw_latents, snapshot
 from logan.side_effects import no_side_effects
 
 

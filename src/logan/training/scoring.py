@@ -14,7 +14,7 @@ from logan.config import Config
 from logan.data import Dataset, Mixture
 from logan.distributed import World
 from logan.evaluation import names, protocols, records
-from logan.sampling.model import draw_latents, evaluation_step, generate
+from logan.sampling import draw_latents, evaluation_step, generate
 
 BATCH = 250
 """Generated images per pass, or fewer with --batch-gpu: no more than this are in memory beside their features."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -105,14 +105,12 @@ class Game:
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineName):
             raise InputError(f"`engine` is one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
-        if self.latent is not None and not isinstance(self.latent, LatentMethod):
-            raise InputError(f"`latent` is a step such as logan.LatentStep('ngd'), or None, not {self.latent!r}")
-        check_rules(
+        _ = self.rules
+        check_turns(
             update=self.update,
             d_steps=self.d_steps,
             dynamics=self.dynamics,
             latent_every=self.latent_every,
-            latent_share=self.latent_share,
             micro_batch=self.micro_batch,
             ranks=self.world.size,
         )
@@ -122,7 +120,10 @@ class Game:
     @property
     def rules(self) -> Rules:
         """Those of a step with the latent step."""
-        return Rules(self.loss, self.latent, self.autocast, self.latent_share)
+        try:
+            return Rules(self.loss, self.latent, self.autocast, self.latent_share)
+        except InputError as error:
+            raise error.renamed({"share": "latent_share"}) from None
 
     @property
     def real_batches_per_step(self) -> int:
@@ -186,7 +187,7 @@ class Game:
         n = len(next(x for x in inputs if x is not None))
         self._check_share(n)
         latent = None if latent is None else latent.for_batch(n * self.world.size)
-        rules = replace(self.rules, latent=latent)
+        rules = Rules(self.loss, latent, self.autocast, self.latent_share)
         if self.micro_batch is None:
             played = self._evaluate(turn, rules, *inputs)
         else:
@@ -215,13 +216,12 @@ class Game:
         return self._engine.play(turn, inputs, rules)
 
 
-def check_rules(
+def check_turns(
     *,
     update: str,
     d_steps: int,
     dynamics: Dynamics | None,
     latent_every: int,
-    latent_share: float,
     micro_batch: int | None,
     ranks: int,
 ) -> None:
@@ -235,8 +235,6 @@ def check_rules(
     for name, value in (("d_steps", d_steps), ("latent_every", latent_every), ("micro_batch", micro_batch)):
         if value is not None and value < 1:
             raise InputError(f"`{name}` must be >= 1, not {value}")
-    if not 0 < latent_share <= 1:
-        raise InputError(f"`latent_share` must be in (0, 1], not {latent_share}")
     if update == "simultaneous" and d_steps != 1:
         raise InputError(f"`d_steps` {d_steps} needs `update` alternating: simultaneous updates are one to one")
     if update == "alternating" and dynamics is not None:

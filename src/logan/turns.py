@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from logan.errors import InputError
 from logan.latent import LatentMethod, Moved
 from logan.losses import Loss, hinge
 from logan.side_effects import held, no_side_effects, same_random_numbers_next
@@ -38,12 +39,21 @@ class Rules:
         latent: the latent step; None for the ordinary GAN (eq. 3).
         autocast: the type that the networks run in (bfloat16); None for the parameters' own.
         share: the share of the batch whose latents are moved, in (0, 1]; the others stay at z, with Δz = 0.
+
+    Raises:
+        InputError: for a latent step that is none, or a share outside its range.
     """
 
     loss: Loss = hinge
     latent: LatentMethod | None = None
     autocast: torch.dtype | None = None
     share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.latent is not None and not isinstance(self.latent, LatentMethod):
+            raise InputError(f"`latent` is a step such as logan.LatentStep('ngd'), or None, not {self.latent!r}")
+        if not 0 < self.share <= 1:
+            raise InputError(f"`share` must be in (0, 1], not {self.share}")
 
 
 STANDARD = Rules()

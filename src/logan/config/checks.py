@@ -67,7 +67,7 @@ def check_limits(config: Config) -> None:
 def check_latent(config: Config) -> None:
     """Refuse what the latent step cannot be, with these networks (InputError)."""
     c, n = config.latent, config.networks
-    config.latent_step()
+    config.rules()
     if c.latent in ("gd", "ngd") and c.portion * n.latent_dim < 0.5:
         raise InputError(f"`portion` {c.portion} of `latent_dim` {n.latent_dim} leaves no dimension to optimise")
     if c.latent == "cs" and c.bounds not in ("auto", "sphere"):
@@ -85,19 +85,18 @@ def check_latent(config: Config) -> None:
 
 def check_game(config: Config, ranks: int) -> None:
     """Refuse a game that cannot be played, or not by that many ranks (InputError)."""
-    from logan.game import check_rules, check_share
+    from logan.game import check_share, check_turns
 
     g, latent, part = config.game, config.latent, config.micro_batch(ranks)
     if g.batch % ranks:
         raise InputError(f"`batch` {g.batch} cannot be shared by {ranks} ranks evenly; pass a multiple of {ranks}")
     share = g.batch // ranks
     try:
-        check_rules(
+        check_turns(
             update=g.update,
             d_steps=g.d_steps,
             dynamics=config.game_dynamics(),
             latent_every=latent.latent_every,
-            latent_share=latent.latent_share,
             micro_batch=part,
             ranks=ranks,
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from logan.cs_gan import CSStep
     from logan.dynamics import Dynamics
     from logan.latent import LatentStep
+    from logan.turns import Rules
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,23 @@ class Config:
             )
         except InputError as error:
             raise error.renamed({"method": "latent", "steps": "latent_steps"}) from None
+
+    def rules(self) -> Rules:
+        """By what the game of these settings is played.
+
+        Raises:
+            InputError: for values that it cannot have.
+        """
+        import torch
+
+        from logan import losses
+        from logan.turns import Rules
+
+        autocast = None if self.game.precision == "float32" else torch.bfloat16
+        try:
+            return Rules(losses.get(self.game.loss), self.latent_step(), autocast, self.latent.latent_share)
+        except InputError as error:
+            raise error.renamed({"share": "latent_share"}) from None
 
     def game_dynamics(self) -> Dynamics | None:
         """The method of :mod:`logan.dynamics` that these settings name; None for the plain step.

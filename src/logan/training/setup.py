@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from logan import losses, networks, prior
+from logan import networks, prior
 from logan.config import Config
 from logan.cs_gan import give_step_size
 from logan.data import Dataset, Mixture, batches
@@ -164,21 +164,21 @@ def game_of(
     kind: type[G] = Game,  # type: ignore[assignment]
 ) -> G:
     """The game that the config describes, as a :class:`~logan.game.Game` or a class of its kind."""
-    g = config.game
+    g, rules = config.game, config.rules()
     return kind(
         generator,
         discriminator,
         g_optimiser,
         d_optimiser,
-        loss=losses.get(g.loss),
-        latent=config.latent_step(),
+        loss=rules.loss,
+        latent=rules.latent,
         update=g.update,
         d_steps=g.d_steps,
         dynamics=config.game_dynamics(),
-        autocast=None if g.precision == "float32" else torch.bfloat16,
+        autocast=rules.autocast,
         engine=engine,
         latent_every=config.latent.latent_every,
-        latent_share=config.latent.latent_share,
+        latent_share=rules.share,
         micro_batch=config.micro_batch(world.size),
         world=world,
     )

@@ -80,7 +80,7 @@ def test_rows_without_an_image_are_left_out_by_name(holds, tmp_path):
     [
         ([0, None, None], r"rows without a class \(the first is row 1\): filter them out"),
         ([0, -1, 1], "images without a class"),
-        ([], "has no rows: take another --split"),
+        ([], "has no rows: take another `split`"),
     ],
 )
 def test_rows_without_a_class(holds, labels, message):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 import logan
-from logan.sampling.model import Model, draw_latents, snapshot
+from logan.sampling import Model, draw_latents, snapshot
 from logan.side_effects import no_side_effects
 
 
@@ -34,10 +34,10 @@ def gradients(model: Model, batch: int, seed: int) -> tuple[Tensor, Tensor]:
 def row(path: Path, batch: int, seed: int) -> str:
     model = logan.load(path, "cpu")
     g, own = gradients(model, batch, seed)
-    share = ((g - own).square().sum(1) / g.square().sum(1)).mean().item()
+    fraction = ((g - own).square().sum(1) / g.square().sum(1)).mean().item()
     cosine = torch.cosine_similarity(g, own, dim=1).mean().item()
     kimg, name = model.info.images / 1000, path.parent.name
-    return f"| {name} | {kimg:.0f} | {share:.3f} | {cosine:.3f} | {g.square().sum(1).mean().item():.4g} |"
+    return f"| {name} | {kimg:.0f} | {fraction:.3f} | {cosine:.3f} | {g.square().sum(1).mean().item():.4g} |"
 
 
 def main() -> None:

@@ -28,8 +28,8 @@ def main() -> None:
     print(f"\n{path.name}: accuracy {detector.accuracy:.2%}, sha256 {detector.sha256[:12]}")
 
 
-def _show(share: float) -> None:
-    print(f"\r{share:4.0%}", end="", flush=True)
+def _show(fraction: float) -> None:
+    print(f"\r{fraction:4.0%}", end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Operations are counted as by hand, memory as allocated, and `logan bench` says what it measured."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -10,6 +11,11 @@ from logan.bench.counting import count, peak_memory
 from logan.bench.peak import peak_flops
 from logan.cli.main import main
 from logan.config import presets
+
+
+def rows(printed):
+    """The cells of a table's rows."""
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in printed.splitlines() if "│" in line]
 
 
 def test_operations_by_hand():
@@ -75,15 +81,23 @@ def test_step(tmp_path, capsys):
     assert costs["none", "recorded"]["gflop"] == costs["none", "plain"]["gflop"]
     assert costs["ngd", "recorded"]["kernels"] < costs["ngd", "plain"]["kernels"]
     printed = capsys.readouterr().out
-    assert "x best baseline" in " ".join(printed.split()) or "baseline" in printed
+    assert [[*row[:3], row[11]] for row in rows(printed)] == [
+        [c["latent"], c["engine"], c["precision"], f"{c['over_best_baseline']:.2f}"] for c in result["costs"]
+    ]
     assert "interleaved" in printed
 
 
 def test_profile(capsys):
     assert main(["bench", "profile", "--preset", "digits", "--batch", "16", "--rows", "4"]) == 0
     printed = capsys.readouterr().out
-    assert "ms per step" in printed
-    assert "Adam" in printed or "mm" in printed or "linear" in printed
+    whole = float(re.search(r"digits, latent ngd, recorded: ([\d.]+) ms per step", printed)[1])
+    found = rows(printed)
+    milliseconds = [float(ms) for *_, ms, _ in found]
+    assert len(found) == 4
+    assert milliseconds == sorted(milliseconds, reverse=True)
+    assert sum(milliseconds) > whole / 4  # the costliest, of more than a hundred
+    for *_, ms, part in found:
+        assert float(part.rstrip("%")) == pytest.approx(100 * float(ms) / whole, abs=0.5)
 
 
 @pytest.mark.parametrize("preset", presets.PRESETS)
@@ -92,9 +106,8 @@ def test_every_preset_has_a_stand_in(preset):
     expected = {"digits": (1, 8), "ring": (2, 1), "grid": (2, 1), "fashion": (1, 32), "cifar10": (3, 32)}
     large = 128 if "128" in preset else 64
     assert (shape.channels, shape.image_size) == expected.get(preset, (3, large))
-    assert shape.num_classes == (
-        1000 if preset.startswith("imagenet") else 11 if preset == "emoji128" else shape.num_classes
-    )
+    classes = 1000 if preset.startswith("imagenet") else {"digits": 10, "emoji128": 11}.get(preset, 0)
+    assert shape.num_classes == classes
 
 
 @pytest.mark.parametrize(

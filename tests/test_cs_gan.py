@@ -1,4 +1,4 @@
-"""CS-GAN's latent steps against closed forms and finite differences, in float64 (REFERENCE.md 1.3 and 1.4)."""
+"""CS-GAN's latent steps against closed forms and finite differences, in float64 (deepmind-research/cs_gan: utils.py, gan.py)."""
 
 import copy
 import math
@@ -111,7 +111,7 @@ def test_penalty_is_on_the_distance_from_the_raw_draw():
 
 
 def test_penalty_identity():
-    """REFERENCE.md 1.4: a constant, and the move on the sphere weighted by the length of the draw."""
+    """As :class:`CSStep` says: a constant, and the move on the sphere weighted by the length of the draw."""
     f, _ = linear(128)
     z = torch.randn(64, 128, dtype=F64)
     moved = STEP(f, z, LOG_STEP)
@@ -260,7 +260,7 @@ def test_statistics_move_once_per_game_step():
 def test_a_share_of_the_batch_is_walked_as_a_batch_of_its_own():
     g, d = players()
     z = real_and_z()[1]
-    moved = game.move(g, d, z, None, STEP, 0.5)
+    moved = game.move(g, d, z, None, game.Rules(latent=STEP, share=0.5))
     alone = STEP.of(g)(lambda z: d(g(z)), z[:3])
     torch.testing.assert_close(moved.z[:3], alone.z)
     torch.testing.assert_close(moved.penalty, alone.penalty / 2)

@@ -80,7 +80,6 @@ def test_gradients_agree_with_finite_differences(loss, method, stop):
     turn = game.simultaneous(g, d, real, z, loss=loss, latent=latent)
     moved = latent(lambda z: d(g(z)), z)
     constant = (moved.z.detach(), moved.penalty.detach())
-    free = {}
     for player, index, network, gradients in (
         ("discriminator", 0, d, turn.d_gradients),
         ("generator", 1, g, turn.g_gradients),
@@ -90,7 +89,6 @@ def test_gradients_agree_with_finite_differences(loss, method, stop):
         stopped = stop in (player, "both")
         assert relative(flat(gradients), detached if stopped else through) < 1e-6
         assert relative(through, detached) > 1e-3  # the term is not small, so the line above can fail
-        free[player] = (through, detached)
 
 
 @pytest.mark.parametrize("method", STEPS)

@@ -14,6 +14,7 @@ from logan.bench.steps import Played, Variant
 from logan.cli.main import main
 from logan.cli.train import read_arguments
 from logan.config import presets
+from logan.turns import simultaneous
 
 SMALL = ["--preset", "emoji128", "--image-size", "64", "--batch", "6", "--width", "4"]
 BLOCKS = ["--preset", "imagenet128-sngan", "--update", "simultaneous", "--d-steps", "1", "--image-size", "32", "--width", "4",
@@ -21,7 +22,7 @@ BLOCKS = ["--preset", "imagenet128-sngan", "--update", "simultaneous", "--d-step
 
 
 def config_of(args):
-    return read_arguments(args).config()
+    return read_arguments(args).config
 
 
 @functools.cache
@@ -85,13 +86,14 @@ def test_a_batch_in_parts_holds_the_gradients_of_earlier_parts_too(update):
         measured = measure(config_of([*args, "--latent", method]), "recorded", plan)["bytes"]
         assert plan.bytes(4, method) == pytest.approx(measured, rel=0.15)
         assert plan.bytes(4, method) > 1.2 * cost.bytes(4)
-    plan = replace(plan, share=10_000)
+    plan = replace(plan, local_batch=10_000)
     room = (plan.bytes(5000, "ngd") + sum(plan.resident.values())) / 2**30
     assert plan.largest_batch(room, "ngd", spare=0.0) == 5000
-    assert plan.largest_batch(room, "ngd", spare=0.0) < replace(plan, share=5001).largest_batch(room, "ngd", spare=0.0)
+    larger = replace(plan, local_batch=5001)
+    assert plan.largest_batch(room, "ngd", spare=0.0) < larger.largest_batch(room, "ngd", spare=0.0)
 
 
-def test_a_latent_step_now_and_then_costs_its_share():
+def test_a_latent_step_now_and_then_costs_its_part():
     plain, always, sometimes = (
         plan_of(*SMALL, *more).costs[method]
         for more, method in (([], "none"), ([], "ngd"), (["--latent-every", "4"], "ngd"))
@@ -226,9 +228,7 @@ def test_the_full_pair_takes_a_latent_step_as_planned():
     cost = planning.make(config).costs["ngd"]
     played = Played(config, Variant("ngd", "recorded", "float32"))
     played.step()
-    turn = played.game._evaluate(
-        planning.turns.simultaneous, rules_of(played.game), played.real, played.z, played.labels
-    )
+    turn = played.game._evaluate(simultaneous, played.game.rules, played.real, played.z, played.labels)
     for gradients, network in (
         (turn.d_gradients, played.game.discriminator),
         (turn.g_gradients, played.game.generator),
@@ -238,10 +238,6 @@ def test_the_full_pair_takes_a_latent_step_as_planned():
             assert torch.isfinite(gradient).all(), name
     assert count(played.step).flop == pytest.approx(2 * cost.flop_per_image, rel=0.02)
     assert peak_memory(played.step, torch.device("cpu")) == pytest.approx(cost.bytes(2), rel=0.15)
-
-
-def rules_of(game):
-    return {"loss": game.loss, "latent": game.latent, "autocast": game.autocast, "share": game.latent_share}
 
 
 def test_presets_of_the_paper():

@@ -8,7 +8,7 @@ import torch
 
 from logan import prior
 from logan.config import Config, NetworkConfig
-from logan.sampling import draw_latents
+from logan.sampling.model import draw_latents
 
 LEVELS = [0.02, 0.3, 0.5, 0.9, 0.999]
 

@@ -162,14 +162,15 @@ def test_missing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "field"),
     [
-        ({"n": 0}, "--n"),
-        ({"n": 1, "trunc": 1.5}, "--trunc"),
-        ({"n": 1, "latent_steps": -1}, "--latent-steps"),
-        ({"n": 1, "labels": [0]}, "--labels needs a class-conditional"),
+        ({"n": 0}, "n"),
+        ({"n": 1, "trunc": 1.5}, "trunc"),
+        ({"n": 1, "latent_steps": -1}, "latent_steps"),
+        ({"n": 1, "labels": [0]}, "labels"),
     ],
 )
-def test_impossible_samples(run, arguments, message):
-    with pytest.raises(InputError, match=message):
+def test_impossible_samples(run, arguments, field):
+    with pytest.raises(InputError, match=f"`{field}` .*") as error:
         logan.load(run).sample(**arguments)
+    assert error.value.field == field

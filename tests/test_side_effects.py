@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from logan import LatentStep
+from logan import LatentStep, losses
 from logan.side_effects import held, no_side_effects
+from logan.turns import simultaneous
 
 
 class OwnSpectralNorm(nn.Module):
@@ -144,3 +145,72 @@ def test_held_weights_carry_their_graph():
     with held(d):
         d(torch.rand(3, 8)).sum().backward()
     assert d[0].parametrizations.weight.original.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("norm", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm])
+@pytest.mark.parametrize("move", [True, False])
+def test_held_weights_are_those_of_vectors_advanced_once(norm, move):
+    """By the hook and by the parametrisation alike; with ``move=False`` the vectors are afterwards where they were."""
+    torch.manual_seed(0)
+    layer = norm(nn.Linear(8, 6))
+    for vector in vectors(layer):  # not settled: another power iteration makes a difference
+        vector.copy_(nn.functional.normalize(torch.randn_like(vector), dim=0))
+    advanced = copy.deepcopy(layer)
+    x, before = torch.randn(5, 8), state(layer)
+    expected = advanced(x)  # one power iteration
+    with held(layer, move=move):
+        assert torch.equal(layer(x), expected)
+        assert torch.equal(layer(x), expected)
+    assert layer.training
+    assert same(before, state(layer)) is not move
+    if move:
+        assert same(state(advanced), state(layer))
+
+
+def vectors(layer):
+    if hasattr(layer, "weight_u"):
+        return layer.weight_u, layer.weight_v
+    return layer.parametrizations.weight[0]._u, layer.parametrizations.weight[0]._v
+
+
+class Iterating(nn.Linear):
+    """A home-made spectral norm: a power iteration at every forward, as BigGAN-PyTorch has it, unless it is to be ``still``."""
+
+    still = False
+
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.register_buffer("u", nn.functional.normalize(torch.randn(self.out_features), dim=0))
+        self.register_buffer("v", torch.zeros(self.in_features))
+
+    def forward(self, x):
+        if not self.still:
+            with torch.no_grad():
+                self.v.copy_(nn.functional.normalize(self.weight.t() @ self.u, dim=0))
+                self.u.copy_(nn.functional.normalize(self.weight @ self.v, dim=0))
+        return nn.functional.linear(x, self.weight / (self.u @ self.weight @ self.v), self.bias)
+
+
+def error_of_a_home_made_norm(passes, seed):
+    """How far D's gradient is from that of one D which stays the same, after so many ordinary passes."""
+    torch.manual_seed(seed)
+    g, d = generator(), nn.Sequential(Iterating(8, 6), nn.LeakyReLU(), Iterating(6, 1))
+    real, z = torch.randn(16, 8), torch.rand(16, 4) * 2 - 1
+    for _ in range(passes):
+        d(real)
+    twin = copy.deepcopy(d)
+    turn = simultaneous(g, d, real, z, loss=losses.wasserstein)
+    fake = twin(g(z).detach())
+    twin[0].still = twin[2].still = True
+    loss = losses.wasserstein.discriminator(twin(real), fake)
+    expected = torch.autograd.grad(loss, [*twin.parameters()])
+    flat = [torch.cat([x.flatten() for x in gradients]) for gradients in (turn.d_gradients, expected)]
+    return ((flat[0] - flat[1]).norm() / flat[1].norm()).item()
+
+
+def test_a_home_made_norm_judges_real_images_by_its_next_vectors():
+    """The limit that `held` documents: plain at fresh vectors, and all but gone once they have settled."""
+    fresh, settled = ([error_of_a_home_made_norm(n, seed) for seed in range(5)] for n in (0, 20))
+    assert min(fresh) > 0.1
+    assert max(fresh) < 0.45
+    assert max(settled) < 0.01

@@ -87,7 +87,7 @@ def test_which_runs_are_on_the_sphere(latent, bounds, expected):
 @pytest.mark.parametrize("kind", ["uniform", "normal"])
 def test_latents_on_the_sphere_are_the_prior_s_directions(kind):
     on = replace(Config(), networks=NetworkConfig(prior=kind, latent_dim=6), latent=LatentConfig("cs"))
-    z = sampling.draw_latents(on, 9, torch.Generator().manual_seed(1))
+    z = sampling.model.draw_latents(on, 9, torch.Generator().manual_seed(1))
     torch.testing.assert_close(z, to_sphere(prior.draw(kind, 9, 6, torch.Generator().manual_seed(1))))
     assert_on_sphere([z])
 
@@ -202,7 +202,7 @@ def test_latent_steps_of_a_loaded_run_are_its_own(run):
     """The configured loss, the learned size, the batch of its training, and as many steps as are asked for."""
     model = logan.load(run)
     model.generator.log_step.fill_(math.log(20.0))  # so that a step can be seen
-    z = sampling.draw_latents(model.info.config, 6, torch.Generator().manual_seed(5))
+    z = sampling.model.draw_latents(model.info.config, 6, torch.Generator().manual_seed(5))
     step = CSStep(steps=2, loss=losses.hinge, batch=50).of(model.generator)
     moved = step(lambda z: model.discriminator(model.generator(z)), z)
     images = model.sample(6, seed=5, latent_steps=2)
@@ -245,7 +245,7 @@ def test_the_steps_are_on_the_game_s_loss(loss):
 def test_flags_without_effect_are_said(field, value):
     chosen = presets.get("digits", "cs")
     warned = replace(chosen, latent=replace(chosen.latent, **{field: value})).check()
-    assert warned == [f"without effect, because of --latent cs: --{field}"]
+    assert warned == [f"without effect, because of `latent` cs: `{field}`"]
 
 
 @pytest.mark.parametrize(
@@ -265,8 +265,8 @@ def test_impossible_settings(flags, message, capsys, tmp_path):
 
 
 def test_a_run_without_latent_step_has_none_at_evaluation():
-    with pytest.raises(InputError, match="--latent gd, ngd or cs"):
-        sampling.evaluation_step(presets.get("digits", "none"), 3)
+    with pytest.raises(InputError, match="`latent` gd, ngd or cs"):
+        sampling.model.evaluation_step(presets.get("digits", "none"), 3)
 
 
 def test_the_plan_counts_the_step_size(capsys, tmp_path):

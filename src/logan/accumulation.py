@@ -44,11 +44,11 @@ def in_parts(
     with frozen(*moving):
         for start in range(0, n, size):
             part = [None if x is None else x[start : start + size] for x in inputs]
-            share = min(size, n - start) / n
+            weight = min(size, n - start) / n
             again = same_draws and start + size < n
             with same_random_numbers_next(first.device) if again else nullcontext():
                 # No name for the part's turn: it would live on, gradients and all, while the next part is played.
-                total = _begun(play(*part), share) if total is None else _plus(total, play(*part), share)
+                total = _begun(play(*part), weight) if total is None else _plus(total, play(*part), weight)
     assert total is not None
     return total
 
@@ -58,7 +58,7 @@ def over_ranks(turn: Turn, world: World) -> Turn:
     if world.size == 1:
         return turn
     n = len(turn.d_gradients)
-    together = world.mean([*turn.d_gradients, *turn.g_gradients])
+    together = world.all_reduce_mean([*turn.d_gradients, *turn.g_gradients])
     return replace(turn, d_gradients=together[:n], g_gradients=together[n:])
 
 

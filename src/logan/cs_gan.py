@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from logan.latent import Moved, StopGradient, gradient_of_scores, to_sphere, working_copy
+from logan.errors import InputError
+from logan.latent import Moved, Scores, StopGradient, ascend, to_sphere, working_copy
 from logan.losses import Loss, non_saturating
 
 INITIAL_STEP_SIZE = 0.01
@@ -57,14 +58,14 @@ class CSStep:
 
     def __post_init__(self) -> None:
         if not (isinstance(self.steps, int) and self.steps >= 1):
-            raise ValueError(f"steps must be a whole number >= 1, not {self.steps!r}")
+            raise InputError(f"`steps` must be a whole number >= 1, not {self.steps!r}")
         if not (self.penalty >= 0 and math.isfinite(self.penalty)):
-            raise ValueError(f"penalty must be >= 0, not {self.penalty}")
+            raise InputError(f"`penalty` must be >= 0, not {self.penalty}")
         for name, known in (("stop_gradient", get_args(StopGradient)), ("penalty_in", ("generator", "both"))):
             if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+                raise InputError(f"`{name}` must be one of {', '.join(known)}, not {getattr(self, name)!r}")
 
-    def of(self, generator: nn.Module) -> Callable[[Callable[[Tensor], Tensor], Tensor], Moved]:
+    def of(self, generator: nn.Module) -> Callable[[Scores, Tensor], Moved]:
         """The step with a generator's learned size, to be called like a :class:`~logan.latent.LatentStep`.
 
         Raises:
@@ -75,7 +76,11 @@ class CSStep:
             raise ValueError("the generator has no learned step size; call logan.cs_gan.give_step_size(generator)")
         return lambda f, z: self(f, z, log_step)
 
-    def __call__(self, f: Callable[[Tensor], Tensor], z: Tensor, log_step: Tensor) -> Moved:
+    def for_batch(self, size: int) -> CSStep:
+        """With ``batch`` set, unless it was: L of a part is a mean over the whole batch."""
+        return self if self.batch is not None else replace(self, batch=size)
+
+    def __call__(self, f: Scores, z: Tensor, log_step: Tensor) -> Moved:
         """Take the steps.
 
         Args:
@@ -89,25 +94,15 @@ class CSStep:
         """
         differentiable = torch.is_grad_enabled() and self.stop_gradient != "both"
         with torch.inference_mode(False), torch.enable_grad():
-            moved = self._move(f, z, log_step, differentiable)
-        return moved if differentiable else moved.detach()
-
-    def _move(self, f: Callable[[Tensor], Tensor], raw: Tensor, log_step: Tensor, differentiable: bool) -> Moved:
-        size = log_step.exp() / (self.batch or len(raw))
-        at = to_sphere(working_copy(raw))
-        first: tuple[Tensor, Tensor] | None = None
-        for _ in range(self.steps):
-            scores, g = gradient_of_scores(f, at, raw.dtype, differentiable, self._gain)
-            with torch.autocast(raw.device.type, enabled=False):
-                at = to_sphere(at + size * g)
-            if not differentiable:
-                at = at.detach().requires_grad_()
-            if first is None:
-                first = scores, g.detach()
-        assert first is not None
-        delta = at - raw
-        penalty = self.penalty * delta.flatten(1).square().sum(1).mean()
-        return Moved(at.to(raw.dtype), delta, penalty, *first, self.stop_gradient)
+            size = log_step.exp() / (self.batch or len(z))
+            moved, scores, g = ascend(
+                f, to_sphere(working_copy(z)), z.dtype, lambda at, g: to_sphere(at + size * g), self.steps, differentiable,
+                self._gain,
+            )  # fmt: skip
+            delta = moved - z
+            penalty = self.penalty * delta.flatten(1).square().sum(1).mean()
+            result = Moved(moved.to(z.dtype), delta, penalty, scores, g, self.stop_gradient)
+        return result if differentiable else result.detach()
 
     def _gain(self, scores: Tensor) -> Tensor:
         """What a sample wants more of: −fool(f(z)), (B,)."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from logan.errors import InputError
+from logan.errors import InputError, first_line
 
 
 def choose_device(name: str) -> torch.device:
@@ -22,8 +22,8 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # fails on "meta" too, which holds no numbers
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0].partition(", ")[0]
-        raise InputError(f"--device {name} cannot be used here ({reason}); try --device cpu") from None
+        reason = first_line(error).partition(", ")[0]
+        raise InputError(f"`device` {name} cannot be used here ({reason}); try `device` cpu") from None
     return device
 
 

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
+
+_SETTING = re.compile(r"`([a-z]\w*)`")
+
+wording: Callable[[str], str] = str
+"""How a message is put to a person: as it is. The command line, where settings are flags, puts its own here."""
+
 
 class InputError(ValueError):
-    """Bad input: a missing file, a broken image, a wrong flag, an impossible combination, a damaged checkpoint.
+    """Bad input: a missing file, a broken image, an impossible setting or combination, a damaged checkpoint.
 
-    The command line prints its message as one line, without a traceback, and exits with status 2. Inside the library it
-    is a :class:`ValueError`. The message names the thing that is wrong and says how to mend it.
+    The message names the thing that is wrong and says how to mend it, settings by their Python names in backquotes: "`trunc` must
+    be in [0, 1], not 2". The command line makes flags of those, prints one line without a traceback, and exits with status 2.
+
+    Attributes:
+        field: the setting that is wrong: the first that the message names, unless another is given; None if it names none.
     """
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        named = _SETTING.search(message)
+        self.field = named[1] if field is None and named else field
+
+    def renamed(self, names: Mapping[str, str]) -> InputError:
+        """The same mistake where settings have other names: those of ``names``, from the old to the new."""
+        message = with_settings(str(self), lambda name: f"`{names.get(name, name)}`")
+        return type(self)(message, None if self.field is None else names.get(self.field, self.field))
 
 
 class SaidElsewhereError(InputError):
     """The mistake that another rank says already."""
+
+
+def with_settings(message: str, write: Callable[[str], str]) -> str:
+    """``message`` with ``write(name)`` for each setting that stands in it in backquotes."""
+    return _SETTING.sub(lambda found: write(found[1]), message)
 
 
 def did_you_mean(word: str, choices: list[str]) -> str:
@@ -21,3 +47,11 @@ def did_you_mean(word: str, choices: list[str]) -> str:
 
     close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def first_line(error: BaseException, most: int = 160) -> str:
+    """The first line of an error's message that says something, shortened; its type's name if it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return (lines[1] if lines[0].endswith(":") and len(lines) > 1 else lines[0])[:most]

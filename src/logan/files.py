@@ -26,16 +26,16 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def check_writable(folder: str, flag: str = "out") -> None:
+def check_writable(folder: str, field: str = "out") -> None:
     """Whether files can be written to a folder that may not be there yet; makes nothing.
 
     Raises:
-        InputError: if not, naming the flag.
+        InputError: if not, naming the setting ``field``.
     """
     path = Path(folder).expanduser()
     existing = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise InputError(f"--{flag} {folder} cannot be written; choose another folder")
+        raise InputError(f"`{field}` {folder} cannot be written; choose another folder")
 
 
 def read_json(path: Path, advice: str) -> dict[str, Any]:

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from logan.accumulation import in_parts, over_ranks
-from logan.cs_gan import CSStep
 from logan.distributed import World, across
 from logan.dynamics import Adjustment, Dynamics, UpdateRule
+from logan.errors import InputError
 from logan.fast import EngineName
-from logan.latent import LatentStep
+from logan.latent import LatentMethod
 from logan.losses import Loss, hinge
 from logan.turns import (
     Gradients,
+    Rules,
     Turn,
     both_losses,
     call,
@@ -68,8 +69,17 @@ class Game:
         memory: what ``dynamics`` keeps between steps; part of a run's state.
         micro_batch: samples that are in memory at a time; the gradients of a larger batch are accumulated
             (:mod:`logan.accumulation`). None for the whole batch.
-        world: the ranks that play together, each on its share of the batch. Gradients are averaged over them, and batch norm
+        world: the ranks that play together, each on its slice of the batch. Gradients are averaged over them, and batch norm
             in training mode normalises over all of them (:mod:`logan.distributed`).
+
+    Example:
+        >>> from logan import LatentStep, networks
+        >>> g, d = networks.create("mlp", image_size=1, image_channels=2, latent_dim=4, width=16)
+        >>> adams = torch.optim.Adam(g.parameters(), 1e-3), torch.optim.Adam(d.parameters(), 1e-3)
+        >>> game = Game(g, d, *adams, latent=LatentStep("ngd"), engine="recorded")
+        >>> turn = game.step(lambda: (torch.randn(8, 2, 1, 1), None), lambda n: 2 * torch.rand(n, 4) - 1)
+        >>> sorted(turn.report)
+        ['delta_z', 'fake_score', 'grad_z_squared', 'penalty', 'real_score', 'score_gain']
     """
 
     generator: nn.Module
@@ -77,7 +87,7 @@ class Game:
     g_optimiser: torch.optim.Optimizer
     d_optimiser: torch.optim.Optimizer
     loss: Loss = hinge
-    latent: LatentStep | CSStep | None = None
+    latent: LatentMethod | None = None
     update: Literal["simultaneous", "alternating"] = "simultaneous"
     d_steps: int = 1
     dynamics: Dynamics | None = None
@@ -94,34 +104,26 @@ class Game:
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineName):
-            raise ValueError(f"engine is one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
-        if self.latent_every < 1:
-            raise ValueError(f"latent_every must be >= 1, not {self.latent_every}")
-        if not 0 < self.latent_share <= 1:
-            raise ValueError(f"latent_share must be in (0, 1], not {self.latent_share}")
-        if self.update not in ("simultaneous", "alternating"):
-            raise ValueError(f"update is 'simultaneous' or 'alternating', not {self.update!r}")
-        if self.d_steps < 1:
-            raise ValueError(f"d_steps must be >= 1, not {self.d_steps}")
-        if self.update == "simultaneous" and self.d_steps != 1:
-            raise ValueError(f"d_steps={self.d_steps} needs update='alternating': simultaneous updates are one to one")
-        if self.dynamics is not None and not isinstance(self.dynamics, Adjustment | UpdateRule):
-            raise ValueError(
-                f"dynamics is a method such as logan.dynamics.SGA(), not {self.dynamics!r}; see logan.dynamics.create"
-            )
-        if self.latent is not None and not isinstance(self.latent, LatentStep | CSStep):
-            raise ValueError(f"latent is a step such as logan.LatentStep('ngd'), or None, not {self.latent!r}")
+            raise InputError(f"`engine` is one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
+        _ = self.rules
+        check_turns(
+            update=self.update,
+            d_steps=self.d_steps,
+            dynamics=self.dynamics,
+            latent_every=self.latent_every,
+            micro_batch=self.micro_batch,
+            ranks=self.world.size,
+        )
         _check_owner("g_optimiser", self.g_optimiser, "generator", self.generator)
         _check_owner("d_optimiser", self.d_optimiser, "discriminator", self.discriminator)
-        if self.update == "alternating" and self.dynamics is not None:
-            raise ValueError("dynamics needs update='simultaneous': it adjusts both players' gradients at one point")
-        if self.micro_batch is not None and self.micro_batch < 1:
-            raise ValueError(f"micro_batch must be >= 1, not {self.micro_batch}")
-        if isinstance(self.dynamics, Adjustment) and (self.micro_batch is not None or self.world.size > 1):
-            raise ValueError(
-                "an adjustment of the gradients needs the whole batch in one piece: products of a Jacobian and a gradient are "
-                "not means over parts of the batch"
-            )
+
+    @property
+    def rules(self) -> Rules:
+        """Those of a step with the latent step."""
+        try:
+            return Rules(self.loss, self.latent, self.autocast, self.latent_share)
+        except InputError as error:
+            raise error.renamed({"share": "latent_share"}) from None
 
     @property
     def real_batches_per_step(self) -> int:
@@ -161,7 +163,7 @@ class Game:
         _apply(self.g_optimiser, self.generator, g_turn.g_gradients)
         return Turn(d_turn.d_loss, g_turn.g_loss, d_turn.d_gradients, g_turn.g_gradients, d_turn.report | g_turn.report)
 
-    def _simultaneous(self, latent: LatentStep | CSStep | None, *inputs: Tensor | None) -> Turn:
+    def _simultaneous(self, latent: LatentMethod | None, *inputs: Tensor | None) -> Turn:
         rule = self.dynamics
         if not isinstance(rule, UpdateRule):
             played = self._play(simultaneous if rule is None else rule, latent, *inputs)
@@ -180,13 +182,12 @@ class Game:
         _apply(self.d_optimiser, self.discriminator, turn.d_gradients)
         _apply(self.g_optimiser, self.generator, turn.g_gradients)
 
-    def _play(self, turn: Callable[..., Turn], latent: LatentStep | CSStep | None, *inputs: Tensor | None) -> Turn:
+    def _play(self, turn: Callable[..., Turn], latent: LatentMethod | None, *inputs: Tensor | None) -> Turn:
         """One turn on the batch of this rank, in parts if it must be; its gradients are means over all ranks."""
         n = len(next(x for x in inputs if x is not None))
-        if isinstance(latent, CSStep) and latent.batch is None:
-            latent = replace(latent, batch=n * self.world.size)  # B of its mean loss is that of the whole batch
         self._check_share(n)
-        rules = {"loss": self.loss, "latent": latent, "autocast": self.autocast, "share": self.latent_share}
+        latent = None if latent is None else latent.for_batch(n * self.world.size)
+        rules = Rules(self.loss, latent, self.autocast, self.latent_share)
         if self.micro_batch is None:
             played = self._evaluate(turn, rules, *inputs)
         else:
@@ -203,11 +204,11 @@ class Game:
             for size in {part, n % part or part}:
                 check_share(self.latent_share, size)
 
-    def _evaluate(self, turn: Callable[..., Turn], rules: dict[str, Any], *inputs: Tensor | None) -> Turn:
+    def _evaluate(self, turn: Callable[..., Turn], rules: Rules, *inputs: Tensor | None) -> Turn:
         """The one place where a fast path is chosen."""
         if self.engine == "plain":
             with across(self.world):
-                return turn(self.generator, self.discriminator, *inputs, **rules)
+                return turn(self.generator, self.discriminator, *inputs, rules=rules)
         if self._engine is None:
             from logan.fast.engine import Engine  # the tracer takes a moment to import
 
@@ -215,18 +216,46 @@ class Game:
         return self._engine.play(turn, inputs, rules)
 
 
-def check_share(share: float, part: int) -> None:
-    """Refuse a share that is no whole number of a part's latents (ValueError)."""
-    if abs(share * part - round(share * part)) > 1e-9:
-        raise ValueError(
-            f"a latent share of {share:g} is no whole number of the {part} samples that are in memory at a time"
+def check_turns(
+    *,
+    update: str,
+    d_steps: int,
+    dynamics: Dynamics | None,
+    latent_every: int,
+    micro_batch: int | None,
+    ranks: int,
+) -> None:
+    """Refuse what no :class:`Game` can be played by; the arguments are its attributes, and the size of its world.
+
+    Raises:
+        InputError: naming the attribute.
+    """
+    if update not in ("simultaneous", "alternating"):
+        raise InputError(f"`update` is 'simultaneous' or 'alternating', not {update!r}")
+    for name, value in (("d_steps", d_steps), ("latent_every", latent_every), ("micro_batch", micro_batch)):
+        if value is not None and value < 1:
+            raise InputError(f"`{name}` must be >= 1, not {value}")
+    if update == "simultaneous" and d_steps != 1:
+        raise InputError(f"`d_steps` {d_steps} needs `update` alternating: simultaneous updates are one to one")
+    if update == "alternating" and dynamics is not None:
+        raise InputError("`dynamics` needs `update` simultaneous: it adjusts both gradients at one point")
+    if isinstance(dynamics, Adjustment) and (micro_batch is not None or ranks > 1):
+        raise InputError(
+            "`dynamics` needs the whole batch on one device in one piece, one rank and no `micro_batch`: products of a Jacobian "
+            "and a gradient are not means over parts of the batch"
         )
+
+
+def check_share(share: float, part: int) -> None:
+    """Refuse a share that is no whole number of a part's latents (InputError)."""
+    if abs(share * part - round(share * part)) > 1e-9:
+        raise InputError(f"`latent_share` {share:g} is no whole number of the {part} samples in memory at a time")
 
 
 def _check_owner(name: str, optimiser: torch.optim.Optimizer, player: str, network: nn.Module) -> None:
     own = {id(p) for p in network.parameters()}
     if own and not any(id(p) in own for group in optimiser.param_groups for p in group["params"]):
-        raise ValueError(f"{name} holds none of the {player}'s parameters: are the two optimisers swapped?")
+        raise InputError(f"`{name}` holds none of the {player}'s parameters: are the two optimisers swapped?")
 
 
 def _apply(optimiser: torch.optim.Optimizer, network: nn.Module, gradients: Iterable[Tensor | None]) -> None:
@@ -242,6 +271,7 @@ __all__ = [
     "Gradients",
     "Latents",
     "RealBatches",
+    "Rules",
     "Turn",
     "both_losses",
     "call",

@@ -8,16 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from logan.errors import InputError
 from logan.side_effects import no_side_effects, same_random_numbers_next
 
 Method = Literal["gd", "ngd"]
 StopGradient = Literal["none", "generator", "discriminator", "both"]
 Player = Literal["generator", "discriminator"]
+Scores = Callable[[Tensor], Tensor]
+"""f: latents (B, …) to one score per sample, (B,)."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Moved:
         and likewise for the discriminator: the three ablations of Figure 5b.
         """
         if player not in ("generator", "discriminator"):
-            raise ValueError(f"player is 'generator' or 'discriminator', not {player!r}")
+            raise InputError(f"`player` is 'generator' or 'discriminator', not {player!r}")
         stopped = self.stop_gradient in (player, "both")
         return self.detach() if stopped and self.z.requires_grad else self
 
@@ -63,6 +66,36 @@ class Moved:
             penalty=self.penalty.detach(),
             scores=self.scores.detach(),
         )
+
+
+@runtime_checkable
+class LatentMethod(Protocol):
+    """What the game asks of a way to move latents: :class:`LatentStep`, :class:`~logan.cs_gan.CSStep`, or one of your own.
+
+    Attributes:
+        subset: ``random`` if a call draws from torch's global generator which dimensions it moves; anything else if not.
+        penalty, penalty_in, stop_gradient: as in :class:`LatentStep`.
+    """
+
+    @property
+    def subset(self) -> str: ...
+
+    @property
+    def penalty(self) -> float: ...
+
+    @property
+    def penalty_in(self) -> Literal["generator", "both"]: ...
+
+    @property
+    def stop_gradient(self) -> StopGradient: ...
+
+    def of(self, generator: nn.Module) -> Callable[[Scores, Tensor], Moved]:
+        """The step of f and z, with what ``generator`` may have learned for it."""
+        ...
+
+    def for_batch(self, size: int) -> LatentMethod:
+        """The method for parts of a batch of that size in all: what it says of the whole batch holds for each part."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -98,7 +131,15 @@ class LatentStep:
             :mod:`logan.game` follows this field.
 
     Raises:
-        ValueError: for a field outside its range.
+        InputError: (a ValueError) for a field outside its range.
+
+    Example:
+        For f(z) = Σ z², g = 2z, here with ‖g‖² = 1 and so Δz = α g / (β + 1) with β = 3:
+
+        >>> step = LatentStep("ngd", alpha=2.0, beta=3.0, portion=1.0, penalty=0.0, bounds=None)
+        >>> z = torch.tensor([[0.3, -0.4]])
+        >>> step(lambda z: z.square().sum(1), z).z.detach()
+        tensor([[ 0.6000, -0.8000]])
     """
 
     method: Method = "ngd"
@@ -113,33 +154,41 @@ class LatentStep:
     penalty_in: Literal["generator", "both"] = "generator"
 
     def __post_init__(self) -> None:
-        _require(self.method in ("gd", "ngd"), f"method is 'gd' or 'ngd', not {self.method!r}")
-        _require(self.alpha >= 0 and math.isfinite(self.alpha), f"alpha must be >= 0 and finite, not {self.alpha}")
+        _require(self.method in ("gd", "ngd"), f"`method` is 'gd' or 'ngd', not {self.method!r}")
+        _require(self.alpha >= 0 and math.isfinite(self.alpha), f"`alpha` must be >= 0 and finite, not {self.alpha}")
         _require(
-            self.method == "gd" or (self.beta > 0 and math.isfinite(self.beta)), f"beta must be > 0, not {self.beta}"
+            self.method == "gd" or (self.beta > 0 and math.isfinite(self.beta)), f"`beta` must be > 0, not {self.beta}"
         )
-        _require(0 < self.portion <= 1, f"portion must be in (0, 1], not {self.portion}")
-        _require(self.penalty >= 0 and math.isfinite(self.penalty), f"penalty must be >= 0, not {self.penalty}")
+        _require(0 < self.portion <= 1, f"`portion` must be in (0, 1], not {self.portion}")
+        _require(self.penalty >= 0 and math.isfinite(self.penalty), f"`penalty` must be >= 0, not {self.penalty}")
         _require(
             self.bounds is None
             or self.bounds == "sphere"
             or (not isinstance(self.bounds, str) and len(self.bounds) == 2 and self.bounds[0] < self.bounds[1]),
-            f"bounds are (low, high) with low < high, 'sphere' or None, not {self.bounds!r}",
+            f"`bounds` are (low, high) with low < high, 'sphere' or None, not {self.bounds!r}",
         )
-        _require(self.subset in ("leading", "random"), f"subset is 'leading' or 'random', not {self.subset!r}")
+        _require(self.subset in ("leading", "random"), f"`subset` is 'leading' or 'random', not {self.subset!r}")
         _require(
-            isinstance(self.steps, int) and self.steps >= 1, f"steps must be a whole number >= 1, not {self.steps!r}"
+            isinstance(self.steps, int) and self.steps >= 1, f"`steps` must be a whole number >= 1, not {self.steps!r}"
         )
         _require(
             self.stop_gradient in ("none", "generator", "discriminator", "both"),
-            f"stop_gradient is 'none', 'generator', 'discriminator' or 'both', not {self.stop_gradient!r}",
+            f"`stop_gradient` is 'none', 'generator', 'discriminator' or 'both', not {self.stop_gradient!r}",
         )
         _require(
             self.penalty_in in ("generator", "both"),
-            f"penalty_in is 'generator' or 'both', not {self.penalty_in!r}",
+            f"`penalty_in` is 'generator' or 'both', not {self.penalty_in!r}",
         )
 
-    def __call__(self, f: Callable[[Tensor], Tensor], z: Tensor) -> Moved:
+    def of(self, generator: nn.Module) -> LatentStep:
+        """Itself: this step learns nothing."""
+        return self
+
+    def for_batch(self, size: int) -> LatentStep:
+        """Itself: g is per sample."""
+        return self
+
+    def __call__(self, f: Scores, z: Tensor) -> Moved:
         """Take the step.
 
         Args:
@@ -159,8 +208,7 @@ class LatentStep:
         )
         differentiable = torch.is_grad_enabled() and self.stop_gradient != "both"
         with torch.inference_mode(False), torch.enable_grad():
-            optimised = self._optimised_dimensions(z)
-            moved = self._move(f, working_copy(z), z.dtype, optimised, differentiable)
+            moved = self._move(f, z, self._optimised_dimensions(z), differentiable)
         return moved if differentiable else moved.detach()
 
     def displacement(self, g: Tensor) -> Tensor:
@@ -179,34 +227,22 @@ class LatentStep:
             return to_sphere(z)
         return z.clamp(*self.bounds)
 
-    def _move(
-        self,
-        f: Callable[[Tensor], Tensor],
-        z: Tensor,
-        dtype: torch.dtype,
-        optimised: Tensor,
-        differentiable: bool,
-    ) -> Moved:
-        """k steps from z (float32 or float64); ``dtype`` is the type that f takes its latents in."""
+    def _move(self, f: Scores, z: Tensor, optimised: Tensor, differentiable: bool) -> Moved:
+        start = working_copy(z)
         if self.bounds == "sphere":
-            z = self.bound(z)
-        delta, first_scores, first_g = torch.zeros_like(z), None, None
-        for _ in range(self.steps):
-            scores, g = gradient_of_scores(f, z, dtype, create_graph=differentiable)
-            # The arithmetic of the step is not the network's: no autocast. ‖g‖² of a half-precision g underflows.
-            with torch.autocast(z.device.type, enabled=False):
-                g = g.masked_fill(~optimised, 0.0)
-                step = self.displacement(g)
-                delta = delta + step
-                z = self._bounded_move(z, step, optimised)
-            if not differentiable:  # each step then starts from a new leaf, and its graph is freed
-                z = z.detach().requires_grad_()
-            if first_g is None:
-                first_scores, first_g = scores, g.detach()
-        assert first_scores is not None
-        assert first_g is not None
+            start = self.bound(start)
+        delta = torch.zeros_like(start)
+
+        def advance(at: Tensor, g: Tensor) -> Tensor:
+            nonlocal delta
+            step = self.displacement(g.masked_fill(~optimised, 0.0))
+            delta = delta + step
+            return self._bounded_move(at, step, optimised)
+
+        moved, scores, g = ascend(f, start, z.dtype, advance, self.steps, differentiable)
         penalty = self.penalty * delta.flatten(1).square().sum(1).mean()
-        return Moved(z.to(dtype), delta, penalty, first_scores, first_g, self.stop_gradient)
+        g = g.masked_fill(~optimised, 0.0)
+        return Moved(moved.to(z.dtype), delta, penalty, scores, g, self.stop_gradient)
 
     def _bounded_move(self, z: Tensor, step: Tensor, optimised: Tensor) -> Tensor:
         """[z + Δz]; clipping leaves the dimensions that are not optimised alone, even where they are out of bounds."""
@@ -217,13 +253,50 @@ class LatentStep:
         """Mask of shape z.shape[1:], True in the ⌊c·d⌉ dimensions that are optimised."""
         d = z[0].numel() if len(z) else math.prod(z.shape[1:])
         count = math.floor(self.portion * d + 0.5)
-        _require(count >= 1, f"portion {self.portion} of {d} latent dimensions leaves none to optimise; raise it")
+        _require(count >= 1, f"`portion` {self.portion} of {d} latent dimensions leaves none to optimise; raise it")
         order = torch.arange(d, device=z.device) if self.subset == "leading" else torch.randperm(d, device=z.device)
         return (order < count).view(z.shape[1:])
 
 
+def ascend(
+    f: Scores,
+    z: Tensor,
+    dtype: torch.dtype,
+    advance: Callable[[Tensor, Tensor], Tensor],
+    steps: int,
+    differentiable: bool,
+    objective: Callable[[Tensor], Tensor] | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """z_{k+1} = advance(z_k, g_k) with g_k = ∂Σ_j f(z_k)_j/∂z_k, ``steps`` times: the loop of every latent method.
+
+    Args:
+        f: latents to scores.
+        z: z_0, float32 or float64, able to take gradients.
+        dtype: the type in which f takes its latents.
+        advance: of z_k and g_k; computed outside autocast, since the arithmetic of the step is not the network's: ‖g‖² of a
+            half-precision g underflows.
+        steps: how often.
+        differentiable: let z_K depend on all that f closes over. If not, each step starts from a new leaf, and its graph is
+            freed.
+        objective: see :func:`gradient_of_scores`.
+
+    Returns:
+        z_K; f(z_0), (B,); and g_0, detached.
+    """
+    first: tuple[Tensor, Tensor] | None = None
+    for _ in range(steps):
+        scores, g = gradient_of_scores(f, z, dtype, differentiable, objective)
+        with torch.autocast(z.device.type, enabled=False):
+            z = advance(z, g)
+        if not differentiable:
+            z = z.detach().requires_grad_()
+        first = first or (scores, g.detach())
+    assert first is not None
+    return z, *first
+
+
 def gradient_of_scores(
-    f: Callable[[Tensor], Tensor],
+    f: Scores,
     z: Tensor,
     dtype: torch.dtype,
     create_graph: bool,
@@ -271,7 +344,7 @@ def _shape(value: object) -> str:
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
-        raise ValueError(message)
+        raise InputError(message)
 
 
-__all__ = ["LatentStep", "Method", "Moved", "Player", "StopGradient"]
+__all__ = ["LatentMethod", "LatentStep", "Method", "Moved", "Player", "Scores", "StopGradient"]

@@ -32,6 +32,17 @@ class Loss:
         fake: (B,) scores D(G(z′)) to D's loss per sample, (B,).
         fool: (B,) scores D(G(z′)) to G's loss per sample, (B,).
         zero_sum: promises that fool(t) = −fake(t): what G wins on a fake, D loses.
+
+    Example:
+        What D and G pay by every loss where D gives 0.5 to a real image and 0 to a fake:
+
+        >>> real, fake = torch.tensor([0.5]), torch.tensor([0.0])
+        >>> for loss in LOSSES.values():
+        ...     print(f"{loss.name}: {loss.discriminator(real, fake):.3f} {loss.generator(fake).abs():.3f}")
+        hinge: 1.500 0.000
+        wasserstein: -0.500 0.000
+        non-saturating: 1.167 0.693
+        minimax: 1.167 0.693
     """
 
     name: str
@@ -123,4 +134,6 @@ def get(name: str) -> Loss:
         return LOSSES[name]
     except KeyError:
         choices = ", ".join(LOSSES)
-        raise InputError(f"unknown loss {name!r}{did_you_mean(name, list(LOSSES))}; losses: {choices}") from None
+        raise InputError(
+            f"unknown loss {name!r}{did_you_mean(name, list(LOSSES))}; losses: {choices}", "loss"
+        ) from None

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from logan.errors import InputError
+
 NORMAL_REACH = 2.0
 """The threshold that s = 1 would be, in standard deviations."""
 
@@ -26,7 +28,7 @@ def draw(prior: str, n: int, latent_dim: int, generator: torch.Generator, trunc:
         z = torch.rand(n, latent_dim, generator=generator, device=generator.device) * 2 - 1
         return z * trunc if trunc != 1 else z
     if prior != "normal":
-        raise ValueError(f"prior is 'uniform' or 'normal', not {prior!r}")
+        raise InputError(f"`prior` is 'uniform' or 'normal', not {prior!r}")
     z = torch.randn(n, latent_dim, generator=generator, device=generator.device)
     return z if trunc == 1 else _within(z, NORMAL_REACH * trunc)
 

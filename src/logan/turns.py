@@ -12,18 +12,63 @@ running statistics from its generated batch, so that in evaluation mode it is th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import wraps
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from logan.cs_gan import CSStep
-from logan.latent import LatentStep, Moved
+from logan.errors import InputError
+from logan.latent import LatentMethod, Moved
 from logan.losses import Loss, hinge
 from logan.side_effects import held, no_side_effects, same_random_numbers_next
 
+T = TypeVar("T")
 Gradients = list[Tensor | None]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """By what rules one evaluation of the game is played.
+
+    Attributes:
+        loss: the adversarial loss.
+        latent: the latent step; None for the ordinary GAN (eq. 3).
+        autocast: the type that the networks run in (bfloat16); None for the parameters' own.
+        share: the share of the batch whose latents are moved, in (0, 1]; the others stay at z, with Δz = 0.
+
+    Raises:
+        InputError: for a latent step that is none, or a share outside its range.
+    """
+
+    loss: Loss = hinge
+    latent: LatentMethod | None = None
+    autocast: torch.dtype | None = None
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.latent is not None and not isinstance(self.latent, LatentMethod):
+            raise InputError(f"`latent` is a step such as logan.LatentStep('ngd'), or None, not {self.latent!r}")
+        if not 0 < self.share <= 1:
+            raise InputError(f"`share` must be in (0, 1], not {self.share}")
+
+
+STANDARD = Rules()
+_FIELDS = {f.name for f in fields(Rules)}
+
+
+def takes_rules(function: Callable[..., T]) -> Callable[..., T]:
+    """Let a function with a keyword ``rules`` take its fields as keywords too: ``simultaneous(G, D, real, z, latent=step)``."""
+
+    @wraps(function)
+    def with_fields(*args: Any, rules: Rules = STANDARD, **given: Any) -> T:
+        changed = {name: given.pop(name) for name in _FIELDS & given.keys()}
+        return function(*args, rules=replace(rules, **changed) if changed else rules, **given)
+
+    return with_fields
 
 
 @dataclass(frozen=True)
@@ -43,6 +88,7 @@ class Turn:
     report: dict[str, Tensor] = field(default_factory=dict)
 
 
+@takes_rules
 def simultaneous(
     generator: nn.Module,
     discriminator: nn.Module,
@@ -50,10 +96,7 @@ def simultaneous(
     z: Tensor,
     labels: Tensor | None = None,
     *,
-    loss: Loss = hinge,
-    latent: LatentStep | CSStep | None = None,
-    autocast: torch.dtype | None = None,
-    share: float = 1.0,
+    rules: Rules = STANDARD,
 ) -> Turn:
     """Both players' losses at one z′, each differentiated with respect to its own parameters, through the move (eq. 7, 8).
 
@@ -63,20 +106,16 @@ def simultaneous(
         real: (B, C, H, W) images in [−1, 1], or whatever D takes.
         z: (B, d) latents.
         labels: (B,) classes of both the real and the generated images, or None.
-        loss: the adversarial loss.
-        latent: the latent step; None for the ordinary GAN (eq. 3).
-        autocast: run the networks in this type (bfloat16); None for the parameters' own.
-        share: the share of the batch whose latents are moved; the others stay at z, with Δz = 0.
+        rules: the loss, the latent step and so on; or any of its fields as keywords of their own.
     """
     with held(generator, discriminator):
-        d_loss, g_loss, report = both_losses(
-            generator, discriminator, real, z, labels, loss=loss, latent=latent, autocast=autocast, share=share
-        )
+        d_loss, g_loss, report = both_losses(generator, discriminator, real, z, labels, rules=rules)
         d_gradients = _gradients(d_loss, discriminator, retain_graph=True)
         g_gradients = _gradients(g_loss, generator)
     return Turn(d_loss, g_loss, d_gradients, g_gradients, report)
 
 
+@takes_rules
 def both_losses(
     generator: nn.Module,
     discriminator: nn.Module,
@@ -84,17 +123,14 @@ def both_losses(
     z: Tensor,
     labels: Tensor | None = None,
     *,
-    loss: Loss = hinge,
-    latent: LatentStep | CSStep | None = None,
-    autocast: torch.dtype | None = None,
-    share: float = 1.0,
+    rules: Rules = STANDARD,
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """L_D and L_G at one z′, with their graphs, and the report (arguments as in :func:`simultaneous`).
 
     To be called where both networks are held (:func:`logan.side_effects.held`) or frozen.
     """
-    with in_precision(z, autocast):
-        moved = move(generator, discriminator, z, labels, latent, share)
+    with in_precision(z, rules.autocast):
+        moved = move(generator, discriminator, z, labels, rules)
         for_d, for_g = moved.seen_by("discriminator"), moved.seen_by("generator")
         same_graph = for_g.z is for_d.z
         if not same_graph:  # one player's Δz is a constant: the same values, another graph
@@ -105,11 +141,12 @@ def both_losses(
             fool_scores = fake_scores
         with no_side_effects():
             real_scores = call(discriminator, real, labels)
-    d_loss = loss.discriminator(real_scores, fake_scores) + penalty_of(for_d, latent, "discriminator")
-    g_loss = loss.generator(fool_scores) + penalty_of(for_g, latent, "generator")
-    return d_loss, g_loss, report_on(moved, latent, fake_scores, real_scores)
+    d_loss = rules.loss.discriminator(real_scores, fake_scores) + penalty_of(for_d, rules.latent, "discriminator")
+    g_loss = rules.loss.generator(fool_scores) + penalty_of(for_g, rules.latent, "generator")
+    return d_loss, g_loss, report_on(moved, rules.latent, fake_scores, real_scores)
 
 
+@takes_rules
 def discriminator_turn(
     generator: nn.Module,
     discriminator: nn.Module,
@@ -117,68 +154,56 @@ def discriminator_turn(
     z: Tensor,
     labels: Tensor | None = None,
     *,
-    loss: Loss = hinge,
-    latent: LatentStep | CSStep | None = None,
-    autocast: torch.dtype | None = None,
-    share: float = 1.0,
+    rules: Rules = STANDARD,
 ) -> Turn:
     """D's loss and gradients alone (arguments as in :func:`simultaneous`); G is left exactly as it was."""
     with held(discriminator), held(generator, move=False):
-        with in_precision(z, autocast):
-            moved = move(generator, discriminator, z, labels, latent, share)
+        with in_precision(z, rules.autocast):
+            moved = move(generator, discriminator, z, labels, rules)
             view = moved.seen_by("discriminator")
             with no_side_effects():
                 fake = call(generator, view.z, labels)
                 real_scores = call(discriminator, real, labels)
             fake_scores = call(discriminator, fake, labels)
-        d_loss = loss.discriminator(real_scores, fake_scores) + penalty_of(view, latent, "discriminator")
+        d_loss = rules.loss.discriminator(real_scores, fake_scores) + penalty_of(view, rules.latent, "discriminator")
         gradients = _gradients(d_loss, discriminator)
-    return Turn(d_loss=d_loss, d_gradients=gradients, report=report_on(moved, latent, fake_scores, real_scores))
+    return Turn(d_loss=d_loss, d_gradients=gradients, report=report_on(moved, rules.latent, fake_scores, real_scores))
 
 
+@takes_rules
 def generator_turn(
     generator: nn.Module,
     discriminator: nn.Module,
     z: Tensor,
     labels: Tensor | None = None,
     *,
-    loss: Loss = hinge,
-    latent: LatentStep | CSStep | None = None,
-    autocast: torch.dtype | None = None,
-    share: float = 1.0,
+    rules: Rules = STANDARD,
 ) -> Turn:
     """G's loss and gradients alone (arguments as in :func:`simultaneous`); D is left exactly as it was."""
     with held(generator), held(discriminator, move=False):
-        with in_precision(z, autocast):
-            moved = move(generator, discriminator, z, labels, latent, share)
+        with in_precision(z, rules.autocast):
+            moved = move(generator, discriminator, z, labels, rules)
             view = moved.seen_by("generator")
             fake = call(generator, view.z, labels)
             with no_side_effects():
                 fake_scores = call(discriminator, fake, labels)
-        g_loss = loss.generator(fake_scores) + penalty_of(view, latent, "generator")
+        g_loss = rules.loss.generator(fake_scores) + penalty_of(view, rules.latent, "generator")
         gradients = _gradients(g_loss, generator)
-    return Turn(g_loss=g_loss, g_gradients=gradients, report=report_on(moved, latent, fake_scores))
+    return Turn(g_loss=g_loss, g_gradients=gradients, report=report_on(moved, rules.latent, fake_scores))
 
 
 def call(network: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
     return network(x) if labels is None else network(x, labels)
 
 
-def move(
-    generator: nn.Module,
-    discriminator: nn.Module,
-    z: Tensor,
-    labels: Tensor | None,
-    latent: LatentStep | CSStep | None,
-    share: float = 1.0,
-) -> Moved:
+def move(generator: nn.Module, discriminator: nn.Module, z: Tensor, labels: Tensor | None, rules: Rules) -> Moved:
     """The latent step on the first ``share`` of the batch; z itself for the rest, or without a latent step."""
-    if latent is None:
+    if rules.latent is None:
         zero = torch.zeros_like(z)
         return Moved(z, zero, zero.sum(), zero.flatten(1)[:, 0], zero)
-    n = max(1, round(share * len(z)))
+    n = max(1, round(rules.share * len(z)))
     part = None if labels is None else labels[:n]
-    step = latent.of(generator) if isinstance(latent, CSStep) else latent
+    step = rules.latent.of(generator)
     moved = step(lambda z: call(discriminator, call(generator, z, part), part), z[:n])
     return moved if n == len(z) else _beside(moved, z[n:])
 
@@ -190,7 +215,7 @@ def _beside(moved: Moved, rest: Tensor) -> Moved:
     return replace(moved, z=torch.cat([moved.z, rest]), delta=delta, penalty=moved.penalty * (n / (n + len(rest))))
 
 
-def penalty_of(view: Moved, latent: LatentStep | CSStep | None, player: str) -> Tensor | float:
+def penalty_of(view: Moved, latent: LatentMethod | None, player: str) -> Tensor | float:
     """R_z where it belongs: always in G's loss, in D's only by request."""
     if latent is None or latent.penalty == 0 or (player == "discriminator" and latent.penalty_in == "generator"):
         return 0.0
@@ -212,7 +237,7 @@ def in_precision(z: Tensor, dtype: torch.dtype | None) -> AbstractContextManager
 
 @torch.no_grad()
 def report_on(
-    moved: Moved, latent: LatentStep | CSStep | None, fake_scores: Tensor, real_scores: Tensor | None = None
+    moved: Moved, latent: LatentMethod | None, fake_scores: Tensor, real_scores: Tensor | None = None
 ) -> dict[str, Tensor]:
     report = {"fake_score": fake_scores.float().mean()}
     if real_scores is not None:

@@ -13,7 +13,7 @@ from ..evaluation.small import RING
 
 
 def config_of(flags: str):
-    return read_arguments([*RING, *flags.split()]).config()
+    return read_arguments([*RING, *flags.split()]).config
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ def test_flags_make_methods(flags, made):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ("--unroll 3", "because of --dynamics plain: --unroll"),
-        ("--dynamics optimistic --dynamics-strength 2", "because of --dynamics optimistic: --dynamics-strength"),
-        ("--dynamics three-player", "--dynamics three-player: the move of z is a constant"),
-        ("--dynamics sga --dynamics-strength 0", "--dynamics sga does nothing"),
-        ("--dynamics unrolled --unroll 0", "--dynamics unrolled does nothing"),
-        ("--probe-eigenvalues 3", "because of --probe 0: --probe-eigenvalues"),
+        ("--unroll 3", "because of `dynamics` plain: `unroll`"),
+        ("--dynamics optimistic --dynamics-strength 2", "because of `dynamics` optimistic: `dynamics_strength`"),
+        ("--dynamics three-player", "`dynamics` three-player: the move of z is a constant"),
+        ("--dynamics sga --dynamics-strength 0", "`dynamics` sga does nothing"),
+        ("--dynamics unrolled --unroll 0", "`dynamics` unrolled does nothing"),
+        ("--probe-eigenvalues 3", "because of `probe` 0: `probe_eigenvalues`"),
     ],
 )
 def test_what_has_no_effect_is_said(flags, said):
@@ -55,9 +55,9 @@ def test_what_has_no_effect_is_said(flags, said):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ("--dynamics sga --update alternating", "--dynamics sga needs --update simultaneous"),
+        ("--dynamics sga --update alternating", "--dynamics needs --update simultaneous"),
         ("--dynamics sgaa", "--dynamics"),
-        ("--dynamics sga --dynamics-strength -1", "--dynamics-strength must be >= 0"),
+        ("--dynamics sga --dynamics-strength -1", "--dynamics-strength must be a finite number >= 0, not -1"),
         ("--dynamics unrolled --unroll 1001", "--unroll must be"),
         ("--probe -1", "--probe must be >= 0"),
     ],
@@ -72,7 +72,7 @@ def test_bad_input(flags, said, capsys, tmp_path):
 
 def test_eigenvalues_without_scipy_are_refused_before_anything_starts(monkeypatch):
     monkeypatch.setattr("logan.config.checks.importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match="--probe-eigenvalues needs scipy"):
+    with pytest.raises(InputError, match="`probe_eigenvalues` needs scipy"):
         config_of("--probe 5 --probe-eigenvalues 2").check()
 
 

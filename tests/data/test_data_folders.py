@@ -162,7 +162,7 @@ def test_bad_stylegan_labels(tmp_path, content, message):
 @pytest.mark.parametrize("memory_limit", [2**30, 0])
 def test_broken_image_is_named_or_skipped(classes, memory_limit):
     truncate(classes / "cat" / "2.png")
-    with pytest.raises(InputError, match=r"^cat/2.png: broken image .*--skip-broken") as caught:
+    with pytest.raises(InputError, match=r"^cat/2.png: broken image .*`skip_broken`") as caught:
         opened(classes, memory_limit=memory_limit)
     assert "\n" not in str(caught.value)
     data = opened(classes, memory_limit=memory_limit, skip_broken=True)
@@ -221,7 +221,7 @@ def test_empty_and_missing(tmp_path):
 def test_too_small(tmp_path):
     write(tmp_path / "a.png", 1, size=(20, 20))
     write(tmp_path / "b.png", 1, size=(20, 15))
-    with pytest.raises(InputError, match=r"b.png is 20×15 pixels.*--image-size \(at most 15\)"):
+    with pytest.raises(InputError, match=r"b.png is 20×15 pixels.*`image_size` \(at most 15\)"):
         opened(tmp_path, image_size=16)
     assert opened(tmp_path, image_size=19, pad=2).image_size == 19
 
@@ -229,7 +229,7 @@ def test_too_small(tmp_path):
 def test_sizes_that_differ_need_a_size(tmp_path):
     write(tmp_path / "a.png", 1, size=(20, 20))
     write(tmp_path / "b.png", 2, size=(20, 15))
-    with pytest.raises(InputError, match=r"b.png is 20×15\): pass --image-size, at most 15"):
+    with pytest.raises(InputError, match=r"b.png is 20×15\): pass `image_size`, at most 15"):
         opened(tmp_path)
     with pytest.raises(InputError, match="at most 17"):
         opened(tmp_path, pad=1)
@@ -287,7 +287,7 @@ def test_a_damaged_member_is_a_broken_image(classes, tmp_path):
     at = data.index(b"IDAT", data.index(b"cat/2.png")) + 8
     data[at] ^= 255
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"cat/2.png: cannot be read from p.zip .*--skip-broken"):
+    with pytest.raises(InputError, match=r"cat/2.png: cannot be read from p.zip .*`skip_broken`"):
         opened(path)
     assert opened(path, skip_broken=True).broken == ["cat/2.png"]
 

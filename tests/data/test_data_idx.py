@@ -63,7 +63,7 @@ def test_pad_size_and_channels(tmp_path):
     assert open_data(folder, channels=3).images.shape == (5, 3, 6, 6)
     assert open_data(folder, image_size=3).images.shape == (5, 1, 3, 3)
     with pytest.raises(
-        InputError, match=r"6×6 pixels are smaller than the network's size \(8\): pass --pad 1, or --image-size 6"
+        InputError, match=r"6×6 pixels are smaller than the network's size \(8\): pass `pad` 1, or `image_size` 6"
     ):
         open_data(folder, image_size=8)
 

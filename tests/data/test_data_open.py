@@ -38,11 +38,11 @@ def test_smaller_digits_are_reduced_without_aliasing(channels):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"image_size": 16}, r"smaller than the network's size \(16\): pass --pad 4, or --image-size 8"),
-        ({"image_size": 9}, r"smaller than the network's size \(9\): pass --image-size 8"),
+        ({"image_size": 16}, r"smaller than the network's size \(16\): pass `pad` 4, or `image_size` 8"),
+        ({"image_size": 9}, r"smaller than the network's size \(9\): pass `image_size` 8"),
         ({"image_size": 4, "pad": 2}, "leaves no pixel"),
-        ({"pad": -1}, "--pad must be at least 0"),
-        ({"channels": 2}, "--channels must be 1 or 3"),
+        ({"pad": -1}, "`pad` must be at least 0"),
+        ({"channels": 2}, "`channels` must be 1 or 3"),
     ],
 )
 def test_bad_shapes(options, message):

@@ -91,10 +91,10 @@ def test_mirror_flips_half_left_to_right():
 
 
 def test_bad_numbers():
-    with pytest.raises(InputError, match=r"batch of 11 is larger than the set of 10: pass a smaller --batch"):
+    with pytest.raises(InputError, match=r"batch of 11 is larger than the set of 10: pass a smaller `batch`"):
         batches(numbered(), batch=11, seed=0)
     assert len(take(1, numbered(), batch=10, seed=0)[0][0]) == 10
-    with pytest.raises(InputError, match="batch must be at least 1"):
+    with pytest.raises(InputError, match="`batch` must be at least 1"):
         batches(numbered(), batch=0, seed=0)
     with pytest.raises(InputError, match="start"):
         batches(numbered(), batch=1, seed=0, start=-1)

@@ -50,14 +50,14 @@ def game(world: World, dtype: torch.dtype, engine: str, rules: dict[str, Any], n
 def play(
     world: World, dtype: torch.dtype, engine: str, rules: dict[str, Any], norm: bool = True, steps: int = 4
 ) -> list[Tensor]:
-    """The first step's gradients, and all weights and buffers after some steps, each rank on its share of the batches."""
+    """The first step's gradients, and all weights and buffers after some steps, each rank on its slice of the batches."""
     played, source = game(world, dtype, engine, rules, norm), torch.Generator().manual_seed(1)
     torch.manual_seed(2)  # random subsets
     first: Turn | None = None
     for _ in range(steps):
         turn = played.step(
-            lambda: tuple(x[world.share(BATCH)] for x in _reals(source, dtype)),  # type: ignore[arg-type,return-value]
-            lambda n: (torch.rand(BATCH, D, generator=source, dtype=dtype) * 2 - 1)[world.share(BATCH)],
+            lambda: tuple(x[world.own_slice(BATCH)] for x in _reals(source, dtype)),  # type: ignore[arg-type,return-value]
+            lambda n: (torch.rand(BATCH, D, generator=source, dtype=dtype) * 2 - 1)[world.own_slice(BATCH)],
         )
         first = turn if first is None else first
     assert first is not None
@@ -79,7 +79,7 @@ def play_all(
 
 def scores(world: World, args: list[str], outdir: Path) -> dict[str, float]:
     """Of a run of ``logan train`` with these arguments, as rank 0 wrote them down."""
-    run = train(read_arguments(args).config(), outdir=outdir, quiet=True, world=world)
+    run = train(read_arguments(args).config, outdir=outdir, quiet=True, world=world)
     return json.loads((run / "stats.jsonl").read_text().splitlines()[-1])["metrics"]  # type: ignore[no-any-return]
 
 
@@ -129,7 +129,7 @@ class _Reduce(Function):
 def check_derivatives(world: World) -> list[Tensor]:
     """gradcheck and gradgradcheck of batch norm over ranks as a function of the whole batch, and three orders by torch's own.
 
-    Every rank holds the whole batch and shows the layer its share, so that all of them ask for the same derivatives.
+    Every rank holds the whole batch and shows the layer its slice, so that all of them ask for the same derivatives.
     """
     torch.manual_seed(0)
     x = torch.randn(4, 2, 2, dtype=torch.float64, requires_grad=True)
@@ -137,7 +137,7 @@ def check_derivatives(world: World) -> list[Tensor]:
     weights = torch.randn(4, 2, 2, dtype=torch.float64)
 
     def over_ranks(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
-        own = world.share(4)
+        own = world.own_slice(4)
         with across(world):
             y = F.batch_norm(_Copy.apply(x)[own], None, None, _Copy.apply(w), _Copy.apply(b), True)
         # a sum over samples: of several numbers, so that the check sees more than one direction
@@ -170,17 +170,26 @@ def messages(world: World) -> dict[str, Any]:
         if world.first:
             time.sleep(0.5)
         seen = time.monotonic()
+    channels_last = torch.ones(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)
     return {
-        "mean": world.mean([torch.tensor([own]), None, torch.tensor([[own]], dtype=torch.float64)]),
-        "strides": world.mean([torch.ones(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)])[0].stride(),  # type: ignore[union-attr]
-        "any": [world.any(False), world.any(world.rank == 1)],
-        "told": world.told(f"from {world.rank}"),
-        "gathered": world.gathered(rows),
-        "first does": [world.first_does(lambda: f"by {world.rank}"), _refused(world.first_does, world.first)],
-        "all do": [world.all_do(lambda: world.rank), *(_refused(world.all_do, world.rank in r) for r in ([0, 1], [1]))],
-        "share": [world.share(8).start, world.share(8).stop],
+        "all reduce mean": world.all_reduce_mean(
+            [torch.tensor([own]), None, torch.tensor([[own]], dtype=torch.float64)]
+        ),
+        "strides": world.all_reduce_mean([channels_last])[0].stride(),  # type: ignore[union-attr]
+        "any rank": [world.any_rank(False), world.any_rank(world.rank == 1)],
+        "broadcast": world.broadcast(f"from {world.rank}"),
+        "all gather rows": world.all_gather_rows(rows),
+        "broadcast result": [
+            world.broadcast_result(lambda: f"by {world.rank}"),
+            _refused(world.broadcast_result, world.first),
+        ],
+        "all or none": [
+            world.all_or_none(lambda: world.rank),
+            *(_refused(world.all_or_none, world.rank in r) for r in ([0, 1], [1])),
+        ],
+        "own slice": [world.own_slice(8).start, world.own_slice(8).stop],
         "seen": seen,
-        "alike": _drifted(world, [torch.ones(3)]),
+        "in sync": _drifted(world, [torch.ones(3)]),
         "drifted": _drifted(world, [torch.ones(3), torch.full((2,), own)]),
     }
 
@@ -201,7 +210,7 @@ def _refused(together: Any, here: bool) -> str:
 
 def _drifted(world: World, tensors: list[Tensor]) -> bool:
     try:
-        world.check_alike(tensors)
+        world.check_in_sync(tensors)
     except RuntimeError:
         return True
     return False
@@ -215,7 +224,7 @@ def peaks_of_steps(world: World, runs: list[tuple[list[str], str]]) -> list[int]
 
     peaks = []
     for args, latent in runs:
-        config = read_arguments([*args, "--latent", latent]).config()
+        config = read_arguments([*args, "--latent", latent]).config
         data = stand_in(config)
         parts = setup.build(config, data, world)  # type: ignore[arg-type]
         n = config.game.batch // world.size

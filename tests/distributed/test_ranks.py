@@ -94,7 +94,7 @@ def test_memory_is_as_planned_in_bfloat16(tmp_path: Path) -> None:
 
 def as_planned(run: tuple[list[str], str], peak: int) -> None:
     """With batch norm over ranks, which holds more than one device's, and gradients in a message."""
-    config = read_arguments(run[0]).config()
+    config = read_arguments(run[0]).config
     one, two = (planning.make(config, gpus=n).costs["ngd"] for n in (1, 2))
     assert two.bytes(config.game.batch // 2) == pytest.approx(peak, rel=0.15)
     assert two.bytes(config.game.batch // 2) > one.bytes(config.game.batch // 2)
@@ -129,29 +129,29 @@ def test_a_share_that_is_no_whole_number_of_a_part_is_refused() -> None:
 def test_messages(ranks: list[dict[str, Any]]) -> None:
     order: list[float] = []
     for rank, found in enumerate(r["messages"] for r in ranks):
-        assert [None if t is None else t.item() for t in found["mean"]] == [1.5, None, 1.5]
-        assert found["mean"][2].shape == (1, 1)
+        assert [None if t is None else t.item() for t in found["all reduce mean"]] == [1.5, None, 1.5]
+        assert found["all reduce mean"][2].shape == (1, 1)
         assert found["strides"] == (48, 1, 12, 3)  # channels last: fused optimisers read gradients in memory order
-        assert found["any"] == [False, True]
-        assert found["told"] == "from 0"
+        assert found["any rank"] == [False, True]
+        assert found["broadcast"] == "from 0"
         said, silent = "InputError: a mistake", "SaidElsewhereError: a mistake"
-        assert found["first does"] == ["by 0", [said, silent][rank]]
-        assert found["all do"] == [rank, [said, silent][rank], [silent, said][rank]]
+        assert found["broadcast result"] == ["by 0", [said, silent][rank]]
+        assert found["all or none"] == [rank, [said, silent][rank], [silent, said][rank]]
         order.append(found["seen"])
-        assert found["gathered"].tolist() == [[1, 1], [2, 2], [2, 2]]
-        assert found["share"] == [4 * rank, 4 * rank + 4]
-        assert (found["alike"], found["drifted"]) == (False, True)
+        assert found["all gather rows"].tolist() == [[1, 1], [2, 2], [2, 2]]
+        assert found["own slice"] == [4 * rank, 4 * rank + 4]
+        assert (found["in sync"], found["drifted"]) == (False, True)
     assert order[0] < order[1]
 
 
 def test_one_process_by_itself_sends_nothing() -> None:
     world = World()
     x = torch.ones(2)
-    assert world.mean([x, None])[0] is x
-    assert world.any(True)
-    assert not world.any(False)
-    assert world.told("a") == "a"
-    assert world.gathered(x) is x
-    assert world.share(7) == slice(0, 7)
-    world.wait()
-    world.check_alike([x])
+    assert world.all_reduce_mean([x, None])[0] is x
+    assert world.any_rank(True)
+    assert not world.any_rank(False)
+    assert world.broadcast("a") == "a"
+    assert world.all_gather_rows(x) is x
+    assert world.own_slice(7) == slice(0, 7)
+    world.barrier()
+    world.check_in_sync([x])

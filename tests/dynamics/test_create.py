@@ -55,18 +55,15 @@ def test_steps_of_unrolling():
     ("name", "given", "message"),
     [
         ("sgaa", {}, r"unknown dynamics 'sgaa'.*sga.*dynamics: sga, sga-aligned, three-player, consensus"),
-        ("extragradient", {"strength": 1.0}, "dynamics extragradient has no strength"),
-        ("optimistic", {"strength": 0.0}, "dynamics optimistic has no strength"),
-        ("sga", {"d_steps": 1}, "dynamics sga has no d_steps: it does not unroll"),
-        ("consensus", {"g_steps": 0}, "dynamics consensus has no g_steps"),
-        *[
-            (name, {"strength": -1.0}, rf"dynamics {name}: {STRENGTHS[name]} must be .*>= 0, not -1.0")
-            for name in STRENGTHS
-        ],
+        ("extragradient", {"strength": 1.0}, "`dynamics` extragradient has no `strength`"),
+        ("optimistic", {"strength": 0.0}, "`dynamics` optimistic has no `strength`"),
+        ("sga", {"d_steps": 1}, "`dynamics` sga has no `d_steps`: it does not unroll"),
+        ("consensus", {"g_steps": 0}, "`dynamics` consensus has no `g_steps`"),
+        *[(name, {"strength": -1.0}, "`strength` must be a finite number >= 0, not -1.0") for name in STRENGTHS],
         ("sga", {"strength": float("nan")}, "must be a finite number >= 0, not nan"),
-        ("unrolled", {"strength": float("inf")}, "rate must be a finite number >= 0, not inf"),
-        ("unrolled", {"d_steps": -1}, "dynamics unrolled: d_steps must be a whole number >= 0, not -1"),
-        ("unrolled", {"g_steps": 1.5}, "g_steps must be a whole number >= 0, not 1.5"),
+        ("unrolled", {"strength": float("inf")}, "`strength` must be a finite number >= 0, not inf"),
+        ("unrolled", {"d_steps": -1}, "`d_steps` must be a whole number >= 0, not -1"),
+        ("unrolled", {"g_steps": 1.5}, "`g_steps` must be a whole number >= 0, not 1.5"),
     ],
 )
 def test_what_cannot_be(name, given, message):
@@ -82,10 +79,10 @@ def test_a_near_miss_is_guessed():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"form": "exact"}, "form is one of game, printed, no-cross, local, not 'exact'"),
-        ({"eta": -0.5}, "eta must be a finite number >= 0"),
-        ({"eta": float("inf")}, "eta must be"),
-        ({"strength": "1"}, "strength must be"),
+        ({"form": "exact"}, "`form` is one of game, printed, no-cross, local, not 'exact'"),
+        ({"eta": -0.5}, "`eta` must be a finite number >= 0"),
+        ({"eta": float("inf")}, "`eta` must be"),
+        ({"strength": "1"}, "`strength` must be"),
     ],
 )
 def test_values_of_the_three_player_game(given, message):

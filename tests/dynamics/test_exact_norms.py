@@ -7,7 +7,7 @@ from torch import nn
 
 from logan import LatentStep
 from logan.dynamics import gan_field
-from logan.dynamics.exact_norms import ExactNorms
+from logan.dynamics.exact_norms import exact_norms
 from logan.dynamics.field import dot, flat
 from logan.losses import wasserstein
 
@@ -24,7 +24,7 @@ def norm(shape, dtype=F64, affine=True):
 
 
 def exactly(layer, x):
-    with ExactNorms():
+    with exact_norms():
         return layer(x)
 
 
@@ -80,7 +80,7 @@ def test_three_derivatives_by_finite_differences(name):
 
     def derivative(at, order):
         at = [x.detach().requires_grad_() for x in at]
-        with ExactNorms():
+        with exact_norms():
             value = (torch.tanh(play(*at)) * weights).sum()
         for direction in directions[:order]:
             got = torch.autograd.grad(value, at, create_graph=True, materialize_grads=True)

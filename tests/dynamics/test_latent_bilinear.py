@@ -2,11 +2,12 @@
 
 f(z) = w·(Bz + v) is bilinear in the players' w and v, and plain simultaneous descent spirals out. By equation 4 each latent
 moves by αBᵀw (B with the optimised columns only), so that f(z′) = f(z) + α‖Bᵀw‖². Hence L_D gains the penalty α‖Bᵀw‖², half
-of its gradient by z′ itself and half by equation 8's second-order term of D. The second-order term of G vanishes, since
-∂²f/∂z∂v = 0. So the step is convergent here, but not by the symplectic term of SGA: the antisymmetric part of the Jacobian
-stays what it was, and the symmetric part gains 2αBBᵀ, in D's block alone. With a rate η it converges if and only if every
-eigenvalue of 2αBBᵀ exceeds η (and none is above 2/η + η/2). Where BBᵀ is singular (fewer latents than pixels, a small
-``portion``) some directions of w are not damped, and those go out exactly as without the latent step.
+of its gradient by z′ itself and half by equation 8's second-order term of D. With B fixed the second-order term of G vanishes,
+since ∂²f/∂z∂v = 0; a B that is trained has one, −αw(Bᵀw)ᵀ. So the step is convergent here, but not by the symplectic term of
+SGA: the antisymmetric part of the Jacobian stays what it was, and the symmetric part gains 2αBBᵀ, in D's block alone. With a
+rate η it converges if and only if every eigenvalue of 2αBBᵀ exceeds η (and none is above 2/η + η/2). Where BBᵀ is singular
+(fewer latents than pixels, a small ``portion``) some directions of w are not damped, and those go out exactly as without the
+latent step.
 """
 
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from logan import LatentStep, game, losses
+from logan import LatentStep, game, losses, turns
 from logan.dynamics import gan_field
 
 from .small import F64, dense
@@ -109,6 +110,51 @@ def test_gradient_descent_on_z_damps_the_discriminator_alone(stop, share_of_damp
     assert radius(matrix) == pytest.approx((1 - ETA * share_of_damping * ALPHA + ETA**2) ** 0.5, rel=1e-12)
     assert radius(matrix) < 0.99
     assert measured(iterates) == pytest.approx(radius(matrix), abs=1e-3)
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [(1.0, 0.9), (1.2, 0.9463), (1.5, 0.9618), (11.0, 1.1954)])
+def test_beyond_alpha_one_the_eigenvalues_are_real(alpha, expected):
+    """λ² − 2(1 − ηα)λ + 1 − 2ηα + η² = 0: |λ| = √(1 − 2ηα + η²) for α ≤ 1, and then max |1 − ηα ± η√(α² − 1)|."""
+    matrix = iteration(2 * alpha * torch.eye(X, dtype=F64))
+    iterates = path(*pair(), replace(GD, alpha=alpha), 400)
+    torch.testing.assert_close(iterates[30], torch.linalg.matrix_power(matrix, 30) @ iterates[0], rtol=1e-9, atol=1e-12)
+    assert radius(matrix) == pytest.approx(expected, abs=1e-4)
+    if alpha > 1:
+        assert not torch.linalg.eigvals(matrix).imag.any()
+        assert radius(matrix) > abs(1 - 2 * ETA * alpha + ETA**2) ** 0.5
+        assert measured(iterates) == pytest.approx(radius(matrix), abs=1e-3)
+
+
+def test_the_second_order_term_of_the_generator_is_zero_with_b_fixed_only():
+    """stop_gradient leaves G's gradient as it is, exactly; where B is trained it takes −αw(Bᵀw)ᵀ away."""
+    real, z = batch()
+    fixed, d = pair(matrix_of(3))
+    trained = nn.Linear(X, X).double()
+    with torch.no_grad():
+        trained.weight.copy_(fixed.b)
+    w = d[0].weight.detach().squeeze(0)
+    for g, expected in ((fixed, None), (trained, -ALPHA * torch.outer(w, fixed.b.T @ w))):
+        whole, stopped = (
+            turns.simultaneous(g, d, real, z, loss=losses.wasserstein, latent=replace(GD, stop_gradient=stop))
+            for stop in ("none", "generator")
+        )
+        assert torch.equal(whole.g_gradients[-1], stopped.g_gradients[-1])  # of v
+        if expected is not None:
+            torch.testing.assert_close(whole.g_gradients[0] - stopped.g_gradients[0], expected, rtol=1e-12, atol=1e-14)
+
+
+def test_moved_latents_are_longer_in_the_mean_and_not_sample_by_sample():
+    """z symmetric about 0: mean ‖z′‖² = mean ‖z‖² + α²‖Bᵀw‖²; of z and −z at most one gets shorter, and many do."""
+    g, d = pair()
+    torch.manual_seed(2)
+    z = 2 * torch.rand(2000, X, dtype=F64) - 1
+    z = torch.cat([z, -z])
+    moved = replace(GD, alpha=0.1)(lambda z: d(g(z)), z).z.detach()
+    before, after = z.square().sum(1), moved.square().sum(1)
+    torch.testing.assert_close(after.mean() - before.mean(), 0.1**2 * d[0].weight.detach().square().sum())
+    shorter = after < before
+    assert not (shorter[:2000] & shorter[2000:]).any()
+    assert 0.4 < shorter.double().mean() < 0.5
 
 
 @pytest.mark.parametrize(("alpha", "converges"), [(0.04, False), (0.06, True)])

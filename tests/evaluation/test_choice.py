@@ -58,5 +58,5 @@ def test_a_longer_run_is_read_up_to_the_length_asked_for(longer):
 
 
 def test_a_longer_run_that_was_not_measured_there_is_refused(longer):
-    with pytest.raises(InputError, match=r"not measured there; choose another --outdir"):
+    with pytest.raises(InputError, match=r"not measured there; choose another `outdir`"):
         read_points(longer, 1.5)

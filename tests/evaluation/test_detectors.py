@@ -110,12 +110,12 @@ def test_weights_that_are_damaged(tmp_path, damage):
 @pytest.mark.parametrize("classes", [0, 1])
 def test_a_classifier_needs_labels(classes):
     data = dataset(classes=classes)
-    with pytest.raises(InputError, match="needs class labels, and noise has none; use --detector inception"):
+    with pytest.raises(InputError, match="needs class labels, and noise has none; use `detector` inception"):
         detectors.get("classifier", None, InMemory(data.images, data.labels, "noise"))
 
 
 def test_inception_without_its_weights():
-    with pytest.raises(InputError, match="no Inception weights at .*download http.*--detector-weights"):
+    with pytest.raises(InputError, match="no Inception weights at .*download http.*`detector_weights`"):
         detectors.check("inception", None, True, "noise")
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from logan.config import presets
+from logan.config import DataConfig
 from logan.data import open_data
 from logan.errors import InputError
 from logan.evaluation import detectors, protocols
-from logan.evaluation.protocols import Protocol, Source
+from logan.evaluation.protocols import Protocol
 
 from .small import classifier, classifier_file, folder_of_images, idx_folder, never
 
@@ -28,7 +28,7 @@ def kept(tmp_path, monkeypatch):
 
 
 def prepare(protocol, data, **options):
-    return protocols.prepare(protocol, Source(str(data)), device=torch.device("cpu"), **options)
+    return protocols.prepare(protocol, DataConfig(str(data)), device=torch.device("cpu"), **options)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_they_are(name, metrics, split, reals, splits):
 
 
 def test_unknown_protocols():
-    with pytest.raises(InputError, match="--protocol is one of training, A, B, C, not 'D'"):
+    with pytest.raises(InputError, match="`protocol` is one of training, A, B, C, not 'D'"):
         protocols.get("D")
 
 
@@ -111,7 +111,7 @@ def test_missing_inception_weights_stop_before_any_work(tmp_path, kept):
 
 
 def test_missing_weights_stop_before_the_test_images_are_read(monkeypatch):
-    monkeypatch.setattr(Source, "open", never)
+    monkeypatch.setattr(protocols, "open_configured", never)
     with pytest.raises(InputError, match="no Inception weights"):
         prepare(protocols.get("C"), "digits", train=open_data("digits"), detector="inception")
 
@@ -150,19 +150,8 @@ def test_no_metric_needs_no_detector(kept):
 
 def test_a_set_that_is_open_is_not_opened_again(monkeypatch, weights):
     data = open_data("digits")
-    monkeypatch.setattr(protocols, "open_data", never)
+    monkeypatch.setattr(protocols, "open_configured", never)
     assert len(prepare(Protocol("mine"), "digits", train=data, weights=weights).reference.features) == 1797
-
-
-def test_the_source_of_a_run_is_as_its_networks_see_it():
-    config = presets.get("fashion")
-    assert Source.of(config) == Source(config.data.data, pad=2)
-    assert Source.of(config, "elsewhere") == Source("elsewhere", pad=2)
-
-
-def test_a_source_opens_with_its_shape(tmp_path):
-    data = Source(str(idx_folder(tmp_path / "d", 40, 30)), pad=1, channels=3).open("test")
-    assert (len(data), data.image_size, data.channels) == (30, 10, 3)
 
 
 def test_manifolds_of_more_images_than_there_are_reals_are_refused(weights):

@@ -155,15 +155,15 @@ def test_when_later_measurements_are_dropped_the_best_of_the_rest_is_kept(run):
     assert kept_weights(run) == 2
 
 
-def test_by_another_measure_the_best_starts_anew(run):
+def test_by_another_yardstick_the_best_starts_anew(run):
     """A classifier's FID of 5 does not keep Inception's 30 from being the best."""
-    assert records.keep_best(run, 1000, {"fid10": 5.0}, ("classifier", "data", 0))
-    assert records.keep_best(run, 2000, {"fid10": 30.0}, ("inception", "data", 0))
-    assert not records.keep_best(run, 3000, {"fid10": 31.0}, ("inception", "data", 0))
+    assert records.keep_best(run, 1000, {"fid10": 5.0}, records.Yardstick("classifier", "data", 0))
+    assert records.keep_best(run, 2000, {"fid10": 30.0}, records.Yardstick("inception", "data", 0))
+    assert not records.keep_best(run, 3000, {"fid10": 31.0}, records.Yardstick("inception", "data", 0))
     assert best(run)["images"] == 2000
 
 
-def test_only_what_the_last_measure_found_is_read(tmp_path):
+def test_only_what_the_last_yardstick_found_is_read(tmp_path):
     for images, sha, value in ((1000, "a", 5.0), (2000, "b", 30.0), (3000, "b", 20.0)):
         line = {"metric": "fid10", "results": {"fid10": value}, "images": images, "in_training": True}
         records.append(tmp_path, line | {"detector_sha256": sha, "real_key": "r", "latent_steps": 0})

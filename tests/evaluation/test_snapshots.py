@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import logan
+from logan.config import DataConfig
 from logan.evaluation import protocols, snapshots
-from logan.evaluation.protocols import Protocol, Source
+from logan.evaluation.protocols import Protocol
 from logan.sampling import snapshot
 from logan.training.loop import train
 
@@ -20,7 +21,7 @@ STEPS = {"seed": 3, "latent_steps": 1}
 
 
 def evaluator_of(protocol, weights=None):
-    return protocols.prepare(protocol, Source("digits"), device=torch.device("cpu"), weights=weights)
+    return protocols.prepare(protocol, DataConfig("digits"), device=torch.device("cpu"), weights=weights)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,6 @@ def test_all_metrics_must_have_been_scored(scored):
 
 def test_progress_comes_to_its_end(scored):
     path, model, _ = scored
-    shares = []
-    snapshots.score(path, model, evaluator_of(PROTOCOL), PROTOCOL, batch=8, progress=shares.append)
-    assert shares == pytest.approx([0.4, 0.8, 1.0])
+    fractions = []
+    snapshots.score(path, model, evaluator_of(PROTOCOL), PROTOCOL, batch=8, progress=fractions.append)
+    assert fractions == pytest.approx([0.4, 0.8, 1.0])

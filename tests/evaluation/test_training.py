@@ -164,7 +164,7 @@ def test_a_run_that_diverges_has_null_and_no_best(tmp_path):
         (mixture("modes50", "kid50", preset="grid"), "kid50 does not fit"),
         (scored("fid50", "fud50"), "unknown metric 'fud50'"),
         (scored("fid5"), "10 to 10,000,000"),
-        (scored("fid50", latent_steps=3, latent="none"), "--metric-latent-steps needs"),
+        (scored("fid50", latent_steps=3, latent="none"), "`metric_latent_steps` needs"),
         (replace(scored(), scores=ScoreConfig(("fid50",), detector="inception")), "no Inception weights"),
         (
             replace(scored(), scores=ScoreConfig(("fid50",), detector_weights="nowhere.st")),

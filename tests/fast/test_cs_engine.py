@@ -12,7 +12,7 @@ import torch
 from logan import game, losses
 from logan.cs_gan import CSStep, give_step_size
 from logan.fast import engine as engines
-from logan.game import Game
+from logan.game import Game, Rules
 
 from .test_engine import F64, assert_same, batch, error, flat, pair
 
@@ -77,12 +77,12 @@ def test_a_recording_follows_the_step_size():
     """It is read at every call, not kept from the one that was recorded."""
     g, d = cs_pair()
     engine = engines.Engine(g, d, "recorded", pytest.fail)
-    rules = {"loss": STEP.loss, "latent": replace(STEP, steps=1), "autocast": None, "share": 1.0}
+    rules = Rules(STEP.loss, replace(STEP, steps=1))
     inputs = batch(g)
     before = flat(engine.play(game.simultaneous, inputs, rules).g_gradients)
     with torch.no_grad():
         g.log_step.add_(1.0)
-    plain = game.simultaneous(*copy.deepcopy((g, d)), *inputs, **rules)
+    plain = game.simultaneous(*copy.deepcopy((g, d)), *inputs, rules=rules)
     after = flat(engine.play(game.simultaneous, inputs, rules).g_gradients)
     assert error(after, flat(plain.g_gradients)) < 1e-9
     assert error(after, before) > 1e-3

@@ -11,7 +11,7 @@ from torch import nn
 from logan import LatentStep, game, losses, networks
 from logan.bench.counting import count, peak_memory
 from logan.fast import engine as engines
-from logan.game import Game
+from logan.game import Game, Rules
 
 F64 = torch.float64
 NGD = LatentStep("ngd", alpha=0.9, beta=0.2, portion=0.75, penalty=0.4)
@@ -38,12 +38,12 @@ def batch(g, dtype=F64, n=6, classes=0):
 
 def both_ways(networks_, inputs, turn=game.simultaneous, kind="recorded", announce=pytest.fail, **rules):
     """The turn as it is written and by the engine, each on its own copy of the networks, twice in a row."""
-    rules = {"loss": losses.hinge, "latent": NGD, "autocast": None, "share": 1.0} | rules
+    rules = Rules(**{"loss": losses.hinge, "latent": NGD} | rules)
     plain_pair, fast_pair = copy.deepcopy(networks_), copy.deepcopy(networks_)
     engine = engines.Engine(*fast_pair, kind, announce)
     outcomes = []
     for play in (
-        lambda: turn(*plain_pair, *inputs, **rules),
+        lambda: turn(*plain_pair, *inputs, rules=rules),
         lambda: engine.play(turn, inputs, rules),
     ):
         torch.manual_seed(3)
@@ -168,7 +168,7 @@ def test_float32_and_channels_last(name):
 
 def test_bfloat16_is_as_close_to_float32_as_the_plain_version():
     g, d = pair(dtype=torch.float32)
-    exact = game.simultaneous(*copy.deepcopy((g, d)), *batch(g, torch.float32), loss=losses.hinge, latent=NGD)
+    exact = game.simultaneous(*copy.deepcopy((g, d)), *batch(g, torch.float32), rules=Rules(losses.hinge, NGD))
     (plain, _), (fast, _), _ = both_ways((g, d), batch(g, torch.float32), autocast=torch.bfloat16)
     for side in ("d_gradients", "g_gradients"):
         off = [error(flat(getattr(t[0], side)), flat(getattr(exact, side))) for t in (plain, fast)]
@@ -229,7 +229,7 @@ def test_recording_leaves_no_trace():
     g, d = pair("dcgan")
     before = copy.deepcopy([*g.state_dict().values(), *d.state_dict().values()])
     recorder = engines.Engine(g, d, "recorded", pytest.fail)
-    rules = {"loss": losses.hinge, "latent": NGD, "autocast": None, "share": 1.0}
+    rules = Rules(losses.hinge, NGD)
     inputs = batch(g)
     random = torch.get_rng_state()
     recorder._record(game.simultaneous, inputs, rules)
@@ -291,7 +291,7 @@ def test_latent_every():
 def test_latent_share_moves_the_first_of_the_batch():
     g, d = pair("mlp")
     real, z, _ = batch(g, n=8)
-    moved = game.move(g, d, z, None, NGD, 0.25)
+    moved = game.move(g, d, z, None, Rules(latent=NGD, share=0.25))
     alone = NGD(lambda z: d(g(z)), z[:2])
     torch.testing.assert_close(moved.z, torch.cat([alone.z, z[2:]]))
     torch.testing.assert_close(moved.penalty, alone.penalty / 4)  # a mean over all eight, six of which did not move
@@ -330,7 +330,7 @@ def test_on_cuda(name, kind):
     real, z, _ = batch(g)
     inputs = (real.cuda(), z.cuda(), None)
     assert_same((g, d), inputs, kind=kind)
-    rules = {"loss": losses.hinge, "latent": NGD, "autocast": None, "share": 1.0}
+    rules = Rules(losses.hinge, NGD)
     recorder = engines.Engine(g, d, kind, pytest.fail)
     recorder.play(game.simultaneous, inputs, rules)
     torch.cuda.set_sync_debug_mode("error")  # nothing in a step waits for the device
@@ -355,9 +355,9 @@ def cifar_step(latent, engine, loss=losses.hinge, n=64):
     torch.manual_seed(0)
     g, d = networks.create("sndcgan", image_size=32, latent_dim=128)
     real, z = torch.rand(n, 3, 32, 32) * 2 - 1, torch.rand(n, 128) * 2 - 1
-    rules = {"loss": loss, "latent": latent, "autocast": None, "share": 1.0}
+    rules = Rules(loss, latent)
     if engine == "plain":
-        return lambda: game.simultaneous(g, d, real, z, **rules)
+        return lambda: game.simultaneous(g, d, real, z, rules=rules)
     recorder = engines.Engine(g, d, engine, pytest.fail)
     recorder.play(game.simultaneous, (real, z, None), rules)
     return lambda: recorder.play(game.simultaneous, (real, z, None), rules)

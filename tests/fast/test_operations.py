@@ -7,7 +7,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from logan.bench.counting import count
 from logan.fast.operations import Normalise, Rectify
-from logan.fast.substitute import FastOperations
+from logan.fast.substitute import fast_operations
 
 F64 = torch.float64
 
@@ -18,7 +18,7 @@ def leaf(*shape):
 
 def fast(f):
     def inside(*args):
-        with FastOperations():
+        with fast_operations():
             return f(*args)
 
     return inside
@@ -60,7 +60,7 @@ def test_convolutions(name):
 
 def test_what_is_not_covered_runs_as_it_was():
     x, w = leaf(1, 2, 5, 5), leaf(2, 2, 3, 3)
-    with FastOperations():
+    with fast_operations():
         same = F.conv2d(x, w, padding="same")
         unbatched = F.conv2d(x[0], w)
         rectified = x.detach().clone()
@@ -72,7 +72,7 @@ def test_what_is_not_covered_runs_as_it_was():
     torch.testing.assert_close(rectified, F.relu(x.detach()))  # the argument itself was changed
     torch.testing.assert_close(in_place, F.leaky_relu(x.detach(), 0.1))
     torch.testing.assert_close(evaluated, x / (1 + 1e-5) ** 0.5)
-    with FastOperations(), pytest.raises(ValueError, match="more than 1 value"):
+    with fast_operations(), pytest.raises(ValueError, match="more than 1 value"):
         F.batch_norm(leaf(1, 3), None, None, training=True)
 
 
@@ -97,7 +97,7 @@ def test_batch_norm_moves_its_statistics_as_torch_does():
     ours, theirs = [[torch.randn(3, dtype=F64), torch.rand(3, dtype=F64)] for _ in range(2)]
     for a, b in zip(ours, theirs, strict=True):
         a.copy_(b)
-    with FastOperations():
+    with fast_operations():
         F.batch_norm(x, *ours, training=True, momentum=0.3)
     F.batch_norm(x, *theirs, training=True, momentum=0.3)
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
@@ -138,7 +138,7 @@ def test_second_derivatives_of_a_convolution_are_convolutions_of_the_same_size()
     forward = count(lambda: F.conv2d(x, w, padding=1)).flop
 
     def second():
-        with FastOperations():
+        with fast_operations():
             y = F.conv2d(x, w, padding=1)
         (g,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
         torch.autograd.grad(g.square().sum(), w)
@@ -153,7 +153,7 @@ def test_second_derivatives_of_a_convolution_are_convolutions_of_the_same_size()
 
 def test_autocast_computes_in_the_narrow_type():
     x, w = torch.randn(2, 3, 5, 5, requires_grad=True), torch.randn(4, 3, 3, 3, requires_grad=True)
-    with torch.autocast("cpu", torch.bfloat16), FastOperations():
+    with torch.autocast("cpu", torch.bfloat16), fast_operations():
         y = F.conv2d(x, w)
     with torch.autocast("cpu", torch.bfloat16):
         expected = F.conv2d(x, w)

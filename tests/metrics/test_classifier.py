@@ -58,7 +58,7 @@ def test_training_takes_one_thread_and_gives_the_others_back(brief):
     torch.set_num_threads(2)
     seen = []
     try:
-        train_classifier(*halves(), 3, progress=lambda share: seen.append(torch.get_num_threads()))
+        train_classifier(*halves(), 3, progress=lambda fraction: seen.append(torch.get_num_threads()))
         assert set(seen) == {1}
         assert torch.get_num_threads() == 2
     finally:
@@ -83,9 +83,9 @@ def test_accuracy_is_of_every_tenth_image_which_is_not_learnt_from(brief):
 
 
 def test_training_reports_its_progress(brief):
-    shares: list[float] = []
-    train_classifier(*halves(), 3, progress=shares.append)
-    assert shares == pytest.approx([i / 40 for i in range(1, 41)])
+    fractions: list[float] = []
+    train_classifier(*halves(), 3, progress=fractions.append)
+    assert fractions == pytest.approx([i / 40 for i in range(1, 41)])
 
 
 def test_training_works_where_gradients_are_switched_off(brief):
@@ -256,9 +256,9 @@ def test_larger_images_are_shown_less_often(monkeypatch):
     monkeypatch.setattr(classifier, "IMAGES_SHOWN", 30 * classifier.BATCH)
     counts = []
     for size in (32, 64):
-        shares = []
+        fractions = []
         train_classifier(
-            torch.zeros(20, 1, size, size, dtype=torch.uint8), torch.arange(20) % 2, 2, progress=shares.append
+            torch.zeros(20, 1, size, size, dtype=torch.uint8), torch.arange(20) % 2, 2, progress=fractions.append
         )
-        counts.append(len(shares))
+        counts.append(len(fractions))
     assert counts == [30, 10]

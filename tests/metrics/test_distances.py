@@ -1,17 +1,41 @@
 """FID, KID and IS against their formulas, computed here in float64, and against torchmetrics called directly."""
 
+import importlib
 import math
 import warnings
+from contextlib import nullcontext
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from logan.metrics import distances
 from logan.metrics.distances import FrechetStatistics, fid, inception_score, kid
-from logan.metrics.torch_fidelity import torchmetrics_image
+from logan.metrics.torch_fidelity import without_init
 
 F64 = torch.float64
+
+
+class Given(nn.Module):
+    """Stands where torchmetrics expects a feature extractor: the features are there already."""
+
+    def __init__(self, num_features: int):
+        super().__init__()
+        self.num_features = num_features
+
+    def forward(self, features):
+        return features
+
+
+def torchmetrics_image(name: str):
+    """The module by its own name. It imports torch-fidelity and torchvision where they are installed, and needs neither."""
+    try:
+        with without_init() if find_spec("torch_fidelity") else nullcontext():
+            return importlib.import_module(f"torchmetrics.image.{name}")
+    except (ImportError, RuntimeError) as error:  # the latter where torchvision is of another build of torch
+        pytest.skip(f"torchmetrics cannot be imported: {error}")
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +86,7 @@ def test_fid_with_fewer_images_than_features():
 
 def test_fid_is_what_torchmetrics_computes_from_the_features():
     real, fake = (x.double() for x in two_sets())
-    metric = torchmetrics_image("fid").FrechetInceptionDistance(feature=distances._Given(7))
+    metric = torchmetrics_image("fid").FrechetInceptionDistance(feature=Given(7))
     metric.update(real, real=True)
     metric.update(fake, real=False)
     assert fid_of(real, fake) == pytest.approx(metric.compute().item(), rel=1e-12)
@@ -172,9 +196,8 @@ def test_kid_by_hand():
 def direct_kid(real, fake, size, seed):
     with warnings.catch_warnings(), torch.random.fork_rng([]):
         warnings.simplefilter("ignore")
-        metric = torchmetrics_image("kid").KernelInceptionDistance(
-            feature=distances._Given(real.shape[1]), subsets=100, subset_size=size
-        )
+        kernel_distance = torchmetrics_image("kid").KernelInceptionDistance
+        metric = kernel_distance(feature=Given(real.shape[1]), subsets=100, subset_size=size)
         metric.update(real.double(), real=True)
         metric.update(fake.double(), real=False)
         torch.manual_seed(seed)
@@ -199,6 +222,17 @@ def test_kid_depends_on_its_seed_alone():
     torch.manual_seed(99)
     assert kid(real, fake, seed=1) == first
     assert kid(real, fake, seed=2) != first
+
+
+def test_kids_deviation_is_over_the_number_of_subsets(monkeypatch):
+    """Each subset's value by the formula; subsets are drawn real first, then fake, from one generator."""
+    monkeypatch.setattr(distances, "KID_SUBSET", 6)
+    monkeypatch.setattr(distances, "KID_SUBSETS", 5)
+    real, fake = two_sets(12, 9)
+    deviation = kid(real, fake, seed=8)[1]
+    torch.manual_seed(8)
+    values = [kid_by_formula(real[torch.randperm(12)[:6]], fake[torch.randperm(9)[:6]]) for _ in range(5)]
+    assert deviation == pytest.approx(np.std(values), rel=1e-9)
 
 
 def test_kid_of_one_image_is_refused_and_not_nan():
@@ -227,21 +261,22 @@ def test_is_of_several_splits_is_their_mean_and_deviation(splits):
     parts = logits[torch.randperm(50)].view(splits, -1, 6)
     scores = [is_by_formula(part) for part in parts]
     assert mean == pytest.approx(np.mean(scores), rel=1e-12)
-    assert deviation == pytest.approx(np.std(scores, ddof=1), rel=1e-9)
+    assert deviation == pytest.approx(np.std(scores), rel=1e-9)
 
 
 @pytest.mark.parametrize("splits", [1, 5])
 def test_is_is_what_torchmetrics_computes(splits):
+    """Its deviation is over n − 1."""
     logits = torch.randn(50, 6) * 3
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        metric = torchmetrics_image("inception").InceptionScore(feature=distances._Given(6), splits=splits)
+        metric = torchmetrics_image("inception").InceptionScore(feature=Given(6), splits=splits)
         metric.update(logits.double())
         torch.manual_seed(0)
         mean, deviation = metric.compute()
     ours = inception_score(logits, splits=splits)
     assert ours[0] == pytest.approx(mean.item(), rel=1e-12)
-    assert splits == 1 or ours[1] == pytest.approx(deviation.item(), rel=1e-12)
+    assert splits == 1 or ours[1] == pytest.approx(deviation.item() * math.sqrt((splits - 1) / splits), rel=1e-12)
 
 
 def test_is_of_certain_and_balanced_predictions_is_the_number_of_classes():

@@ -136,7 +136,6 @@ def refused(path: Path) -> str:
     return str(caught.value)
 
 
-@installed
 def test_missing_file_is_refused_and_it_says_where_to_get_it(tmp_path):
     message = refused(tmp_path / "none.pth")
     assert "does not exist" in message
@@ -183,7 +182,7 @@ def test_file_with_code_is_refused_and_the_code_not_run(as_zip, tmp_path):
 def test_weights_are_looked_for_in_torchs_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(
-        InputError, match="no Inception weights at .*; download https://.* or use --detector classifier"
+        InputError, match="no Inception weights at .*; download https://.* or use `detector` classifier"
     ):
         find_weights(None)
     path = tmp_path / "checkpoints" / inception.FILE_NAME

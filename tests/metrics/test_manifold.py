@@ -20,23 +20,24 @@ def line(*x: float) -> torch.Tensor:
 
 
 def by_brute_force(real: torch.Tensor, fake: torch.Tensor, k: int) -> dict[str, float]:
+    """Squared distances as sums of squares: exact for whole numbers. Balls are without borders for the last two scores."""
     r, f = real.double().numpy(), fake.double().numpy()
 
-    def distances(a, b):
-        return np.sqrt(sum(np.subtract.outer(a[:, i], b[:, i]) ** 2 for i in range(a.shape[1])))
+    def squared(a, b):
+        return sum(np.subtract.outer(a[:, i], b[:, i]) ** 2 for i in range(a.shape[1]))
 
     def radii(a):
-        to_others = distances(a, a)
+        to_others = squared(a, a)
         np.fill_diagonal(to_others, np.inf)
         return np.sort(to_others, axis=1)[:, k - 1]
 
-    fake_in_real = distances(f, r) <= radii(r)[None]
-    real_in_fake = distances(r, f) <= radii(f)[None]
+    between = squared(r, f)
+    inside = between < radii(r)[:, None]
     return {
-        "precision": fake_in_real.any(1).mean(),
-        "recall": real_in_fake.any(1).mean(),
-        "density": fake_in_real.sum() / (k * len(f)),
-        "coverage": fake_in_real.any(0).mean(),
+        "precision": (between <= radii(r)[:, None]).any(0).mean(),
+        "recall": (between <= radii(f)[None]).any(1).mean(),
+        "density": inside.sum(0).mean() / k,
+        "coverage": (between.min(1) < radii(r)).mean(),
     }
 
 
@@ -51,9 +52,33 @@ def test_identical_sets_have_precision_and_recall_one():
     assert precision_recall(points, points) == (1.0, 1.0)
 
 
-def test_identical_sets_are_covered():
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_identical_sets_are_covered_once_and_no_more(k):
+    """Each ball holds its own centre and k − 1 neighbours; the k-th is on its border."""
     points = torch.randn(20, 3)
-    assert density_coverage(points, points)[1] == 1.0
+    assert density_coverage(points, points, k) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("x", "inside"), [(1.0, 0), (1 - 1e-8, 1), (0.0, 1)])
+def test_density_and_coverage_leave_a_balls_border_out(x, inside):
+    """All balls but that of 0 are far from the fake; its radius is 1, to its right neighbour."""
+    real = torch.tensor([[0, 0], [1, 0], [50, 0], [50.5, 0]], dtype=F64)
+    assert density_coverage(real, torch.tensor([[-x, 0]], dtype=F64), k=1) == (inside, inside / 4)
+
+
+def test_balls_of_equal_points_are_empty():
+    """Without a border there is nothing in a ball of radius 0, not even its centre."""
+    assert density_coverage(line(2, 2, 7, 7), line(2, 7), k=1) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+@pytest.mark.parametrize("width", [2, 3])
+def test_on_a_lattice_where_most_distances_are_equal(width, k):
+    """Centred, its coordinates are no whole numbers any more, and rounding must not decide."""
+    real, fake = (torch.randint(0, 7, (n, width), dtype=F64) for n in (61, 47))
+    assert all_four(real, fake, k) == pytest.approx(by_brute_force(real, fake, k), rel=1e-12)
+    assert all_four(real / 3 + 0.1, fake / 3 + 0.1, k) == all_four(real, fake, k)
+    assert all_four(real, real, k) == pytest.approx(by_brute_force(real, real, k), rel=1e-12)
 
 
 def test_far_sets_score_nothing():
@@ -89,13 +114,13 @@ def test_a_larger_k_widens_the_manifold(k, precision):
 
 
 def test_density_counts_every_ball_and_coverage_those_that_hold_a_fake():
-    """All radii are 1; the fake at 2 lies in the balls of 1, 2 and 3, the other in none."""
-    assert density_coverage(line(0, 1, 2, 3, 4), line(2, 100), k=1) == (1.5, 0.6)
+    """All radii are 1; the fake at 2.25 lies in the balls of 2 and 3, the other in none."""
+    assert density_coverage(line(0, 1, 2, 3, 4), line(2.25, 100), k=1) == (1.0, 0.4)
 
 
 def test_density_divides_by_k():
-    """With k = 2 the ends' radii are 2, and all five balls hold the fake at 2."""
-    assert density_coverage(line(0, 1, 2, 3, 4), line(2, 100), k=2) == (5 / 4, 1.0)
+    """With k = 2 the ends' radii are 2, the others 1: the fake at 1.75 lies in the balls of 0, 1 and 2."""
+    assert density_coverage(line(0, 1, 2, 3, 4), line(1.75, 100), k=2) == (3 / 4, 0.6)
 
 
 def test_coverage_counts_a_ball_once():

@@ -1,10 +1,10 @@
-"""The scores do not need torch-fidelity, and neither package's trouble with torchvision reaches them."""
+"""The scores need neither torch-fidelity nor torchmetrics, and its Inception network needs no torchvision."""
 
 import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 
 import pytest
@@ -17,17 +17,14 @@ installed = pytest.mark.skipif(find_spec("torch_fidelity") is None, reason="torc
 HIDE = """
 import importlib.util, sys
 
-HIDDEN = {"torch_fidelity", "torchvision"}
+HIDDEN = {"torch_fidelity", "torchmetrics", "torchvision"}
 
 class Without:
-    '''A finder that has never heard of the hidden packages, nor of their metadata, which torchmetrics asks for.'''
+    '''A finder that has never heard of the hidden packages.'''
     def __init__(self, finder):
         self.finder = finder
     def find_spec(self, name, path=None, target=None):
         return None if name.partition(".")[0] in HIDDEN else self.finder.find_spec(name, path, target)
-    def find_distributions(self, context):
-        hidden = (context.name or "").lower().replace("-", "_") in HIDDEN
-        return [] if hidden or not hasattr(self.finder, "find_distributions") else self.finder.find_distributions(context)
     def invalidate_caches(self):
         getattr(self.finder, "invalidate_caches", lambda: None)()
 
@@ -47,7 +44,7 @@ ERROR = """
 from logan.errors import InputError
 from logan.metrics.inception import InceptionDetector
 try:
-    InceptionDetector("anything.pth")
+    InceptionDetector(sys.executable)  # a file that is there
 except InputError as error:
     scores["error"] = str(error)
 scores["loaded"] = [name for name in HIDDEN if name in sys.modules]
@@ -82,7 +79,7 @@ def without() -> dict:
 
 
 @pytest.mark.parametrize("score", ["fid", "kid", "is"])
-def test_scores_without_torch_fidelity(score, here, without):
+def test_scores_without_torch_fidelity_and_torchmetrics(score, here, without):
     assert without[score] == pytest.approx(here[score], rel=1e-12)
 
 
@@ -97,23 +94,11 @@ def test_hidden_packages_were_never_imported(without):
 
 
 @installed
-def test_torch_fidelity_without_torchvision(here):
-    """Its ``__init__`` fails, and its Inception module is there all the same, before and after torchmetrics."""
-    code = HIDE.replace('"torch_fidelity", ', "")
-    first = "from logan.metrics.torch_fidelity import inception_class\nname = inception_class().__name__\n"
-    scores = python(code + first + SCORES + "scores['name'] = name; scores['again'] = inception_class().__name__")
-    assert scores.pop("name") == scores.pop("again") == "FeatureExtractorInceptionV3"
-    assert scores["fid"] == pytest.approx(here["fid"], rel=1e-12)
-
-
-def test_torchvision_of_another_build_of_torch(here, tmp_path):
-    """Such a one is installed, and raises when imported; torchmetrics imports it wherever it is installed."""
-    package, metadata = tmp_path / "torchvision", tmp_path / "torchvision-0.1.dist-info"
-    package.mkdir(), metadata.mkdir()
-    (package / "__init__.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')\n")
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: torchvision\nVersion: 0.1\n")
-    scores = python(SCORES, tmp_path)
-    assert scores["fid"] == pytest.approx(here["fid"], rel=1e-12)
+def test_torchvision_of_another_build_of_torch_is_no_hindrance(tmp_path):
+    """Such a one is installed, and raises when imported; torch-fidelity's ``__init__`` would import it."""
+    (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')\n")
+    name = "from logan.metrics.torch_fidelity import inception_class\nimport json; scores = inception_class().__name__"
+    assert python(name, tmp_path) == "FeatureExtractorInceptionV3"
 
 
 @installed
@@ -123,6 +108,18 @@ def test_inception_class_is_torch_fidelitys_own():
     assert network.__name__ == "FeatureExtractorInceptionV3"
 
 
-@pytest.mark.parametrize("name", ["fid", "kid", "inception"])
-def test_torchmetrics_modules_come_by_their_own_names(name):
-    assert torch_fidelity.torchmetrics_image(name).__name__ == f"torchmetrics.image.{name}"
+@installed
+def test_the_package_is_not_left_without_its_init(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch_fidelity", raising=False)
+    with torch_fidelity.without_init():
+        assert "torch_fidelity" in sys.modules
+    assert "torch_fidelity" not in sys.modules
+
+
+@installed
+def test_a_package_that_is_there_already_stays(monkeypatch):
+    there = module_from_spec(find_spec("torch_fidelity"))
+    monkeypatch.setitem(sys.modules, "torch_fidelity", there)
+    with torch_fidelity.without_init():
+        assert sys.modules["torch_fidelity"] is there
+    assert sys.modules["torch_fidelity"] is there

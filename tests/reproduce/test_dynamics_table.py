@@ -12,7 +12,7 @@ from logan.cli.main import main
 from logan.compare.runs import Entry, Result
 from logan.config import presets
 from logan.paper import dynamics_claims, dynamics_cost, dynamics_table
-from logan.paper.dynamics_cost import StepCost
+from logan.paper.dynamics_cost import TimedStep
 
 
 def result(label: str, seed: int, scores: list[tuple[float, float | None]], preset: str = "ring") -> Result:
@@ -44,9 +44,9 @@ def test_a_grid_has_more_modes():
 
 GOOD, BAD, HALF = [(8, 0.5), (8, 0.9), (8, 0.95)], [(0, None)] * 3, [(8, 0.1), (8, 0.2), (8, 0.5)]
 COSTS = {
-    "sga": StepCost((4.0, 5.0, 60.0), 3.0),
-    "none": StepCost((1.0, 2.0, 3.0), 1.0),
-    "ngd": StepCost((2.0, 2.5, 3.0), 1.5),
+    "sga": TimedStep((4.0, 5.0, 60.0), 3.0),
+    "none": TimedStep((1.0, 2.0, 3.0), 1.0),
+    "ngd": TimedStep((2.0, 2.5, 3.0), 1.5),
 }
 
 
@@ -83,7 +83,7 @@ def test_the_verdict_compares_ends_and_costs():
 )
 def test_the_verdict_on_the_cost_can_be_other(times, said):
     runs = three("ngd", HALF) + three("sga", HALF)
-    text = dynamics_claims.verdict(runs, COSTS | {"ngd": StepCost(times, 1.0)})
+    text = dynamics_claims.verdict(runs, COSTS | {"ngd": TimedStep(times, 1.0)})
     assert f"less time than SGA's **{said}**" in text
     assert "**is not decided by these seeds**" in text  # equal ends
     assert "SGA itself" not in text  # without none

@@ -71,7 +71,7 @@ def test_looks_are_gathered_over_all_ticks(tmp_path):
 def test_too_few_looks_are_refused(tmp_path):
     one = result(tmp_path, "ngd", 0, ngd_looks())
     (one.run / "stats.jsonl").write_text('{"tick": 0}\n')
-    with pytest.raises(InputError, match="0 looks of a probe.*--probe"):
+    with pytest.raises(InputError, match="0 looks of a probe.*`probe`"):
         figures.figure4a([one])
 
 
@@ -81,8 +81,8 @@ def test_figure4a_has_the_curves_and_where_the_runs_were(tmp_path):
     assert [line.label for line in scaling.lines[:4]] == ["β = 0.1", "β = 1", "β = 5", "β = 50"]
     assert np.asarray(scaling.lines[2].y) == pytest.approx(0.9 / (5 + np.asarray(scaling.lines[2].x) ** 2), rel=1e-5)
     assert sum(line.marks for line in scaling.lines) == 3
-    share = np.mean(ngd_looks()["norm_g"] ** 2 > 0.1)
-    assert f"in this share of the looks: {share:.2g}" in verdict
+    fraction = np.mean(ngd_looks()["norm_g"] ** 2 > 0.1)
+    assert f"in this share of the looks: {fraction:.2g}" in verdict
 
 
 def test_a_diverged_seed_decides_nothing(tmp_path):

@@ -38,7 +38,7 @@ def test_a_run_that_goes_on_elsewhere_is_left_alone(tmp_path, impatient):
     before = contents(run)
     longer = replace(settings, run=replace(settings.run, kimg=2))
     here = f"being trained by process {os.getpid()} on {socket.gethostname()}; "
-    with lock.held(run, World()), pytest.raises(InputError, match=re.escape(here)):
+    with lock.locked(run, World()), pytest.raises(InputError, match=re.escape(here)):
         train(longer, resume=run, quiet=True)
     assert contents(run) == before
     assert train(longer, resume=run, quiet=True) == run
@@ -50,7 +50,7 @@ def test_a_run_is_locked_while_it_trains_and_free_afterwards(tmp_path, impatient
     def measure(generator, discriminator):
         with (
             pytest.raises(InputError, match="being trained by process"),
-            lock.held(tmp_path / "00000-digits-ngd", World()),
+            lock.locked(tmp_path / "00000-digits-ngd", World()),
         ):
             pass
         seen.append(True)
@@ -58,7 +58,7 @@ def test_a_run_is_locked_while_it_trains_and_free_afterwards(tmp_path, impatient
 
     run = train(config(kimg=1), outdir=tmp_path, quiet=True, measure=measure)
     assert seen
-    with lock.held(run, World()):
+    with lock.locked(run, World()):
         pass
 
 
@@ -67,11 +67,11 @@ def test_a_dead_process_holds_no_lock(tmp_path, impatient):
 import os, pathlib
 from logan.distributed import World
 from logan.training import lock
-lock.held(pathlib.Path({str(tmp_path)!r}), World()).__enter__()
+lock.locked(pathlib.Path({str(tmp_path)!r}), World()).__enter__()
 os._exit(9)
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == 9
-    with lock.held(tmp_path, World()) as warnings:
+    with lock.locked(tmp_path, World()) as warnings:
         assert warnings == []
 
 
@@ -92,7 +92,7 @@ def test_a_stop_before_the_first_step_stops_at_once(tmp_path, monkeypatch, capsy
     capsys.readouterr()
     with pytest.raises(KeyboardInterrupt):
         train(settings, outdir=tmp_path, desc="stopped")
-    assert "stopped before the first step; go on with: logan train --resume" in capsys.readouterr().err
+    assert "stopped before the first step; go on with `resume`" in capsys.readouterr().err
     monkeypatch.undo()
     stopped = tmp_path / "00001-stopped"
     train(settings, resume=stopped, quiet=True)
@@ -114,10 +114,10 @@ def test_an_impossible_number_of_threads(tmp_path):
     assert f"--threads must be >= 0 and <= {max(256, os.cpu_count() or 1)}, not 100000" in done.stderr
 
 
-def test_shares_are_said_where_there_is_no_terminal(monkeypatch, capsys):
+def test_fractions_are_said_where_there_is_no_terminal(monkeypatch, capsys):
     now = 0.0
     monkeypatch.setattr(watch.time, "monotonic", lambda: now)
-    show = watch.Watch(1).share("training a classifier")
+    show = watch.Watch(1).fraction_bar("training a classifier")
     for now in (0.0, 10.0, 40.0, 50.0, 80.0, 100.0):
         show(now / 100)
     assert capsys.readouterr().err.splitlines() == [
@@ -135,5 +135,7 @@ def test_auto_takes_the_latest_run_of_the_name_that_was_given(tmp_path):
 
 
 def test_names_of_run_folders():
-    assert folder.default_name(presets.get("digits", "gd")) == "digits-gd"
-    assert folder.default_name(presets.get("imagenet128-biggan-deep-logan-ngd")) == "imagenet128-biggan-deep-logan-ngd"
+    assert folder.run_name(presets.get("digits", "gd"), None) == "digits-gd"
+    assert (
+        folder.run_name(presets.get("imagenet128-biggan-deep-logan-ngd"), None) == "imagenet128-biggan-deep-logan-ngd"
+    )

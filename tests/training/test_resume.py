@@ -215,15 +215,15 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
     process.terminate()
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert f"logan train --resume {run}" in error
+    assert f"go on with --resume {run}" in error
     assert "Traceback" not in error
 
 
 def test_other_settings_are_refused(tmp_path):
     run = train(config(kimg=1), outdir=tmp_path, quiet=True)
-    with pytest.raises(InputError, match="--batch 25 is not what .* was started with \\(50\\)"):
+    with pytest.raises(InputError, match="`batch` 25 is not what .* was started with \\(50\\)"):
         train(config(kimg=2, batch=25), resume=run, quiet=True)
-    with pytest.raises(InputError, match="--beta"):
+    with pytest.raises(InputError, match="`beta`"):
         train(config(kimg=2, beta=9.0), resume=run, quiet=True)
 
 

@@ -21,21 +21,22 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from logan.cs_gan import CSStep
 from logan.dynamics.adjustment import constant
 from logan.dynamics.field import Blocks, Theta, pull
 from logan.dynamics.gan import DISCRIMINATOR, GENERATOR
 from logan.dynamics.sga import rotation
 from logan.dynamics.three_player import ThirdPlayer, third_player
-from logan.latent import LatentStep, Moved, Player
-from logan.losses import Loss, hinge, mean
+from logan.latent import Moved, Player, Scores
+from logan.losses import mean
 from logan.side_effects import on_copies_of_state, same_random_numbers_next
+from logan.turns import STANDARD, Rules, takes_rules
 
 Compare = Callable[[Tensor, Tensor], Tensor]
-Step = Callable[[Callable[[Tensor], Tensor], Tensor], Moved]
+Step = Callable[[Scores, Tensor], Moved]
 """f and z to the move, as a LatentStep is called."""
 
 
+@takes_rules
 def alignments(
     generator: nn.Module,
     discriminator: nn.Module,
@@ -43,15 +44,12 @@ def alignments(
     z: Tensor,
     labels: Tensor | None = None,
     *,
-    loss: Loss = hinge,
-    latent: LatentStep | CSStep,
-    autocast: torch.dtype | None = None,
-    share: float = 1.0,
+    rules: Rules = STANDARD,
 ) -> dict[str, Tensor]:
     """Compare the adjustments of one batch. The networks, their modes, and the random numbers stay as they are.
 
     Args:
-        generator, discriminator, real, z, labels, loss, latent, autocast, share: as in :func:`logan.game.simultaneous`.
+        generator, discriminator, real, z, labels, rules: as in :func:`logan.game.simultaneous`; with a latent step.
             Of a batch of B the first round(share · B) latents are moved; the others have Δz = 0 and no part in any
             adjustment but ``sga``, and dilute the losses' means as they do in training.
 
@@ -67,17 +65,15 @@ def alignments(
         A cosine with the vector 0, such as of a player whose gradient is stopped, is NaN: 0 would say "orthogonal", and
         there is no direction to compare. ``local_error`` is NaN if both vectors are 0, infinite if only ``no-cross`` is.
     """
+    if rules.latent is None:
+        raise ValueError("there is nothing to align without a latent step; pass latent=logan.LatentStep(…)")
     with ExitStack() as stack:
         stack.enter_context(torch.enable_grad())
         stack.enter_context(on_copies_of_state(generator, discriminator))
         with same_random_numbers_next(z.device):
-            table = stack.enter_context(
-                third_player(
-                    generator, discriminator, real, z, labels, loss=loss, latent=latent, autocast=autocast, share=share
-                )
-            )
+            table = stack.enter_context(third_player(generator, discriminator, real, z, labels, rules=rules))
         with same_random_numbers_next(z.device):  # from the same state again: a random subset of z is the same
-            moved = moved_with_graph(table, latent.of(generator) if isinstance(latent, CSStep) else latent)
+            moved = moved_with_graph(table, rules.latent.of(generator))
         table = replace(table, z_moved=moved.z.detach())
         logan, sga = through_the_move(table, moved), rotation_at_z(table)
         local, no_cross = table.latent_terms(table.z), table.latent_terms(table.z_moved)

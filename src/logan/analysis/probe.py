@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,14 +14,13 @@ from torch import Tensor, nn
 
 from logan.analysis.alignment import alignments
 from logan.analysis.scaling import curvature, scaling
-from logan.cs_gan import CSStep
 from logan.devices import synchronize
 from logan.dynamics import gan_field
 from logan.errors import InputError
 from logan.game import Game, Latents, RealBatches
 from logan.latent import LatentStep
 from logan.side_effects import held, no_side_effects, on_copies_of_state, same_random_numbers_next
-from logan.turns import Turn, call, in_precision, move, trainable
+from logan.turns import Rules, Turn, call, in_precision, move, trainable
 
 
 @dataclass
@@ -109,7 +108,7 @@ class Probe:
             stack.enter_context(untouched(g, d, z.device))
             stack.enter_context(torch.no_grad())
             stack.enter_context(in_precision(z, game.autocast))
-            moved = move(g, d, z, labels, latent, game.latent_share)
+            moved = move(g, d, z, labels, game.rules)
             n = len(moved.scores)
             after = call(d, call(g, moved.z, labels), labels).flatten()[:n]
         norm = torch.linalg.vector_norm(moved.gradient.flatten(1), dim=1)
@@ -127,34 +126,27 @@ class Probe:
         game = self.game
         if game.latent is None:
             return {}
-        return dict(
-            alignments(
-                game.generator, game.discriminator, real, z, labels,
-                loss=game.loss, latent=game.latent, autocast=game.autocast, share=game.latent_share,
-            )
-        )  # fmt: skip
+        return dict(alignments(game.generator, game.discriminator, real, z, labels, rules=game.rules))
 
     def _spectrum(self, real: Tensor, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
         if self.eigenvalues == 0:
             return {}
-        found = self._eigenvalues(real, z, labels, self.game.latent)
-        if self.game.latent is not None:
-            plain = self._eigenvalues(real, z, labels, None)
+        rules = self.game.rules
+        found = self._eigenvalues(rules, real, z, labels)
+        if rules.latent is not None:
+            plain = self._eigenvalues(replace(rules, latent=None), real, z, labels)
             found |= {f"{name}_plain": value for name, value in plain.items()}
         return found
 
-    def _eigenvalues(
-        self, real: Tensor, z: Tensor, labels: Tensor | None, latent: LatentStep | CSStep | None
-    ) -> dict[str, Any]:
-        """Those of the game with this latent step; the networks and the random numbers stay as they are."""
+    def _eigenvalues(self, rules: Rules, real: Tensor, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
+        """Those of the game by these rules; the networks and the random numbers stay as they are."""
         from logan.analysis.spectrum import spectrum
 
         game = self.game
-        rules = {"loss": game.loss, "latent": latent, "autocast": game.autocast, "share": game.latent_share}
         with ExitStack() as stack:
             stack.enter_context(on_copies_of_state(game.generator, game.discriminator))
             stack.enter_context(same_random_numbers_next(z.device))
-            here, _ = stack.enter_context(gan_field(game.generator, game.discriminator, real, z, labels, **rules))
+            here, _ = stack.enter_context(gan_field(game.generator, game.discriminator, real, z, labels, rules=rules))
             try:
                 found = spectrum(here, k=self.eigenvalues)
             except InputError:  # a run that has diverged is no reason to stop it

@@ -7,26 +7,25 @@ the speed is a claim: a share of the device's published peak.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
-from unittest import mock
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from logan import losses, networks, turns
-from logan.accumulation import over_ranks
+from logan import networks
 from logan.bench.counting import Operations
 from logan.bench.live_memory import LiveMemory
 from logan.bench.steps import StandIn, stand_in
 from logan.config import Config
-from logan.distributed import World, across
+from logan.distributed import World
 from logan.errors import InputError, did_you_mean
-from logan.fast.engine import Engine
-from logan.training.setup import architecture
+from logan.fast import EngineName
+from logan.game import Game, Rules, Turn
+from logan.networks.checkpointing import recompute_activations
+from logan.training.setup import architecture, game_of
 
 
 @dataclass(frozen=True)
@@ -55,15 +54,6 @@ DEVICES = {
     "rtx4090": Device(82.6, 165, 24),
 }
 """From the makers' data sheets. V100 has no bfloat16; the figure is its float16."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One kind of turn and how often a step has it."""
-
-    turn: Callable[..., turns.Turn]
-    times: int
-    takes_real: bool
 
 
 @dataclass
@@ -102,25 +92,25 @@ class Plan:
         parameters: of G and D.
         resident: bytes by part that are there between steps.
         costs: by latent method: ``none``, and the run's own.
-        share: images of the batch that are a device's.
+        local_batch: images of the batch that are a device's.
     """
 
     config: Config
     parameters: tuple[int, int]
     resident: dict[str, int]
     costs: dict[str, StepCost]
-    share: int
+    local_batch: int
 
     def bytes(self, batch: int, method: str) -> int:
-        """The most at any moment of a step with ``batch`` images of the device's share in memory at a time."""
-        return self.costs[method].bytes(batch, in_parts=batch < self.share)
+        """The most at any moment of a step with ``batch`` images of the device's part in memory at a time."""
+        return self.costs[method].bytes(batch, in_parts=batch < self.local_batch)
 
     def largest_batch(self, gib: float, method: str, spare: float = 0.1) -> int:
         """Images that fit into a device's memory at a time, with a share of it left to kernels and fragments; 0 for none."""
         room = gib * 2**30 * (1 - spare) - sum(self.resident.values())
         cost = self.costs[method]
         whole = _most(lambda batch: cost.bytes(batch) <= room)
-        return whole if whole >= self.share else _most(lambda batch: cost.bytes(batch, in_parts=True) <= room)
+        return whole if whole >= self.local_batch else _most(lambda batch: cost.bytes(batch, in_parts=True) <= room)
 
     def images_per_second(self, peak: float, method: str, utilisation: float, devices: int) -> float:
         """Real images per second at a share of ``peak`` operations per second, on that many devices."""
@@ -163,24 +153,22 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
         InputError: for settings that cannot be planned.
     """
     if config.game.dynamics != "plain":
-        raise InputError(f"--dynamics {config.game.dynamics} cannot be planned yet; see benchmarks/dynamics_cost.py")
+        raise InputError(f"`dynamics` {config.game.dynamics} cannot be planned yet; see benchmarks/dynamics_cost.py")
     if config.latent.latent == "cs":
-        raise InputError("--latent cs cannot be planned; use none, gd or ngd")
+        raise InputError("`latent` cs cannot be planned; use none, gd or ngd")
     data = stand_in(config)
+    say("building the networks")
+    with torch.device("meta"):
+        built = networks.create(**architecture(config, data))  # type: ignore[arg-type]
     with FakeTensorMode(allow_non_fake_inputs=True):
-        say("building the networks")
-        with _uninitialised():
-            generator, discriminator = networks.create(**architecture(config, data))  # type: ignore[arg-type]
-        players = (generator, discriminator)
-        for network in players:
-            _channels_last(network)
-            if config.run.checkpointing:
-                network.checkpointing = True  # type: ignore[assignment]
+        players = (_without_numbers(built[0]), _without_numbers(built[1]))
+        recompute_activations(players, config.run.checkpointing)
         batch = _prime_beside(players, config, data)
         costs: dict[str, StepCost] = {}
         for method in dict.fromkeys(("none", config.latent.latent)):
             say(f"counting a step: {method}")
-            costs[method] = _cost(config, method, players, data, batch, AbsentRanks(size=gpus))
+            played = replace(config, latent=replace(config.latent, latent=method))
+            costs[method] = _cost(played, players, _inputs(config, data, batch), AbsentRanks(size=gpus))
     if config.latent.latent != "none" and config.latent.latent_every > 1:
         own = config.latent.latent
         costs[own] = costs[own].every(config.latent.latent_every, costs["none"])
@@ -188,75 +176,74 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
     return Plan(config, (n[0], n[1]), _resident(*players), costs, config.game.batch // gpus)
 
 
-def _cost(
-    config: Config, method: str, players: tuple[nn.Module, nn.Module], data: StandIn, batch: int, world: World
-) -> StepCost:
-    step = None if method == "none" else config.latent_step()
-    rules = {
-        "loss": losses.get(config.game.loss),
-        "latent": step,
-        "autocast": None if config.game.precision == "float32" else torch.bfloat16,
-        "share": config.latent.latent_share,
-    }
-    real, z, labels = _inputs(config, data, batch)
-    plays = [
-        (
-            part.times,
-            _player(config, players, part.turn, (real, z, labels) if part.takes_real else (z, labels), rules, world),
+@dataclass
+class CountedGame(Game):
+    """A game whose turns are counted one by one; the batch is in one piece.
+
+    Attributes:
+        flop: of all turns.
+        turns: of each, its memory, and the bytes of gradients that are there meanwhile if the batch is in parts.
+    """
+
+    flop: int = 0
+    turns: list[tuple[LiveMemory, int]] = field(default_factory=list)
+    _gradients: dict[Any, int] = field(default_factory=dict)
+
+    def _evaluate(self, turn: Callable[..., Turn], rules: Rules, *inputs: Tensor | None) -> Turn:
+        n = len(next(x for x in inputs if x is not None))
+        beside = sum(self._gradients.values())  # one turn's are there until the next one's, and D's while G plays
+        with Operations() as operations, LiveMemory(n) as memory:
+            played = super()._evaluate(turn, rules, *inputs)
+        self._gradients[turn] = sum(
+            g.numel() * g.element_size() for g in (*played.d_gradients, *played.g_gradients) if g is not None
         )
-        for part in _parts(config)
-    ]
-    flop, singly = 0, []
-    with LiveMemory(batch) as memory:
-        kept: dict[int, turns.Turn] = {}
-        for i, (times, play) in enumerate(plays):
-            for _ in range(min(times, 2)):
-                before = sum(map(_bytes_of_gradients, kept.values()))
-                with Operations() as operations, LiveMemory(batch) as alone:
-                    turn = play()
-                singly.append((alone, before + _bytes_of_gradients(turn)))
-                # one turn's gradients are there until the next one's, and D's while G plays
-                kept[i] = turn = over_ranks(turn, world)
-            flop += times * operations.flop
-    return StepCost(flop / batch / config.game.d_steps, [memory], singly)
+        self.flop += operations.flop
+        self.turns.append((memory, beside + self._gradients[turn]))
+        return played
+
+    def _check_share(self, n: int) -> None:
+        """Of the batch that stands in for the run's any part may be moved."""
 
 
-def _bytes_of_gradients(turn: turns.Turn) -> int:
-    return sum(g.numel() * g.element_size() for g in (*turn.d_gradients, *turn.g_gradients) if g is not None)
+class Resting(torch.optim.Optimizer):
+    """Stands in for an optimiser, whose own memory is counted apart (:func:`_resident`)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network.parameters(), {})
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Change nothing."""
 
 
-def _player(
+def _cost(
     config: Config,
     players: tuple[nn.Module, nn.Module],
-    turn: Callable[..., turns.Turn],
-    inputs: tuple[Tensor | None, ...],
-    rules: dict[str, Any],
+    batch: tuple[Tensor, Tensor | None, Tensor],
     world: World,
-) -> Callable[[], turns.Turn]:
-    """As :class:`logan.game.Game` plays a turn."""
-
-    def plainly() -> turns.Turn:
-        with across(world):
-            return turn(*players, *inputs, **rules)
-
-    if config.run.checkpointing or config.run.engine == "plain":
-        return plainly
-    refused: list[str] = []
-    engine = Engine(*players, "recorded", refused.append, world)
-    engine.prepare(turn, inputs, rules)
-    return lambda: engine.play(turn, inputs, rules)
-
-
-def _parts(config: Config) -> list[Part]:
-    if config.game.update == "simultaneous":
-        return [Part(turns.simultaneous, 1, True)]
-    return [Part(turns.discriminator_turn, config.game.d_steps, True), Part(turns.generator_turn, 1, False)]
+) -> StepCost:
+    """A step of the game that training plays, on a batch of real images, labels and latents."""
+    real, labels, z = batch
+    rest = (Resting(players[0]), Resting(players[1]))
+    game = game_of(config, *players, *rest, world, engine=planned_engine(config), kind=CountedGame)
+    game.announce, game.micro_batch = lambda message: None, None
+    if game.engine != "plain":
+        game.step(lambda: (real, labels), lambda n: z)  # makes the recordings
+    game.flop, game.steps_played = 0, 0
+    game.turns, game._gradients = [], {}
+    with LiveMemory(len(real)) as memory:
+        game.step(lambda: (real, labels), lambda n: z)
+    return StepCost(game.flop / len(real) / config.game.d_steps, [memory], game.turns)
 
 
-def _inputs(config: Config, data: StandIn, batch: int) -> tuple[Tensor, Tensor, Tensor | None]:
+def planned_engine(config: Config) -> EngineName:
+    """What is compiled or captured cannot be counted, and computes what is recorded."""
+    return "plain" if config.run.checkpointing or config.run.engine == "plain" else "recorded"
+
+
+def _inputs(config: Config, data: StandIn, batch: int) -> tuple[Tensor, Tensor | None, Tensor]:
     real = torch.empty(batch, data.channels, data.image_size, data.image_size)
     labels = torch.zeros(batch, dtype=torch.int64) if config.data.conditional else None
-    return _last(real), torch.empty(batch, config.networks.latent_dim), labels
+    return _last(real), labels, torch.empty(batch, config.networks.latent_dim)
 
 
 def _prime_beside(players: tuple[nn.Module, nn.Module], config: Config, data: StandIn) -> int:
@@ -271,22 +258,17 @@ def _prime_beside(players: tuple[nn.Module, nn.Module], config: Config, data: St
     return candidate
 
 
-@contextmanager
-def _uninitialised() -> Iterator[None]:
-    """Draw no weights for networks built inside: a truncated normal looks at its numbers, of which there are none here."""
-    with ExitStack() as stack:
-        for name in dir(nn.init):
-            if name.endswith("_") and not name.startswith("_"):
-                stack.enter_context(mock.patch.object(nn.init, name, lambda tensor, *_args, **_kwargs: tensor))
-        yield
-
-
-def _channels_last(network: nn.Module) -> None:
-    """As training does; torch's own conversion cannot swap tensors without numbers."""
+def _without_numbers(network: nn.Module) -> nn.Module:
+    """The same network with stand-ins for its weights on a CPU, in the order of memory that training gives them."""
     for module in network.modules():
-        for name, parameter in module._parameters.items():
-            if parameter is not None and parameter.ndim == 4:
-                module._parameters[name] = nn.Parameter(_last(parameter.detach()))
+        for name, p in module._parameters.items():
+            if p is not None:
+                stand_in_for_p = _last(torch.empty(p.shape, dtype=p.dtype))
+                module._parameters[name] = nn.Parameter(stand_in_for_p, requires_grad=p.requires_grad)
+        for name, b in module._buffers.items():
+            if b is not None:
+                module._buffers[name] = torch.empty(b.shape, dtype=b.dtype)
+    return network
 
 
 def _last(x: Tensor) -> Tensor:
@@ -314,6 +296,6 @@ def find_device(name: str) -> Device:
     if name not in DEVICES:
         hint = did_you_mean(name, list(DEVICES))
         raise InputError(
-            f"no figures for --device {name}{hint}; there are {', '.join(DEVICES)}, and --peak-tflops with --memory-gib"
+            f"no figures for `device` {name}{hint}; there are {', '.join(DEVICES)}, and `peak_tflops` with `memory_gib`"
         )
     return DEVICES[name]

@@ -17,7 +17,7 @@ STEPS = 5
 
 def print_profile(config: Config, rows: int) -> None:
     """A table of the costliest operations by shape, over a few steps after warming up."""
-    engine = choose_engine(config.run.engine, choose_device(config.run.device))
+    engine = "plain" if config.run.checkpointing else choose_engine(config.run.engine, choose_device(config.run.device))
     played = Played(config, Variant(config.latent.latent, engine, config.game.precision))
     cuda = played.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]

@@ -15,7 +15,7 @@ import torch
 from logan import prior
 from logan.bench.counting import count, kernels_launched, peak_memory
 from logan.bench.peak import peak_flops
-from logan.config import Config
+from logan.config import Config, LatentConfig
 from logan.config.presets_large import LARGE
 from logan.data import Mixture
 from logan.devices import synchronize
@@ -47,6 +47,15 @@ class Variant:
     latent: str
     engine: str
     precision: str
+
+    def of(self, config: Config) -> Config:
+        """The settings of a game, changed to these."""
+        return replace(
+            config,
+            latent=config.latent if self.latent == config.latent.latent else LatentConfig(latent=self.latent),  # type: ignore[arg-type]
+            run=replace(config.run, engine=self.engine),  # type: ignore[arg-type]
+            game=replace(config.game, precision=self.precision),  # type: ignore[arg-type]
+        )
 
 
 @dataclass
@@ -97,30 +106,30 @@ def stand_in(config: Config) -> StandIn:
     unknown = (d.channels, None if d.image_size is None else d.image_size - 2 * d.pad, 10)
     channels, size, classes = SHAPES.get(config.preset, unknown)
     if channels is None or size is None:
-        raise InputError(f"the shape of {d.data} is not known beforehand; pass --image-size and --channels")
+        raise InputError(f"the shape of {d.data} is not known beforehand; pass `image_size` and `channels`")
     return StandIn(
         "random images", d.channels or channels, d.image_size or size + 2 * d.pad, classes if d.conditional else 0
     )
 
 
 def measure(
-    config_of: Callable[[str], Config],
+    config: Config,
     variants: Sequence[Variant],
     seconds: float,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float], None] = lambda fraction: None,
 ) -> dict[str, Any]:
     """Costs of all variants; each round plays every variant once, in random order, so that a slow moment hits all.
 
     Args:
-        config_of: latent method to the settings of the run.
+        config: the settings that the variants change.
         variants: what to time.
         seconds: how long to measure, warming up and counting not included.
-        progress: called with the share that is done.
+        progress: called with the fraction that is done.
 
     Returns:
         ``{"machine": …, "costs": [Cost as dict, …]}``, for JSON.
     """
-    played = {v: Played(config_of(v.latent), v) for v in variants}
+    played = {v: Played(config, v) for v in variants}
     device = next(iter(played.values())).device
     peaks = {p: peak_flops(device, getattr(torch, p)) for p in {v.precision for v in variants}}
     costs = {v: p.count(peaks[v.precision]) for v, p in played.items()}
@@ -160,9 +169,7 @@ class Played:
     """A game ready to be played on one fixed batch."""
 
     def __init__(self, config: Config, variant: Variant) -> None:
-        data = stand_in(config)
-        run = replace(config.run, engine=variant.engine)  # type: ignore[arg-type]
-        config = replace(config, run=run, game=replace(config.game, precision=variant.precision))  # type: ignore[arg-type]
+        config, data = variant.of(config), stand_in(config)
         parts = setup.build(config, data)  # type: ignore[arg-type]
         self.variant, self.device, self.game = variant, parts.device, parts.game
         n = config.game.batch

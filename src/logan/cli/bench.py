@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from logan.cli.parsing import parse, value_of
-from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, presets
+from logan.cli.settings import UnscoredSettings, read_untrained, refuse
 from logan.errors import InputError, did_you_mean
 from logan.fast import EngineName
 
@@ -23,28 +22,14 @@ PROFILE = """Show which operations a step's time goes to."""
 
 
 @dataclass(frozen=True)
-class _Arguments:
-    preset: str = "digits"
-    """digits, ring, grid, fashion, cifar10 or dcgan64."""
-    data: DataConfig = field(default_factory=DataConfig)
-    networks: NetworkConfig = field(default_factory=NetworkConfig)
-    latent: LatentConfig = field(default_factory=LatentConfig)
-    game: GameConfig = field(default_factory=GameConfig)
-    run: RunConfig = field(default_factory=RunConfig)
+class StepArguments:
+    """What ``logan bench step`` takes."""
 
-    def config(self) -> Config:
-        """The settings of the games."""
-        return Config(self.preset, self.data, self.networks, self.latent, self.game, self.run)
-
-
-@dataclass(frozen=True)
-class StepArguments(_Arguments):
-    """What ``logan bench step`` takes, besides the settings of ``logan train``."""
-
+    config: UnscoredSettings
     engines: tuple[EngineName, ...] = ("plain", "recorded")
-    """Which to time; --engine is ignored."""
+    """Which to time."""
     precisions: tuple[Precision, ...] = ("float32",)
-    """Which to time; --precision is ignored."""
+    """Which to time."""
     seconds: float = 20.0
     """How long to measure."""
     out: str | None = None
@@ -52,9 +37,10 @@ class StepArguments(_Arguments):
 
 
 @dataclass(frozen=True)
-class ProfileArguments(_Arguments):
-    """What ``logan bench profile`` takes, besides the settings of ``logan train``."""
+class ProfileArguments:
+    """What ``logan bench profile`` takes."""
 
+    config: UnscoredSettings
     rows: int = 20
     """How many operations to show."""
 
@@ -74,17 +60,12 @@ def main(args: Sequence[str]) -> int:
     return commands[args[0]](args[1:])
 
 
-def _read(kind: Any, name: str, description: str, args: Sequence[str]) -> Any:
-    base = presets.get(value_of("--preset", args) or "digits", value_of("--latent", args))
-    default = kind(base.preset, base.data, base.networks, base.latent, base.game, base.run)
-    given = parse(kind, args, prog=f"logan bench {name}", description=description, default=default)
-    given.config().check()
-    return given
-
-
 def _step(args: Sequence[str]) -> int:
-    given = _read(StepArguments, "step", STEP, args)
-    if given.latent.latent == "none":
+    for name in ("engine", "precision"):
+        refuse(args, [f"--{name}"], f"has no place in logan bench step; --{name}s says which to time")
+    given = read_untrained(StepArguments, args, prog="logan bench step", description=STEP)
+    config = given.config
+    if config.latent.latent == "none":
         raise InputError("--latent none leaves nothing to compare; pass gd or ngd")
     for flag, values in (("engines", given.engines), ("precisions", given.precisions)):
         if not values:
@@ -101,24 +82,21 @@ def _step(args: Sequence[str]) -> int:
     from logan.training.allocator import keep_freed_memory
     from logan.training.setup import choose_engine
 
-    for engine in given.engines:
-        choose_engine(engine, choose_device(given.run.device))
-    keep_freed_memory()
     variants = [
         steps.Variant(latent, engine, precision)
         for precision in dict.fromkeys(given.precisions)
         for engine in dict.fromkeys(given.engines)
-        for latent in ("none", given.latent.latent)
+        for latent in ("none", config.latent.latent)
     ]
-    with cpu_threads(given.run.threads), Progress(transient=True) as bar:
-        task = bar.add_task(f"timing {given.preset}", total=1.0)
-        result = steps.measure(
-            lambda latent: _with_latent(given.config(), latent),
-            variants,
-            given.seconds,
-            lambda share: bar.update(task, completed=share),
-        )
-    result = {"preset": given.preset, "batch": given.game.batch, "settings": given.config().to_dict(), **result}
+    for variant in variants:
+        variant.of(config).check()
+    for engine in given.engines:
+        choose_engine(engine, choose_device(config.run.device))
+    keep_freed_memory()
+    with cpu_threads(config.run.threads), Progress(transient=True) as bar:
+        task = bar.add_task(f"timing {config.preset}", total=1.0)
+        result = steps.measure(config, variants, given.seconds, lambda fraction: bar.update(task, completed=fraction))
+    result = {"preset": config.preset, "batch": config.game.batch, "settings": config.to_dict(), **result}
     _print_costs(result)
     if out is not None:
         from logan.files import write_atomically
@@ -126,10 +104,6 @@ def _step(args: Sequence[str]) -> int:
         write_atomically(out, lambda partial: Path(partial).write_text(json.dumps(result, indent=1) + "\n"))
         print(f"wrote {out}")
     return 0
-
-
-def _with_latent(config: Config, latent: str) -> Config:
-    return replace(config, latent=LatentConfig(latent="none")) if latent == "none" else config
 
 
 def _print_costs(result: dict[str, Any]) -> None:
@@ -164,7 +138,8 @@ def _print_costs(result: dict[str, Any]) -> None:
 
 
 def _profile(args: Sequence[str]) -> int:
-    given = _read(ProfileArguments, "profile", PROFILE, args)
+    given = read_untrained(ProfileArguments, args, prog="logan bench profile", description=PROFILE)
+    given.config.check()
     if given.rows < 1:
         raise InputError(f"--rows must be >= 1, not {given.rows}")
     from logan.bench.profile import print_profile
@@ -172,6 +147,6 @@ def _profile(args: Sequence[str]) -> int:
     from logan.training.allocator import keep_freed_memory
 
     keep_freed_memory()
-    with cpu_threads(given.run.threads):
-        print_profile(given.config(), given.rows)
+    with cpu_threads(given.config.run.threads):
+        print_profile(given.config, given.rows)
     return 0

@@ -7,18 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from logan import dynamics
+from logan import dynamics, errors
 from logan.cli.parsing import parse_known
+from logan.cli.settings import PRESETS, refuse
 from logan.cli.train import read_arguments
 from logan.compare.runs import Entry, Result
 from logan.config import Config, presets
 from logan.errors import InputError, did_you_mean
 from logan.evaluation.names import parse_all
 
-DESCRIPTION = """Train several methods over several seeds, or reuse runs that are there, and put them side by side.
+DESCRIPTION = f"""Train several methods over several seeds, or reuse runs that are there, and put them side by side.
 
 Every other flag of logan train may follow, and holds for all methods. A method may have flags of its own:
-ngd:beta=5:stop-gradient=both. Interrupted, the same command goes on where it was."""
+ngd:beta=5:stop-gradient=both. Interrupted, the same command goes on where it was.
+
+{PRESETS}"""
 
 
 NOT_FOR_EITHER = ("--latent", "--resume", "--dry-run", "--desc")
@@ -68,9 +71,7 @@ def plan(preset: str, methods: Sequence[str], seeds: int, flags: Sequence[str]) 
     """
     if not 1 <= seeds <= 1000:
         raise InputError(f"--seeds must be 1 to 1,000, not {seeds}")
-    for name in (a.partition("=")[0].replace("_", "-") for a in flags):
-        if name in NOT_FOR_ALL:
-            raise InputError(f"{name} has no place in logan compare; --methods says what is compared")
+    refuse(flags, NOT_FOR_ALL, "has no place in logan compare; --methods says what is compared")
     bases = [(label, _config(preset, label, flags)) for label in methods]
     first = bases[0][1].run.seed
     return [
@@ -97,7 +98,7 @@ def _config(preset: str, label: str, flags: Sequence[str]) -> Config:
                 f"--methods {label}: {name} has no place here; it is one for all methods, or has no meaning"
             )
         own += [f"--{name}", *value.split("/")]
-    config = read_arguments(["--preset", preset, "--latent", method, *flags, *own], "logan compare").config()
+    config = read_arguments(["--preset", preset, "--latent", method, *flags, *own], "logan compare").config
     presets.check_data(config)
     config.check()
     if not parse_all(config.scores.metrics):
@@ -125,7 +126,7 @@ def run_and_report(entries: Sequence[Entry], outdir: Path) -> list[Result]:
 
     keep_freed_memory()
     console = Console(stderr=True, highlight=False)
-    results = run_all(entries, outdir, lambda message: console.print(message, markup=False))
+    results = run_all(entries, outdir, lambda message: console.print(errors.wording(message), markup=False))
     names = summary.score_names(results)
     text = summary.table(results) + summary.footnote(results)
     for name, content in (("table.md", text), ("scores.csv", summary.all_scores(results))):

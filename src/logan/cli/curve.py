@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from logan.cli.parsing import parse
+from logan.config import DataConfig
 from logan.errors import InputError
 from logan.evaluation import protocols
 from logan.evaluation.names import count_name
-from logan.evaluation.protocols import Source
 from logan.files import check_writable, write_atomically
 from logan.metrics.truncation import LEVELS, Point, match
 from logan.sampling import snapshot
@@ -69,20 +69,19 @@ def main(args: Sequence[str]) -> int:
     config = next(iter(models.values())).info.config
     if any(m.info.architecture["image_size"] == 1 for m in models.values()):
         raise InputError("truncation curves are of images; these runs make points")
-    same = {Source.of(m.info.config) for m in models.values()}
-    if len(same) > 1:
+    if len({_reals(m.info.config.data) for m in models.values()}) > 1:
         raise InputError("these runs are of different data: their scores do not compare; draw one curve for each set")
     check_writable(given.out)
     watch = Watch(1)
     count = count_name(given.n)
     evaluator = protocols.prepare(
         replace(protocols.PROTOCOLS["training"], metrics=(f"fid{count}", f"is{count}")),
-        Source.of(config, given.data),
+        replace(config.data, data=given.data or config.data.data),
         detector=given.detector or config.scores.detector,
         weights=given.detector_weights or (config.scores.detector_weights if given.detector is None else None),
         device=choose_device(given.device),
         say=watch.say,
-        progress=watch.share("training a classifier"),
+        progress=watch.fraction_bar("training a classifier"),
     )
     out = Path(given.out).expanduser()
     out.mkdir(parents=True, exist_ok=True)
@@ -91,7 +90,7 @@ def main(args: Sequence[str]) -> int:
     for name, model in models.items():
         if len(levels[name]) < len(given.levels):
             watch.say(f"{name}: one point, at s = 1, since latents on the unit sphere have no truncation")
-        show = watch.share(f"{name}: {len(levels[name])} levels of {given.n:,} images")
+        show = watch.fraction_bar(f"{name}: {len(levels[name])} levels of {given.n:,} images")
         for i, s in enumerate(levels[name]):
             scores = evaluator(_drawer(model, s, given), seed=given.seed)
             curves.setdefault(name, []).append(Point(s, scores[f"fid{count}"], scores[f"is{count}"]))
@@ -112,6 +111,11 @@ def main(args: Sequence[str]) -> int:
         truncation_curves.save_samples(out / "matched.png", with_images, math.isqrt(SAMPLES))
     print(f"wrote curve.csv, curve.png{', matched.png' if marked else ''} to {out}")
     return 0
+
+
+def _reals(data: DataConfig) -> DataConfig:
+    """The settings that say which images are real; the others are of the training alone."""
+    return replace(data, mirror=False, conditional=False, workers=0)
 
 
 def _levels(model: Any, given: CurveArguments) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from logan import errors
 from logan.cli.parsing import parse
 from logan.errors import InputError, did_you_mean
 
@@ -101,10 +102,10 @@ def _prepare(args: Sequence[str]) -> int:
         progress=_progress,
     )
     for notice in made.notices:
-        print(notice)
+        print(errors.wording(notice))
     classes = f" of {made.classes:,} classes" if made.classes else ""
     print(f"{destination}: {made.images:,} images{classes}, {given.size}x{given.size}; train with --data {destination}")
-    _list_left_out(destination, made.left_out)
+    _list_left_out(destination, [errors.wording(line) for line in made.left_out])
     return 0
 
 
@@ -181,7 +182,7 @@ def _info(args: Sequence[str]) -> int:
     kind = {1: "grey", 3: "colour"}.get(data.channels, f"{data.channels} channels")
     print(f"{data.name}: {len(data):,} images, {data.image_size}x{data.image_size}, {kind}, {where}")
     for line in [*data.notices, *(f"left out, broken: {name}" for name in data.broken[:SHOWN])]:
-        print(line)
+        print(errors.wording(line))
     if data.labels is None:
         print("no classes")
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from logan import networks
+from logan import errors, networks
 from logan.config import Config
 from logan.cs_gan import give_step_size
 from logan.data import Mixture
@@ -18,18 +18,16 @@ from logan.errors import InputError
 from logan.files import check_writable
 from logan.sampling import snapshot
 from logan.training import folder, state
-from logan.training.resume import AUTO, check_same_settings, latest, resumed_folder
+from logan.training.resume import AUTO, run_to_go_on_with
 from logan.training.setup import architecture, training_data
 
 
-def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None) -> None:
+def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None, ranks: int) -> None:
     """Settings, data, parameter counts and plan; checks all that can be checked without starting, and writes nothing."""
-    warnings = config.check()
+    warnings, name = config.check(ranks), folder.run_name(config, desc)
     outdir = os.path.expanduser(outdir)
     device = choose_device(config.run.device)
-    resumed = latest(outdir, config) if resume == AUTO else resumed_folder(resume)
-    if resumed is not None:
-        check_same_settings(folder.read_options(resumed), config, resumed)
+    resumed = run_to_go_on_with(config, outdir, desc, resume)
     data = training_data(config)
     generator, discriminator = networks.create(**architecture(config, data))
     if config.latent.latent == "cs":
@@ -52,10 +50,9 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
     total = config.run.kimg * 1000
     steps = -(-total // step_images)
     snapshots = -(-total // (config.run.tick * config.run.snap * 1000))
-    name = folder.default_name(config) if desc is None else desc
-    where = resumed or Path(outdir) / f"{folder.next_number(Path(outdir)):05d}-{name}"
+    where = resumed or folder.next_path(Path(outdir), name)
     plan = Table("what", "how much", title="Plan", title_justify="left")
-    for name, value in (
+    for what, how_much in (
         ("real images", f"{data.name}: {many}, {size}, {data.num_classes} classes"),
         ("generator", f"{networks.count_parameters(generator):,} parameters"),
         ("discriminator", f"{networks.count_parameters(discriminator):,} parameters"),
@@ -65,9 +62,9 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
         ("device", str(device)),
         ("run folder", str(where)),
     ):
-        plan.add_row(name, value)
+        plan.add_row(what, how_much)
     console.print(plan)
     for warning in warnings:
-        console.print(f"warning: {warning}")
+        console.print(errors.wording(f"warning: {warning}"))
     check_writable(outdir, "outdir")
     console.print("dry run: nothing was started or written")

@@ -11,10 +11,10 @@ import tyro
 from torch import Tensor
 
 from logan.cli.parsing import parse
-from logan.config import MAX_SEED
+from logan.config import MAX_SEED, DataConfig
 from logan.errors import InputError
 from logan.evaluation import names, protocols, records
-from logan.evaluation.protocols import Protocol, Source
+from logan.evaluation.protocols import Protocol
 from logan.sampling import snapshot
 
 DESCRIPTION = """Score snapshots of a run (RUN), or the images of a folder or zip against real ones (REAL FAKE).
@@ -75,6 +75,7 @@ def _is_run(path: str) -> bool:
 
 def _run(given: EvaluateArguments) -> None:
     from logan.data import Mixture
+    from logan.data.configured import open_configured
     from logan.devices import choose_device
     from logan.evaluation import snapshots
     from logan.sampling import load
@@ -88,16 +89,16 @@ def _run(given: EvaluateArguments) -> None:
     protocol = _protocol(given, ("modes10k",) if points else None)
     first.check_sampling(given.seed, given.trunc, given.latent_steps, given.batch)
     detector, weights = _detector(given, config.scores.detector, config.scores.detector_weights)
-    source = Source.of(config, given.data)
-    train = source.open()
+    data = replace(config.data, data=given.data or config.data.data)
+    train = open_configured(data)
     if points != isinstance(train, Mixture):
-        raise InputError(f"{source.data} does not fit a run that makes {'points' if points else 'images'}")
+        raise InputError(f"{data.data} does not fit a run that makes {'points' if points else 'images'}")
     shown = _Progress()
     own = config.scores.metric_latent_steps
     if own and given.latent_steps == 0:
         shown.say(f"without latent steps; training scored this run with {own}: --latent-steps {own}")
     evaluator = protocols.prepare(
-        protocol, source, train, detector=detector, weights=weights, device=choose_device(given.device),
+        protocol, data, train, detector=detector, weights=weights, device=choose_device(given.device),
         say=shown.say, progress=shown.bar("training a classifier"),
     )  # fmt: skip
     most = max((m.count for m in evaluator.metrics), default=0)
@@ -178,7 +179,7 @@ def _folders(given: EvaluateArguments) -> None:
             yield fakes.batch(part)[0].to(device)
 
     evaluator = protocols.prepare(
-        protocol, Source(real, given.image_size), train, detector=detector, weights=weights, device=device,
+        protocol, DataConfig(real, given.image_size), train, detector=detector, weights=weights, device=device,
         say=shown.say, progress=shown.bar("training a classifier"),
     )  # fmt: skip
     shown.result(fake, evaluator(draw, from_generator=False, seed=given.seed))
@@ -197,7 +198,7 @@ class _Progress:
         self._watch.say(message)
 
     def bar(self, description: str) -> Any:
-        return self._watch.share(description)
+        return self._watch.fraction_bar(description)
 
     def result(self, name: str, scores: dict[str, float]) -> None:
         print(f"{name}: " + "  ".join(f"{k} {v:.4g}" for k, v in scores.items()))

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from logan import __version__
-from logan.errors import InputError, SaidElsewhereError, did_you_mean
+from logan import __version__, errors
+from logan.errors import InputError, SaidElsewhereError, did_you_mean, with_settings
 
 COMMANDS = {
     "train": "train a GAN with latent optimisation, or go on with a run",
@@ -29,6 +29,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a sub-command. Bad input: one line on standard error, exit status 2, no traceback."""
     args = list(sys.argv[1:] if argv is None else argv)
+    before, errors.wording = errors.wording, in_flags
     try:
         if not args or args[0] in ("-h", "--help"):
             print(_help())
@@ -57,6 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("logan: interrupted", file=sys.stderr)
         return 130
+    finally:
+        errors.wording = before
+
+
+def in_flags(message: str) -> str:
+    """What the library says, with its settings as the flags that they are here: `d_steps` as --d-steps."""
+    return with_settings(message, lambda name: "--" + name.replace("_", "-"))
 
 
 @contextmanager
@@ -78,7 +86,7 @@ def _leaving_at_once() -> Iterator[None]:
 
 
 def _fail(message: str) -> int:
-    line = " ".join(message.split()).encode("utf-8", "replace").decode()
+    line = " ".join(in_flags(message).split()).encode("utf-8", "replace").decode()
     print(f"logan: error: {line}", file=sys.stderr)
     return 2
 

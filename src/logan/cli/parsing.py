@@ -14,6 +14,7 @@ import tyro
 from logan.errors import InputError
 
 T = TypeVar("T")
+CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.SuppressFixed)
 
 
 def parse(kind: type[T], args: Sequence[str], *, prog: str, description: str, default: Any = None) -> T:
@@ -38,9 +39,7 @@ def _tyro(kind: Any, args: Sequence[str], prog: str, description: str, extra: di
         if not wants_help:
             os.environ["COLUMNS"] = "500"  # tyro wraps its messages to the terminal
         with contextlib.redirect_stderr(caught):
-            return tyro.cli(
-                kind, args=list(args), prog=prog, description=description, config=(tyro.conf.OmitArgPrefixes,), **extra
-            )
+            return tyro.cli(kind, args=list(args), prog=prog, description=description, config=CONFIG, **extra)
     except SystemExit as stop:
         if not stop.code:
             raise

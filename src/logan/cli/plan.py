@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logan.cli.parsing import parse, value_of
-from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, presets
+from logan.cli.settings import UnscoredSettings, read_untrained
+from logan.config import Config
 from logan.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,10 +21,9 @@ own latent method."""
 
 @dataclass(frozen=True)
 class PlanArguments:
-    """What ``logan plan`` takes, besides the settings of ``logan train``."""
+    """What ``logan plan`` takes."""
 
-    preset: str = "digits"
-    """Any preset of logan train."""
+    config: UnscoredSettings
     gpus: int = 1
     """How many devices share the batch."""
     device_name: str = "h100"
@@ -39,29 +38,16 @@ class PlanArguments:
     """Updates of G in the run whose length is given; the paper's LOGAN took 600,000."""
     out: str | None = None
     """Write the figures to this JSON file too."""
-    data: DataConfig = field(default_factory=DataConfig)
-    networks: NetworkConfig = field(default_factory=NetworkConfig)
-    latent: LatentConfig = field(default_factory=LatentConfig)
-    game: GameConfig = field(default_factory=GameConfig)
-    run: RunConfig = field(default_factory=RunConfig)
-
-    def config(self) -> Config:
-        """The settings of the run."""
-        return Config(self.preset, self.data, self.networks, self.latent, self.game, self.run)
 
 
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    base = presets.get(value_of("--preset", args) or "digits", value_of("--latent", args))
     args = [
         "--device-name" + a.removeprefix("--device") if a == "--device" or a.startswith("--device=") else a
         for a in args
     ]
-    default = PlanArguments(
-        preset=base.preset, data=base.data, networks=base.networks, latent=base.latent, game=base.game, run=base.run
-    )
-    given = parse(PlanArguments, args, prog="logan plan", description=DESCRIPTION, default=default)
-    config = given.config()
+    given = read_untrained(PlanArguments, args, prog="logan plan", description=DESCRIPTION)
+    config = given.config
     _check(given, config)
 
     from rich.console import Console
@@ -90,8 +76,6 @@ def _silent() -> Any:
 
 
 def _check(given: PlanArguments, config: Config) -> None:
-    from logan.config.checks import check_ranks
-
     for flag, count in (("gpus", given.gpus), ("steps", given.steps)):
         if count < 1:
             raise InputError(f"--{flag} must be >= 1, not {count}")
@@ -106,8 +90,7 @@ def _check(given: PlanArguments, config: Config) -> None:
             raise InputError(f"--out {out} is a folder; name a file, as in {out / 'plan.json'}")
         if not out.expanduser().absolute().parent.is_dir():
             raise InputError(f"--out {out} cannot be written: its folder is not there")
-    config.check()
-    check_ranks(config, given.gpus)
+    config.check(given.gpus)
 
 
 def _device(given: PlanArguments) -> Device:
@@ -123,8 +106,8 @@ def _device(given: PlanArguments) -> Device:
 def _figures(given: PlanArguments, config: Config, device: Device, plan: Plan) -> dict[str, Any]:
     g = config.game
     peak = getattr(device, g.precision) * 1e12
-    share = g.batch // given.gpus
-    in_parts = min(g.batch_gpu or share, share)
+    local_batch = g.batch // given.gpus
+    in_parts = min(g.batch_gpu or local_batch, local_batch)
     step_images = g.batch * g.d_steps
     methods = {}
     for method, cost in plan.costs.items():
@@ -137,7 +120,7 @@ def _figures(given: PlanArguments, config: Config, device: Device, plan: Plan) -
             "step_gib": plan.bytes(in_parts, method) / 2**30,
             "total_gib": (plan.bytes(in_parts, method) + sum(plan.resident.values())) / 2**30,
             "largest_batch_per_device": fits,
-            "batch_gpu": max((d for d in range(1, min(share, fits) + 1) if share % d == 0), default=0),
+            "batch_gpu": max((d for d in range(1, min(local_batch, fits) + 1) if local_batch % d == 0), default=0),
             "images_per_second": rate,
             "seconds_per_step": step_images / rate,
             "days": given.steps * step_images / rate / 86400,

@@ -86,7 +86,7 @@ def _table2(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
     watch = Watch(1)
     rows = table2.score(
         results, given.protocols, steps=given.evaluation_steps, detector=scores.detector,
-        weights=scores.detector_weights, device=device, say=watch.say, progress=watch.share,
+        weights=scores.detector_weights, device=device, say=watch.say, progress=watch.fraction_bar,
     )  # fmt: skip
     text = table2.table(rows, table2.notes({entry.label: entry.config for entry in entries}))
     write_atomically(outdir / "table2.md", lambda partial: partial.write_text(text, encoding="utf-8"))

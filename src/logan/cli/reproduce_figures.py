@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logan import errors
 from logan.cli.compare import plan, say_plan, split_methods
 from logan.compare.runs import Entry
 from logan.errors import InputError
@@ -36,7 +37,7 @@ def main(given: ReproduceArguments, flags: list[str]) -> int:
         return 0
     keep_freed_memory()
     console = Console(stderr=True, highlight=False)
-    results = run_all(entries, outdir, lambda message: console.print(message, markup=False))
+    results = run_all(entries, outdir, lambda message: console.print(errors.wording(message), markup=False))
     panels, verdict = FIGURES[given.what](results)
     save(outdir / given.what, panels)
     seeds = len({e.config.run.seed for e in entries})

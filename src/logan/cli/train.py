@@ -5,29 +5,28 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from logan.cli.parsing import parse, value_of
-from logan.config import Config, DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig, presets
-from logan.config.checks import check_ranks
-from logan.errors import InputError, SaidElsewhereError
-from logan.training import folder, job
-from logan.training.resume import AUTO, resumed_folder
+from logan.cli.settings import PRESETS, Settings
+from logan.config import Config, NetworkConfig, presets
+from logan.errors import InputError, SaidElsewhereError, first_line
+from logan.training import folder
 
-DESCRIPTION = """Train a GAN with latent optimisation.
+DESCRIPTION = f"""Train a GAN with latent optimisation.
 
 --preset NAME and --latent METHOD choose the defaults of all other flags; what is shown here are the defaults of the
-chosen ones. Without arguments: the digits that come with the package, with natural gradient descent on z."""
+chosen ones. Without arguments: the digits that come with the package, with natural gradient descent on z.
+
+{PRESETS}"""
 
 
 @dataclass(frozen=True)
 class TrainArguments:
     """What ``logan train`` takes."""
 
-    preset: str = "digits"
-    """digits, ring, grid, fashion, cifar10, dcgan64, emoji128, or imagenet128- with biggan-deep, biggan-deep-logan-gd,
-    biggan-deep-logan-ngd, biggan, sagan or sngan behind it."""
+    config: Settings
     outdir: str = "runs"
     """Where the numbered run folder is made."""
     desc: str | None = None
@@ -37,31 +36,18 @@ class TrainArguments:
     with the latest run in --outdir that has these settings, or start one."""
     dry_run: bool = False
     """Print settings, parameter counts and plan; start nothing."""
-    data: DataConfig = field(default_factory=DataConfig)
-    networks: NetworkConfig = field(default_factory=NetworkConfig)
-    latent: LatentConfig = field(default_factory=LatentConfig)
-    game: GameConfig = field(default_factory=GameConfig)
-    run: RunConfig = field(default_factory=RunConfig)
-    scores: ScoreConfig = field(default_factory=ScoreConfig)
-
-    def config(self) -> Config:
-        """The settings of the run alone."""
-        return Config(self.preset, self.data, self.networks, self.latent, self.game, self.run, self.scores)
 
 
 def read_arguments(args: Sequence[str], prog: str = "logan train") -> TrainArguments:
     """Two passes: the preset, the latent method and the run to resume set the defaults; the flags change them."""
     resume, preset, latent = (value_of(f"--{name}", args) for name in ("resume", "preset", "latent"))
-    if resume not in (None, AUTO) and preset is None:
+    if resume not in (None, "auto") and preset is None:
         base = _resumed_config(Path(resume), args)
     else:
         base = presets.get("digits" if preset is None else preset, latent)
-    if resume in (None, AUTO) or preset is not None or resume.endswith(".safetensors"):
+    if resume in (None, "auto") or preset is not None or resume.endswith(".safetensors"):
         base = _with_network(base, value_of("--network", args))
-    default = TrainArguments(
-        base.preset, "runs", None, None, False, base.data, base.networks, base.latent, base.game, base.run, base.scores
-    )
-    return parse(TrainArguments, args, prog=prog, description=DESCRIPTION, default=default)
+    return parse(TrainArguments, args, prog=prog, description=DESCRIPTION, default=TrainArguments(base))
 
 
 def _with_network(preset: Config, network: str | None) -> Config:
@@ -75,6 +61,7 @@ def _with_network(preset: Config, network: str | None) -> Config:
 def _resumed_config(path: Path, args: Sequence[str]) -> Config:
     """The settings of the run that is continued, or of the snapshot that a new run starts from."""
     from logan.sampling import snapshot
+    from logan.training.resume import resumed_folder
 
     run = resumed_folder(path)
     if run is not None:
@@ -97,27 +84,24 @@ def main(args: Sequence[str]) -> int:
     """Run the command; as one of several ranks, if torchrun started it."""
     try:
         given = read_arguments(args)
-        config = given.config()
-        presets.check_data(config)
-        config.check()
-        check_ranks(config, int(os.environ.get("WORLD_SIZE", 1)))
-        folder.check_name(given.desc)
+        presets.check_data(given.config)
+        if given.dry_run:
+            from logan.cli.dry_run import print_plan
+
+            ranks = int(os.environ.get("WORLD_SIZE", 1))
+            print_plan(given.config, given.outdir, given.desc, given.resume, ranks)
+            return 0
     except InputError as error:
         if int(os.environ.get("LOCAL_RANK", 0)) > 0:
             # This machine's first rank reads the same flags, and sees the same files.
             raise SaidElsewhereError(str(error)) from None
         raise
-    if given.dry_run:
-        from logan.cli.dry_run import print_plan
-
-        print_plan(config, given.outdir, given.desc, given.resume)
-        return 0
     from logan.distributed.world import is_loss
     from logan.training.allocator import keep_freed_memory
 
     keep_freed_memory()
     try:
-        _train(given, config)
+        _train(given)
     except RuntimeError as error:
         if "RANK" not in os.environ or not is_loss(error):
             raise
@@ -126,29 +110,31 @@ def main(args: Sequence[str]) -> int:
     return 0
 
 
-def _train(given: TrainArguments, config: Config) -> None:
+def _train(given: TrainArguments) -> None:
     from logan.distributed import World
     from logan.training.loop import train
 
-    with World.joined(config.run.device) as world:
+    with World.joined(given.config.run.device) as world:
         # Every machine's torchrun counts its own workers' failures: the count may be 0 where rank 0 is.
-        restarted = world.any(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0)
-        own = world.first_does(lambda: _own_run(given)) if restarted else None
+        restarted = world.any_rank(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0)
+        own = world.broadcast_result(lambda: _own_run(given)) if restarted else None
         resume = given.resume if own is None else own  # else: it died before there was one, so begin as the first time
-        path = train(config, outdir=given.outdir, desc=given.desc, resume=resume, world=world)
+        path = train(given.config, outdir=given.outdir, desc=given.desc, resume=resume, world=world)
         if world.first:
             print(f"done: {path}  (look at its fakes*.png; more samples: logan sample {path})")
 
 
 def _own_run(given: TrainArguments) -> Path | None:
     """The run that the ranks before the restart were in."""
+    from logan.training import job
+    from logan.training.resume import resumed_folder
+
     resumed = None if given.resume is None else resumed_folder(given.resume)
     return job.own_run([Path(given.outdir).expanduser(), *([] if resumed is None else [resumed.parent])])
 
 
 def _lost(error: RuntimeError) -> str:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
     return (
-        f"another rank is gone, so this one stops ({reason}). What was saved last is whole: the same command with "
-        f"--resume {AUTO} goes on from there; torchrun --max-restarts does that by itself"
+        f"another rank is gone, so this one stops ({first_line(error)}). What was saved last is whole: the same command with "
+        f"--resume auto goes on from there; torchrun --max-restarts does that by itself"
     )

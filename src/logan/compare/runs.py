@@ -111,7 +111,7 @@ def _run(
     points = read_points(run, entry.config.run.kimg)
     if not points:
         raise InputError(
-            f"{run} has no scores: was it trained with --metrics none? Remove the folder, or add --metrics"
+            f"{run} has no scores: was it trained with `metrics` none? Remove the folder, or add `metrics`"
         )
     return run, points
 
@@ -148,7 +148,7 @@ def read_points(run: Path, kimg: float = math.inf) -> list[dict[str, Any]]:
     known = records.measured(run)
     for path in sorted(run.glob("metric-*.jsonl")):
         for r in records.read(run, path.stem.removeprefix("metric-")):
-            if r.get("in_training") and r["images"] in known and records.measure_of(r) == known[r["images"]][1]:
+            if r.get("in_training") and r["images"] in known and records.yardstick_of(r) == known[r["images"]][1]:
                 point = points.setdefault(
                     r["images"], {k: r[k] for k in ("images", "steps", "seconds")} | {"scores": {}}
                 )
@@ -159,7 +159,7 @@ def read_points(run: Path, kimg: float = math.inf) -> list[dict[str, Any]]:
         return found
     per_step = found[end]["images"] / max(found[end]["steps"], 1)
     if found[end]["images"] >= kimg * 1000 + per_step:
-        raise InputError(f"{run} is longer than {kimg:g} kimg, and was not measured there; choose another --outdir")
+        raise InputError(f"{run} is longer than {kimg:g} kimg, and was not measured there; choose another `outdir`")
     return found[: end + 1]
 
 

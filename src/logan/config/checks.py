@@ -1,9 +1,13 @@
-"""What settings may be: ranges, and settings that do nothing in a combination. Called by :meth:`logan.config.Config.check`."""
+"""What settings may be, as far as the objects that are made of them do not know it: limits, combinations, what does nothing.
+
+Called by :meth:`logan.config.Config.check`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -14,115 +18,121 @@ if TYPE_CHECKING:
     from logan.config.settings import Config
 
 
-def check_ranges(config: Config) -> None:
-    """Refuse numbers out of range, and settings that exclude each other, by the name of the flag (InputError)."""
-    d, n, g, r = config.data, config.networks, config.game, config.run
-    # The upper bounds are far above any use; they catch slips before memory runs out.
-    ranges: list[tuple[str, float | None, float, float]] = [
-        ("image-size", d.image_size, 1, 8192),
-        ("pad", d.pad, 0, 4096),
-        ("workers", d.workers, 0, 1024),
-        ("latent-dim", n.latent_dim, 1, 10**6),
-        ("width", n.width, 1, 10**5),
-        ("depth", n.depth, 1, 1000),
-        ("latent-steps", config.latent.latent_steps, 1, 10**6),
-        ("metric-latent-steps", config.scores.metric_latent_steps, 0, 10**6),
-        ("latent-every", config.latent.latent_every, 1, 10**9),
-        ("probe", config.scores.probe, 0, 10**9),
-        ("probe-eigenvalues", config.scores.probe_eigenvalues, 0, 1000),
-        ("d-steps", g.d_steps, 1, 10**6),
-        ("g-lr", g.g_lr, 0, 1e6),
-        ("d-lr", g.d_lr, 0, 1e6),
-        ("batch", g.batch, 1, 10**6),
-        ("batch-gpu", g.batch_gpu, 1, 10**6),
-        ("dynamics-strength", g.dynamics_strength, 0, 1e9),
-        ("unroll", g.unroll, 0, 1000),
-        ("unroll-g", g.unroll_g, 0, 1000),
-        ("ema-kimg", g.ema_kimg, 0, 1e9),
-        ("kimg", r.kimg, 1, 10**9),
-        ("tick", r.tick, 1, 10**9),
-        ("snap", r.snap, 1, 10**9),
-        ("seed", r.seed, 0, MAX_SEED),
-        ("threads", r.threads, 0, max(256, os.cpu_count() or 1)),
-    ]
-    for flag, value, low, high in ranges:
+LIMITS: dict[str, tuple[float, float]] = {
+    "image_size": (1, 8192),
+    "pad": (0, 4096),
+    "workers": (0, 1024),
+    "latent_dim": (1, 10**6),
+    "width": (1, 10**5),
+    "depth": (1, 1000),
+    "latent_steps": (-math.inf, 10**6),
+    "latent_every": (-math.inf, 10**9),
+    "d_steps": (-math.inf, 10**6),
+    "dynamics_strength": (-math.inf, 1e9),
+    "unroll": (-math.inf, 1000),
+    "unroll_g": (-math.inf, 1000),
+    "g_lr": (0, 1e6),
+    "d_lr": (0, 1e6),
+    "batch": (1, 10**6),
+    "ema_kimg": (0, 1e9),
+    "kimg": (1, 10**9),
+    "tick": (1, 10**9),
+    "snap": (1, 10**9),
+    "seed": (0, MAX_SEED),
+    "threads": (0, max(256, os.cpu_count() or 1)),
+    "metric_latent_steps": (0, 10**6),
+    "probe": (0, 10**9),
+    "probe_eigenvalues": (0, 1000),
+}
+"""The lowest value, where the object that is made of a setting does not know it, or is made late; and the highest, far above any
+use, which catches slips before memory runs out."""
+
+
+def check_limits(config: Config) -> None:
+    """Refuse numbers out of range (InputError)."""
+    groups = (config.data, config.networks, config.latent, config.game, config.run, config.scores)
+    values = {name: value for group in groups for name, value in vars(group).items()}
+    for name, (low, high) in LIMITS.items():
+        value = values[name]
         if value is not None and not low <= value <= high:
-            raise InputError(f"--{flag} must be >= {low} and <= {high:,}, not {value}")
-    if not d.data:
-        raise InputError("--data must not be empty; give digits, ring, grid, or a path")
-    if not all(0 <= b < 1 for b in g.adam_betas):
-        raise InputError(f"--adam-betas must both be in [0, 1), not {g.adam_betas[0]} {g.adam_betas[1]}")
-    if not 0 < config.latent.latent_share <= 1:
-        raise InputError(f"--latent-share must be in (0, 1], not {config.latent.latent_share}")
-    if r.engine == "cuda-graph" and r.device not in ("auto", "cuda") and not r.device.startswith("cuda:"):
-        raise InputError(f"--engine cuda-graph needs a CUDA device, not --device {r.device}; leave it out")
-    check_checkpointing(config)
-    if config.scores.metric_latent_steps and config.latent.latent == "none":
-        raise InputError("--metric-latent-steps needs --latent gd, ngd or cs: without one there is no step size")
-    if config.scores.probe and config.scores.probe_eigenvalues and importlib.util.find_spec("scipy") is None:
-        raise InputError("--probe-eigenvalues needs scipy: pip install 'logan-gan[analysis]'")
-    if g.update == "simultaneous" and g.d_steps != 1:
-        raise InputError(f"--d-steps {g.d_steps} needs --update alternating: simultaneous updates are one to one")
-    if g.update == "alternating" and g.dynamics != "plain":
-        raise InputError(f"--dynamics {g.dynamics} needs --update simultaneous: it adjusts both gradients at one point")
+            least = "" if low == -math.inf else f">= {low} and "
+            raise InputError(f"`{name}` must be {least}<= {high:,}, not {value}")
+    if not config.data.data:
+        raise InputError("`data` must not be empty; give digits, ring, grid, or a path")
+    betas = config.game.adam_betas
+    if not all(0 <= b < 1 for b in betas):
+        raise InputError(f"`adam_betas` must both be in [0, 1), not {betas[0]} {betas[1]}")
 
 
-def check_checkpointing(config: Config) -> None:
-    """Refuse checkpointing where it would do nothing.
-
-    Raises:
-        InputError: by the name of the flag.
-    """
-    from logan.networks import CHECKPOINTED
-
-    if not config.run.checkpointing:
-        return
-    if config.networks.network not in CHECKPOINTED:
+def check_latent(config: Config) -> None:
+    """Refuse what the latent step cannot be, with these networks (InputError)."""
+    c, n = config.latent, config.networks
+    config.rules()
+    if c.latent in ("gd", "ngd") and c.portion * n.latent_dim < 0.5:
+        raise InputError(f"`portion` {c.portion} of `latent_dim` {n.latent_dim} leaves no dimension to optimise")
+    if c.latent == "cs" and c.bounds not in ("auto", "sphere"):
+        raise InputError(f"`bounds` {c.bounds} is not for `latent` cs, which is on the unit sphere")
+    if config.on_sphere() and (c.latent_every > 1 or c.latent_share < 1):
         raise InputError(
-            f"--checkpointing is for networks of residual blocks ({', '.join(CHECKPOINTED)}), not {config.networks.network}; "
-            f"leave it out"
+            "`latent_every` and `latent_share` are not for latents on the unit sphere (`latent` cs, `bounds` sphere): "
+            "those that rest would not be on it"
         )
-    if config.run.engine not in ("auto", "plain"):
-        raise InputError(
-            f"--checkpointing needs --engine plain: what is computed twice, --engine {config.run.engine} computes once and keeps"
+    if n.prior == "normal" and c.bounds == "clip":
+        raise InputError("`bounds` clip needs `prior` uniform: clipping a normal z to [-1, 1] would change its prior")
+    if config.scores.metric_latent_steps and c.latent == "none":
+        raise InputError("`metric_latent_steps` needs `latent` gd, ngd or cs: without one there is no step size")
+
+
+def check_game(config: Config, ranks: int) -> None:
+    """Refuse a game that cannot be played, or not by that many ranks (InputError)."""
+    from logan.game import check_share, check_turns
+
+    g, latent, part = config.game, config.latent, config.micro_batch(ranks)
+    if g.batch % ranks:
+        raise InputError(f"`batch` {g.batch} cannot be shared by {ranks} ranks evenly; pass a multiple of {ranks}")
+    share = g.batch // ranks
+    try:
+        check_turns(
+            update=g.update,
+            d_steps=g.d_steps,
+            dynamics=config.game_dynamics(),
+            latent_every=latent.latent_every,
+            micro_batch=part,
+            ranks=ranks,
         )
-
-
-def check_ranks(config: Config, size: int) -> None:
-    """Refuse what several ranks, or a batch in parts, cannot do.
-
-    Args:
-        config: of the run.
-        size: how many ranks there are.
-
-    Raises:
-        InputError: by the name of the flag.
-    """
-    from logan.dynamics import Adjustment
-    from logan.game import check_share
-
-    g = config.game
-    if g.batch % size:
-        raise InputError(f"--batch {g.batch} cannot be shared by {size} ranks evenly; pass a multiple of {size}")
-    share = g.batch // size
+    except InputError as error:
+        raise error.renamed({"micro_batch": "batch_gpu"}) from None
     if g.batch_gpu is not None and share % g.batch_gpu:
         raise InputError(
-            f"--batch-gpu {g.batch_gpu} does not divide the {share} images of a rank's share of --batch {g.batch}"
+            f"`batch_gpu` {g.batch_gpu} does not divide the {share} images of a rank's share of `batch` {g.batch}"
         )
-    in_parts = size > 1 or (g.batch_gpu is not None and g.batch_gpu < share)
-    if in_parts:
+    if (part or share) < g.batch:
         try:
-            check_share(config.latent.latent_share, min(share, g.batch_gpu or share))
-        except ValueError as error:
-            raise InputError(f"{error}; pass another --latent-share, --batch-gpu or --batch") from None
-    if in_parts and isinstance(config.game_dynamics(), Adjustment):
+            check_share(latent.latent_share, part or share)
+        except InputError as error:
+            raise InputError(f"{error}; pass another `latent_share`, `batch_gpu` or `batch`") from None
+
+
+def check_computing(config: Config, ranks: int) -> None:
+    """Refuse an engine, checkpointing or a probe where they do not work (InputError)."""
+    from logan.networks import CHECKPOINTED
+
+    run, network, scores = config.run, config.networks.network, config.scores
+    if run.engine == "cuda-graph" and run.device not in ("auto", "cuda") and not run.device.startswith("cuda:"):
+        raise InputError(f"`engine` cuda-graph needs a CUDA device, not `device` {run.device}; leave it out")
+    if run.engine in ("compiled", "cuda-graph") and ranks > 1:
+        raise InputError(f"`engine` {run.engine} is for one rank; use recorded or plain")
+    if run.checkpointing and network not in CHECKPOINTED:
+        known = ", ".join(CHECKPOINTED)
+        raise InputError(f"`checkpointing` is for networks of residual blocks ({known}), not {network}; leave it out")
+    if run.checkpointing and run.engine not in ("auto", "plain"):
         raise InputError(
-            f"--dynamics {g.dynamics} needs the whole batch on one device in one piece: one rank, and no --batch-gpu"
+            f"`checkpointing` needs `engine` plain: what is computed twice, `engine` {run.engine} computes once and keeps"
         )
-    if size > 1 and config.scores.probe:
-        raise InputError("--probe looks at the game on one device; leave it out, or train on one rank")
-    if size > 1 and config.run.engine in ("compiled", "cuda-graph"):
-        raise InputError(f"--engine {config.run.engine} is for one rank; use recorded or plain")
+    if scores.probe and ranks > 1:
+        raise InputError("`probe` looks at the game on one device; leave it out, or train on one rank")
+    if scores.probe and scores.probe_eigenvalues and importlib.util.find_spec("scipy") is None:
+        raise InputError("`probe_eigenvalues` needs scipy: pip install 'logan-gan[analysis]'")
 
 
 def idle_settings(config: Config) -> list[str]:
@@ -135,28 +145,27 @@ def idle_settings(config: Config) -> list[str]:
             if f.name != "latent" and getattr(latent, f.name) != getattr(default, f.name)
         ]
         if changed:
-            flags = ", ".join("--" + name.replace("_", "-") for name in changed)
-            idle.append(f"without effect, because of --latent none: {flags}")
+            idle.append(f"without effect, because of `latent` none: {_settings(changed)}")
     elif latent.latent == "cs":
         unused = ("alpha", "beta", "portion", "subset")
         changed = [name for name in unused if getattr(latent, name) != getattr(default, name)]
         if changed:
-            idle.append(f"without effect, because of --latent cs: {', '.join('--' + n for n in changed)}")
+            idle.append(f"without effect, because of `latent` cs: {_settings(changed)}")
         if latent.stop_gradient in ("generator", "both"):
-            idle.append(f"--stop-gradient {latent.stop_gradient}: the step size of --latent cs stays as it begins")
+            idle.append(f"`stop_gradient` {latent.stop_gradient}: the step size of `latent` cs stays as it begins")
     elif latent.latent == "gd" and latent.beta != default.beta:
-        idle.append("without effect, because of --latent gd: --beta")
+        idle.append("without effect, because of `latent` gd: `beta`")
     if latent.subset == "random" and latent.portion == 1:
-        idle.append("without effect, because of --portion 1: --subset")
+        idle.append("without effect, because of `portion` 1: `subset`")
     if latent.penalty == 0 and latent.penalty_in != default.penalty_in:
-        idle.append("without effect, because of --penalty 0: --penalty-in")
+        idle.append("without effect, because of `penalty` 0: `penalty_in`")
     idle += _idle_dynamics(config)
     if config.scores.probe_eigenvalues and not config.scores.probe:
-        idle.append("without effect, because of --probe 0: --probe-eigenvalues")
+        idle.append("without effect, because of `probe` 0: `probe_eigenvalues`")
     built_in = {"mirror": ("ring", "grid"), "skip_broken": ("digits", "ring", "grid")}
     for name, sources in built_in.items():
         if getattr(config.data, name) and config.data.data in sources:
-            idle.append(f"without effect, because of --data {config.data.data}: --{name.replace('_', '-')}")
+            idle.append(f"without effect, because of `data` {config.data.data}: `{name}`")
     return idle
 
 
@@ -166,12 +175,16 @@ def _idle_dynamics(config: Config) -> list[str]:
     game, default = config.game, GameConfig()
     names = []
     if game.dynamics not in STRENGTHS and game.dynamics_strength is not None:
-        names.append("--dynamics-strength")
+        names.append("dynamics_strength")
     if game.dynamics != "unrolled":
-        names += [f"--{n.replace('_', '-')}" for n in ("unroll", "unroll_g") if getattr(game, n) != getattr(default, n)]
+        names += [n for n in ("unroll", "unroll_g") if getattr(game, n) != getattr(default, n)]
     if game.dynamics_strength == 0 or (game.dynamics == "unrolled" and game.unroll == game.unroll_g == 0):
-        return [f"--dynamics {game.dynamics} does nothing with these settings: both players follow their own gradients"]
-    idle = [f"without effect, because of --dynamics {game.dynamics}: {', '.join(names)}"] if names else []
+        return [f"`dynamics` {game.dynamics} does nothing with these settings: both players follow their own gradients"]
+    idle = [f"without effect, because of `dynamics` {game.dynamics}: {_settings(names)}"] if names else []
     if game.dynamics == "three-player" and config.latent.latent != "none":
-        idle.append("--dynamics three-player: the move of z is a constant, so --penalty and --stop-gradient do nothing")
+        idle.append("`dynamics` three-player: the move of z is a constant, so `penalty` and `stop_gradient` do nothing")
     return idle
+
+
+def _settings(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

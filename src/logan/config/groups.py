@@ -122,7 +122,7 @@ class GameConfig:
     batch: int = 64
     """Images per step, on all devices together."""
     batch_gpu: int | None = None
-    """Images that a device has in memory at a time; the gradients of more are accumulated. None: all of its share."""
+    """Images that a device has in memory at a time; the gradients of more are accumulated. None: its whole part of the batch."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Type that the networks compute in; the latent step and the optimisers stay in float32."""
     ema_kimg: float = 10.0

@@ -132,13 +132,13 @@ PRESETS: dict[str, Callable[..., Config]] = {
 
 
 WHERE_DATA_ARE = {
-    "fashion": "install Debian's package dataset-fashion-mnist, or pass --data FOLDER with the four idx files of (Fashion-)MNIST",
-    "cifar10": "pass --data with cifar-10-python.tar.gz or cifar-10-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html), "
+    "fashion": "install Debian's package dataset-fashion-mnist, or pass `data` FOLDER with the four idx files of (Fashion-)MNIST",
+    "cifar10": "pass `data` with cifar-10-python.tar.gz or cifar-10-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html), "
     "their unpacked folder, or a folder of images",
-    "dcgan64": "pass --data with a folder or a zip of your images",
-    "emoji128": "pass --data with a zip or a folder that has a folder of images per class",
+    "dcgan64": "pass `data` with a folder or a zip of your images",
+    "emoji128": "pass `data` with a zip or a folder that has a folder of images per class",
 } | {
-    name: "make it with: logan data prepare FOLDER-OR-TAR-OF-IMAGENET data/imagenet128.zip --size 128; or pass --data"
+    name: "make it with: logan data prepare FOLDER-OR-TAR-OF-IMAGENET data/imagenet128.zip; or pass `data`"
     for name in LARGE
     if name.startswith("imagenet128")
 }
@@ -157,7 +157,7 @@ def check_data(config: Config) -> None:
         and (os.sep in data or data == PRESETS[config.preset]().data.data)
         and not Path(data).expanduser().exists()
     ):
-        raise InputError(f"no data at {data}: {WHERE_DATA_ARE[config.preset]}")
+        raise InputError(f"no data at {data}: {WHERE_DATA_ARE[config.preset]}", "data")
 
 
 def get(name: str, latent: str | None = None) -> Config:
@@ -168,10 +168,10 @@ def get(name: str, latent: str | None = None) -> Config:
     """
     if name not in PRESETS:
         hint = did_you_mean(name, list(PRESETS))
-        raise InputError(f"unknown preset {name!r}{hint}; presets: {', '.join(PRESETS)}")
+        raise InputError(f"unknown preset {name!r}{hint}; presets: {', '.join(PRESETS)}", "preset")
     if latent is not None and latent not in LATENT_METHODS:
         hint = did_you_mean(latent, list(LATENT_METHODS))
-        raise InputError(f"unknown latent method {latent!r}{hint}; --latent takes {', '.join(LATENT_METHODS)}")
+        raise InputError(f"unknown latent method {latent!r}{hint}; `latent` takes {', '.join(LATENT_METHODS)}")
     config = PRESETS[name]() if latent is None else PRESETS[name](latent)
     return _as_cs_gan(config) if latent == "cs" else config
 

@@ -1,6 +1,7 @@
 """All settings of a run together, what they describe, and how they are read from JSON.
 
 Presets (:mod:`logan.config.presets`) are functions that return a :class:`Config`; every field is a flag of ``logan train``.
+Torch is imported where a step is made or checked, and not before, so that the command line answers at once.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ import typing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from logan import losses
 from logan.config import checks
 from logan.config.groups import DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
-from logan.cs_gan import CSStep
 from logan.errors import InputError, did_you_mean
-from logan.latent import LatentStep
 
 if TYPE_CHECKING:
+    from logan.cs_gan import CSStep
     from logan.dynamics import Dynamics
+    from logan.latent import LatentStep
+    from logan.turns import Rules
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Config:
     """Everything that determines a run."""
 
     preset: str = "digits"
+    """The recipe whose settings are the defaults of all others."""
     data: DataConfig = field(default_factory=DataConfig)
     networks: NetworkConfig = field(default_factory=NetworkConfig)
     latent: LatentConfig = field(default_factory=LatentConfig)
@@ -47,11 +49,15 @@ class Config:
         c = self.latent
         if c.latent == "none":
             return None
-        if c.latent == "cs":
-            return self._cs_step()
+        from logan import losses
+        from logan.cs_gan import CSStep
+        from logan.latent import LatentStep
+
         rule = {"uniform": "clip", "normal": "none"}[self.networks.prior] if c.bounds == "auto" else c.bounds
         bounds: dict[str, Any] = {"clip": (-1.0, 1.0), "none": None, "sphere": "sphere"}
         try:
+            if c.latent == "cs":
+                return CSStep(c.latent_steps, c.penalty, losses.get(self.game.loss), c.stop_gradient, c.penalty_in)
             return LatentStep(
                 method=c.latent,
                 alpha=c.alpha,
@@ -64,8 +70,25 @@ class Config:
                 stop_gradient=c.stop_gradient,
                 penalty_in=c.penalty_in,
             )
-        except ValueError as error:
-            raise InputError(f"--{_flag(str(error))}") from None
+        except InputError as error:
+            raise error.renamed({"method": "latent", "steps": "latent_steps"}) from None
+
+    def rules(self) -> Rules:
+        """By what the game of these settings is played.
+
+        Raises:
+            InputError: for values that it cannot have.
+        """
+        import torch
+
+        from logan import losses
+        from logan.turns import Rules
+
+        autocast = None if self.game.precision == "float32" else torch.bfloat16
+        try:
+            return Rules(losses.get(self.game.loss), self.latent_step(), autocast, self.latent.latent_share)
+        except InputError as error:
+            raise error.renamed({"share": "latent_share"}) from None
 
     def game_dynamics(self) -> Dynamics | None:
         """The method of :mod:`logan.dynamics` that these settings name; None for the plain step.
@@ -80,39 +103,30 @@ class Config:
             return None
         steps = {"d_steps": g.unroll, "g_steps": g.unroll_g} if g.dynamics == "unrolled" else {}
         strength = g.dynamics_strength if g.dynamics in dynamics.STRENGTHS else None
-        return dynamics.create(g.dynamics, strength=strength, **steps)
-
-    def _cs_step(self) -> CSStep:
-        c = self.latent
         try:
-            return CSStep(c.latent_steps, c.penalty, losses.get(self.game.loss), c.stop_gradient, c.penalty_in)
-        except ValueError as error:
-            raise InputError(f"--{_flag(str(error))}") from None
+            return dynamics.create(g.dynamics, strength=strength, **steps)
+        except InputError as error:
+            names = {"strength": "dynamics_strength", "d_steps": "unroll", "g_steps": "unroll_g"}
+            raise error.renamed(names) from None
 
-    def check(self) -> list[str]:
+    def micro_batch(self, ranks: int = 1) -> int | None:
+        """``batch_gpu`` where it is less than a rank's share of the batch; None for the share in one piece."""
+        size = self.game.batch_gpu
+        return None if size is None or size >= self.game.batch // ranks else size
+
+    def check(self, ranks: int = 1) -> list[str]:
         """Refuse impossible settings; return a warning for each that has no effect.
 
+        Args:
+            ranks: how many processes train together.
+
         Raises:
-            InputError: naming the flag and what it may be.
+            InputError: naming the setting and what it may be.
         """
-        checks.check_ranges(self)
-        self.latent_step()
-        self.game_dynamics()
-        if self.latent.latent in ("gd", "ngd") and self.latent.portion * self.networks.latent_dim < 0.5:
-            raise InputError(
-                f"--portion {self.latent.portion} of --latent-dim {self.networks.latent_dim} leaves no dimension to optimise"
-            )
-        if self.latent.latent == "cs" and self.latent.bounds not in ("auto", "sphere"):
-            raise InputError(f"--bounds {self.latent.bounds} is not for --latent cs, which is on the unit sphere")
-        if self.on_sphere() and (self.latent.latent_every > 1 or self.latent.latent_share < 1):
-            raise InputError(
-                "--latent-every and --latent-share are not for latents on the unit sphere (--latent cs, --bounds sphere): "
-                "those that rest would not be on it"
-            )
-        if self.networks.prior == "normal" and self.latent.bounds == "clip":
-            raise InputError(
-                "--bounds clip needs --prior uniform: clipping a normal z to [-1, 1] would change its prior"
-            )
+        checks.check_limits(self)
+        checks.check_latent(self)
+        checks.check_game(self, ranks)
+        checks.check_computing(self, ranks)
         return checks.idle_settings(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -179,9 +193,3 @@ def _fits(value: Any, kind: Any) -> bool:
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return type(value) is kind
-
-
-def _flag(message: str) -> str:
-    """'latent_steps must …' to 'latent-steps must …': the first word of a LatentStep message is its field."""
-    word, _, rest = message.partition(" ")
-    return f"{ {'steps': 'latent-steps', 'method': 'latent'}.get(word, word).replace('_', '-') } {rest}"

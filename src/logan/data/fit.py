@@ -28,10 +28,10 @@ def fit(dataset: InMemory, image_size: int | None, channels: int | None, pad: in
     size = native + 2 * pad if image_size is None else image_size
     inner = size - 2 * pad
     if inner > native:
-        border = f"--pad {pad + (inner - native) // 2}, or " if (inner - native) % 2 == 0 else ""
+        border = f"`pad` {pad + (inner - native) // 2}, or " if (inner - native) % 2 == 0 else ""
         raise InputError(
             f"{dataset.name}: its images of {native}×{native} pixels are smaller than the network's size ({inner}): "
-            f"pass {border}--image-size {native + 2 * pad}"
+            f"pass {border}`image_size` {native + 2 * pad}"
         )
     images = _with_channels(dataset.images, channels or dataset.channels)
     if inner < native:

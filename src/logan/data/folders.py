@@ -141,7 +141,7 @@ def _drop_broken(layout: Layout, faults: dict[int, BrokenImage], skip_broken: bo
     first = next(iter(faults.values()))
     if not skip_broken:
         count = f"{len(faults)} of {len(layout.names)} images are broken, the first is " if len(faults) > 1 else ""
-        raise InputError(f"{count}{first}; --skip-broken goes on without")
+        raise InputError(f"{count}{first}; `skip_broken` goes on without")
     if len(faults) == len(layout.names):
         raise InputError(f"every image is broken; the first is {first}")
     broken = [layout.names[i] for i in faults]
@@ -159,6 +159,6 @@ def _common_size(names: list[str], headers: list[Header], title: str, pad: int) 
         smallest = min(min(h.width, h.height) for h in headers)
         raise InputError(
             f"{title}: the images are not all squares of one size ({name} is {header.width}×{header.height}): "
-            f"pass --image-size, at most {smallest + 2 * pad}"
+            f"pass `image_size`, at most {smallest + 2 * pad}"
         )
     return first.width + 2 * pad

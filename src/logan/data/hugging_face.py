@@ -41,7 +41,7 @@ def open_hugging_face(name: str, split: str) -> tuple[Source, Layout]:
     if not images:
         raise InputError(f"hf:{name} has no column of images; its columns are {', '.join(rows.features)}")
     if not len(rows):
-        raise InputError(f"hf:{name}, split {split}, has no rows: take another --split")
+        raise InputError(f"hf:{name}, split {split}, has no rows: take another `split`")
     classes = [k for k, f in rows.features.items() if isinstance(f, datasets.ClassLabel)]
     rows = rows.cast_column(images[0], datasets.Image(decode=False))
     names = [f"{i:08d}" for i in range(len(rows))]
@@ -51,11 +51,11 @@ def open_hugging_face(name: str, split: str) -> tuple[Source, Layout]:
     if None in given:
         raise InputError(
             f"hf:{name}, split {split}, has rows without a class (the first is row {given.index(None)}): "
-            f"filter them out, or take another --split"
+            f"filter them out, or take another `split`"
         )
     labels = torch.tensor(given)
     if int(labels.min()) < 0:
-        raise InputError(f"hf:{name}, split {split}, has images without a class (−1): take another --split")
+        raise InputError(f"hf:{name}, split {split}, has images without a class (−1): take another `split`")
     return Rows(rows, images[0]), Layout(names, labels, list(rows.features[classes[0]].names))
 
 

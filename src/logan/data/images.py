@@ -95,7 +95,7 @@ class Fit:
         if min(width, height) < self.inner and not self.enlarge:
             raise InputError(
                 f"{name} is {width}×{height} pixels, smaller than the size asked for ({self.inner}): "
-                f"pass a smaller --image-size (at most {min(width, height) + 2 * self.pad}), or larger images"
+                f"pass a smaller `image_size` (at most {min(width, height) + 2 * self.pad}), or larger images"
             )
 
     def __call__(self, image: Image.Image, name: str) -> Tensor:

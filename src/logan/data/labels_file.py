@@ -38,7 +38,7 @@ def take_labels(layout: Layout, path: Path) -> None:
         text = path.read_text(encoding="utf-8-sig")  # Excel puts a mark first
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise InputError(f"--labels {path} cannot be read ({reason})") from None
+        raise InputError(f"`labels` {path} cannot be read ({reason})") from None
     words = text.split()
     devkit = bool(words) and all(word.isdecimal() for word in words) and len(words) == len(text.strip().splitlines())
     classes = _by_number(layout, path, words) if devkit else _by_name(layout, path, text)
@@ -89,12 +89,12 @@ def _match(names: list[str], lines: list[_Line], key: Callable[[str], str], foun
         other = next((line for line in more if line.label != first.label), None)
         if other is not None:
             raise InputError(
-                f"--labels {path}: both {first} and {other} fit {image}; "
+                f"`labels` {path}: both {first} and {other} fit {image}; "
                 f"give it a single line that starts with its whole name"
             )
         if len(images[k]) > 1:
             raise InputError(
-                f"--labels {path}: {first} fits both {' and '.join(images[k][:2])}; "
+                f"`labels` {path}: {first} fits both {' and '.join(images[k][:2])}; "
                 f"give each a line that starts with its whole name"
             )
         found[image] = first.label
@@ -119,7 +119,7 @@ def _lines(path: Path, text: str) -> list[_Line]:
                 lines.append(_Line(number, *_name_and_class(line.strip())))
             except csv.Error as error:
                 raise InputError(
-                    f"--labels {path}: line {number} cannot be read ({error}); mend its quotes: {_short(line)}"
+                    f"`labels` {path}: line {number} cannot be read ({error}); mend its quotes: {_short(line)}"
                 ) from None
     return lines
 
@@ -139,7 +139,7 @@ def _name_and_class(line: str) -> tuple[str, str]:
 
 def _no_class(image: str, lines: list[_Line], path: Path) -> str:
     """Why ``image`` has none, as far as the lines tell."""
-    message = f"--labels {path} has no class for {image}; "
+    message = f"`labels` {path} has no class for {image}; "
     if not lines:
         return message + "it is empty"
     named = next((line for line in lines if _last_parts(line.name, 1) == _last_parts(image, 1)), None)
@@ -158,13 +158,13 @@ def _short(text: str) -> str:
 def _by_number(layout: Layout, path: Path, numbers: list[str]) -> list[str]:
     if len(numbers) != len(layout.names):
         raise InputError(
-            f"--labels {path} has {len(numbers):,} numbers for {len(layout.names):,} images; take all images"
+            f"`labels` {path} has {len(numbers):,} numbers for {len(layout.names):,} images; take all images"
         )
     synsets = _synsets(path.with_name(META), path)
     unknown = next((n for n in numbers if int(n) not in synsets), None)
     if unknown is not None:
         raise InputError(
-            f"--labels {path} has the number {unknown}, which {META} does not know; take those of one devkit"
+            f"`labels` {path} has the number {unknown}, which {META} does not know; take those of one devkit"
         )
     return [synsets[int(n)] for n in numbers]
 
@@ -174,7 +174,7 @@ def _synsets(meta: Path, path: Path) -> dict[int, str]:
     instead = "or take LOC_val_solution.csv instead"
     if not meta.is_file():
         raise InputError(
-            f"--labels {path} needs {META} of the devkit beside it, which names its numbers; put it there, {instead}"
+            f"`labels` {path} needs {META} of the devkit beside it, which names its numbers; put it there, {instead}"
         )
     try:
         from scipy.io import loadmat

@@ -55,10 +55,10 @@ def open_data(
     if source in ("ring", "grid"):
         mixture = ring() if source == "ring" else grid()
         if (image_size, channels, pad) not in [(a, b, 0) for a in (None, 1) for b in (None, 2)]:
-            raise InputError(f"{source} is points in the plane: leave --image-size, --channels and --pad away")
+            raise InputError(f"{source} is points in the plane: leave `image_size`, `channels` and `pad` away")
         return mixture
     if channels not in (None, 1, 3):
-        raise InputError(f"--channels must be 1 or 3, not {channels}")
+        raise InputError(f"`channels` must be 1 or 3, not {channels}")
     fixed = _fixed_size(source, split)
     if fixed is not None:
         return fit(fixed, image_size, channels, pad)
@@ -111,6 +111,6 @@ def _check_there(source: str, path: Path) -> None:
 
 def _check_shape(image_size: int | None, channels: int | None, pad: int, source: str) -> None:
     if pad < 0:
-        raise InputError(f"--pad must be at least 0, not {pad}")
+        raise InputError(f"`pad` must be at least 0, not {pad}")
     if image_size is not None and image_size - 2 * pad < 1:
-        raise InputError(f"--image-size {image_size} leaves no pixel for {source} inside a border of {pad}")
+        raise InputError(f"`image_size` {image_size} leaves no pixel for {source} inside a border of {pad}")

@@ -130,7 +130,7 @@ class _Packer:
             return str(error)
         size = self.fit.image_size
         if min(image.size) < size and not self.fit.enlarge:
-            return f"{name} is {image.width}×{image.height} pixels, smaller than --size {size} (--enlarge takes it too)"
+            return f"{name} is {image.width}×{image.height} pixels, smaller than `size` {size} (`enlarge` takes it too)"
         return pack.encode(self.fit(image, name))
 
 
@@ -164,7 +164,7 @@ def _check_room(folder: Path, count: int, fit: Fit) -> None:
     if needed > free:
         raise InputError(
             f"{folder} has {free / 2**30:.1f} GiB free, and {count:,} images of {size}×{size} take "
-            f"{needed / 2**30:.1f} GiB: choose another place, or a smaller --size"
+            f"{needed / 2**30:.1f} GiB: choose another place, or a smaller `size`"
         )
 
 

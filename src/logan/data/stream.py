@@ -28,7 +28,7 @@ def batches(
     device: str | torch.device = "cpu",
     mirror: bool = False,
     workers: int = 0,
-    share: slice = slice(None),
+    own: slice = slice(None),
 ) -> Iterator[Batch]:
     """Batches without end: images float32 (B, C, H, W) in [−1, 1] and labels int64 (B,) or None, on ``device``.
 
@@ -43,30 +43,32 @@ def batches(
         device: where batches shall be; an :class:`InMemory` set is moved there once, as uint8.
         mirror: flip each image left to right with probability 1/2.
         workers: processes that decode a :class:`Streamed` set ahead of time; they change no batch.
-        share: the part of each batch that comes: that of one rank of several, which together see what one would.
+        own: which of each batch come: those of one rank of several, which together see what one would.
 
     Raises:
         InputError: the batch is larger than the set, or a number is out of range.
     """
     if batch < 1 or start < 0 or workers < 0:
-        raise InputError(f"batch must be at least 1, start and workers at least 0, not {batch}, {start} and {workers}")
+        raise InputError(
+            f"`batch` must be at least 1, start and workers at least 0, not {batch}, {start} and {workers}"
+        )
     if isinstance(data, Mixture):
-        return _points(data, batch, seed, start, device, share)
+        return _points(data, batch, seed, start, device, own)
     if batch > len(data):
         raise InputError(
-            f"{data.name}: the batch of {batch} is larger than the set of {len(data)}: pass a smaller --batch"
+            f"{data.name}: the batch of {batch} is larger than the set of {len(data)}: pass a smaller `batch`"
         )
     if isinstance(data, InMemory):
         data = data.to(device)
-    return _images(data, batch, seed, start, torch.device(device), mirror, workers, share)
+    return _images(data, batch, seed, start, torch.device(device), mirror, workers, own)
 
 
 def _points(
-    mixture: Mixture, batch: int, seed: int, position: int, device: str | torch.device, share: slice
+    mixture: Mixture, batch: int, seed: int, position: int, device: str | torch.device, own: slice
 ) -> Iterator[Batch]:
-    own = range(batch)[share]
+    places = range(batch)[own]
     while True:
-        points, labels = mixture.draw(len(own), seed, position + own.start)
+        points, labels = mixture.draw(len(places), seed, position + places.start)
         yield points.to(device), labels.to(device)
         position += batch
 
@@ -79,10 +81,10 @@ def _images(
     device: torch.device,
     mirror: bool,
     workers: int,
-    share: slice,
+    own: slice,
 ) -> Iterator[Batch]:
-    first = range(batch)[share].start
-    order = (whole[share] for whole in _order(len(data), batch, seed, position))
+    first = range(batch)[own].start
+    order = (whole[own] for whole in _order(len(data), batch, seed, position))
     loaded = _ahead(data, order, device, workers) if workers and isinstance(data, Streamed) else map(data.batch, order)
     for images, labels in loaded:
         images = images.to(device, non_blocking=True)

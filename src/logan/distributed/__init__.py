@@ -1,8 +1,8 @@
 """Training that grows past one device: one process per device (*rank*), started by ``torchrun``.
 
-Every rank plays the same game step on its share of the batch, and the gradients are averaged. No wrapper stands around the
+Every rank plays the same game step on its slice of the batch, and the gradients are averaged. No wrapper stands around the
 networks: DistributedDataParallel hangs its communication on backward passes of the loss, and a latent step has others.
-What all ranks share is in :class:`World`; sums that are part of the function that is differentiated are in
+What the ranks tell each other goes through :class:`World`; sums that are part of the function that is differentiated are in
 :func:`sum_over_ranks` and :func:`across`.
 """
 

@@ -8,16 +8,17 @@ follow from those.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
-from torch.overrides import TorchFunctionMode
 
 from logan.distributed.sums import sum_over_ranks
 from logan.distributed.world import World
+from logan.side_effects.substitution import Substituting, move_statistics, per_channel
 
 
 def across(world: World) -> AbstractContextManager[Any]:
@@ -26,21 +27,7 @@ def across(world: World) -> AbstractContextManager[Any]:
     No module is replaced: it is the function :func:`torch.nn.functional.batch_norm` that changes, so networks of your own
     take part. All ranks must have batches of one size, and call the same layers in the same order.
     """
-    return nullcontext() if world.size == 1 else _BatchNormAcross(world)
-
-
-class _BatchNormAcross(TorchFunctionMode):
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self.world = world
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is F.batch_norm:
-            result = _in_training(self.world, *args, **kwargs)
-            if result is not None:
-                return result
-        return func(*args, **kwargs)
+    return nullcontext() if world.size == 1 else Substituting({F.batch_norm: partial(_in_training, world)})
 
 
 def _in_training(
@@ -58,11 +45,7 @@ def _in_training(
     if not training:
         return None
     mean, variance = statistics(input, world)
-    if running_mean is not None and running_var is not None:
-        n = input.numel() // input.shape[1] * world.size
-        with torch.no_grad():
-            running_mean.lerp_(mean.detach().to(running_mean.dtype), momentum)
-            running_var.lerp_(variance.detach().to(running_var.dtype) * (n / (n - 1)), momentum)
+    move_statistics(running_mean, running_var, mean, variance, input.numel() // input.shape[1] * world.size, momentum)
     scale = (variance + eps).rsqrt()
     if weight is not None:
         scale = scale * weight
@@ -70,7 +53,7 @@ def _in_training(
     if bias is not None:
         shift = shift + bias
     wide = torch.promote_types(input.dtype, torch.float32)
-    y = torch.addcmul(_per_channel(shift.to(wide), input), input.to(wide), _per_channel(scale.to(wide), input))
+    y = torch.addcmul(per_channel(shift.to(wide), input), input.to(wide), per_channel(scale.to(wide), input))
     return y.to(input.dtype)
 
 
@@ -103,8 +86,4 @@ class _Variance(Function):
         # v̄ · 2/N · (x − μ), in another operation than above: a recording merges equal ones, and keeps what they share.
         scale = v_bar * (2 * x.shape[1] / x.numel())
         shift = -scale * x.mean(ctx.dims)
-        return torch.addcmul(_per_channel(shift, x), x, _per_channel(scale, x)), None
-
-
-def _per_channel(values: Tensor, like: Tensor) -> Tensor:
-    return values.view(1, -1, *[1] * (like.ndim - 2))
+        return torch.addcmul(per_channel(shift, x), x, per_channel(scale, x)), None

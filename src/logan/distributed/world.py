@@ -15,7 +15,7 @@ import torch.distributed.nn  # before any group is made: see _leave
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from logan.errors import InputError, SaidElsewhereError
+from logan.errors import InputError, SaidElsewhereError, first_line
 
 T = TypeVar("T")
 STEP_TIMEOUT = timedelta(minutes=10)
@@ -76,7 +76,7 @@ class World:
         world = cls(rank, size, own, _control_group(backend))
         try:
             yield world
-            world.wait()  # Whoever leaves first would otherwise be missed by those who still write.
+            world.barrier()  # Whoever leaves first would otherwise be missed by those who still write.
         finally:
             _leave(world)
 
@@ -90,11 +90,11 @@ class World:
         """Whether this is rank 0."""
         return self.rank == 0
 
-    def share(self, n: int) -> slice:
-        """This rank's part of n things in a row."""
+    def own_slice(self, n: int) -> slice:
+        """Which of n things in a row are this rank's."""
         return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
-    def mean(self, tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
+    def all_reduce_mean(self, tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
         """Means over the ranks, of all tensors in one message per type of number; None stays None.
 
         Args:
@@ -120,7 +120,7 @@ class World:
         with reported():
             dist.all_reduce(flat)
 
-    def any(self, condition: bool) -> bool:
+    def any_rank(self, condition: bool) -> bool:
         """Whether ``condition`` holds on some rank."""
         if self.size == 1:
             return condition
@@ -129,7 +129,7 @@ class World:
             dist.all_reduce(flag, dist.ReduceOp.MAX, group=self._control)
         return bool(flag.item())
 
-    def told(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """Rank 0's ``value``, on every rank."""
         if self.size == 1:
             return value
@@ -138,7 +138,7 @@ class World:
             dist.broadcast_object_list(values, src=0, group=self._control)
         return values[0]
 
-    def first_does(self, do: Callable[[], T]) -> T:
+    def broadcast_result(self, do: Callable[[], T]) -> T:
         """What ``do`` returns on rank 0, which alone calls it, on every rank.
 
         Raises:
@@ -152,12 +152,12 @@ class World:
                 result = do()
             except InputError as error:
                 problem = str(error)
-        result, problem = self.told((result, problem))
+        result, problem = self.broadcast((result, problem))
         if problem is not None:
             raise (InputError if self.first else SaidElsewhereError)(problem)
         return result  # type: ignore[return-value]
 
-    def all_do(self, do: Callable[[], T]) -> T:
+    def all_or_none(self, do: Callable[[], T]) -> T:
         """What ``do`` returns; if it is refused on some rank, then on all. ``do`` must not send messages.
 
         Raises:
@@ -175,10 +175,10 @@ class World:
             dist.all_gather_object(problems, problem, group=self._control)
         first = next((rank for rank, p in enumerate(problems) if p is not None), None)
         if first is not None:
-            raise (InputError if self.rank == first else SaidElsewhereError)(problems[first])
+            raise (InputError if self.rank == first else SaidElsewhereError)(str(problems[first]))
         return result  # type: ignore[return-value]
 
-    def gathered(self, rows: Tensor) -> Tensor:
+    def all_gather_rows(self, rows: Tensor) -> Tensor:
         """The rows (n_r, …) of all ranks one after another, on the CPU of every rank; the n_r may differ."""
         if self.size == 1:
             return rows
@@ -193,7 +193,7 @@ class World:
             dist.all_gather(found, padded, group=self._control)
         return torch.cat([part[:n] for part, n in zip(found, counts.tolist(), strict=True)])
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until all ranks are here, however long one of them takes."""
         if self.size > 1:
             with reported():
@@ -203,19 +203,19 @@ class World:
     def first_alone(self) -> Iterator[None]:
         """Rank 0 runs the body; then, when it is done, the others: for what leaves its result in a cache on disk."""
         if not self.first:
-            self.wait()
+            self.barrier()
         yield
         if self.first:
-            self.wait()
+            self.barrier()
 
-    def start_alike(self, tensors: Iterable[Tensor]) -> None:
+    def broadcast_tensors(self, tensors: Iterable[Tensor]) -> None:
         """Give every rank rank 0's values."""
         if self.size > 1:
             with reported(), torch.no_grad():
                 for tensor in tensors:
                     dist.broadcast(tensor, src=0)
 
-    def check_alike(self, tensors: Iterable[Tensor]) -> None:
+    def check_in_sync(self, tensors: Iterable[Tensor]) -> None:
         """Ranks compute the same weights from the same gradients, or something is wrong that no average mends.
 
         Raises:
@@ -264,7 +264,7 @@ def _store(rank: int, size: int) -> dist.Store:
 def _own_device(asked: str, local: int) -> str:
     if asked not in ("auto", "cuda"):
         if asked.startswith("cuda:"):
-            raise InputError(f"--device {asked} is one GPU, and torchrun started several ranks: pass --device cuda")
+            raise InputError(f"`device` {asked} is one GPU, and torchrun started several ranks: pass `device` cuda")
         return asked
     if asked == "auto" and not torch.cuda.is_available():
         return "cpu"
@@ -284,7 +284,7 @@ def reported() -> Iterator[None]:
     except RuntimeError as error:
         if not is_loss(error):
             raise
-        raise RanksLostError(_reason(error)) from error
+        raise RanksLostError(first_line(error)) from error
 
 
 def is_loss(error: RuntimeError) -> bool:
@@ -293,7 +293,3 @@ def is_loss(error: RuntimeError) -> bool:
     return isinstance(error, RanksLostError | dist.DistError) or any(
         word in text for word in ("gloo", "NCCL", "Connection closed", "Connection reset", "monitoredBarrier")
     )
-
-
-def _reason(error: RuntimeError) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -58,24 +58,35 @@ def create(
 
     Raises:
         InputError: for an unknown name, a value out of range, or one that the method does not have.
+
+    Example:
+        In the bilinear game L_1 = xy, L_2 = −xy the gradients only turn, and SGA adds what leads inwards:
+
+        >>> import torch
+        >>> x, y = torch.tensor([1.0], requires_grad=True), torch.tensor([0.0], requires_grad=True)
+        >>> field = Field(lambda d, g: ((d[0] * g[0]).sum(), -(d[0] * g[0]).sum()), ((x,), (y,)))
+        >>> [[v.item() for v in player] for player in field.xi]
+        [[0.0], [-1.0]]
+        >>> [[v.item() for v in player] for player in create("sga", strength=1.0).of(field)]
+        [[1.0], [-1.0]]
     """
     if name not in METHODS:
         hint = did_you_mean(name, list(METHODS))
-        raise InputError(f"unknown dynamics {name!r}{hint}; dynamics: {', '.join(METHODS)}")
+        raise InputError(f"unknown dynamics {name!r}{hint}; dynamics: {', '.join(METHODS)}", "dynamics")
     given: dict[str, float] = {}
     if strength is not None:
         if name not in STRENGTHS:
-            raise InputError(f"dynamics {name} has no strength")
+            raise InputError(f"`dynamics` {name} has no `strength`")
         given[STRENGTHS[name]] = strength
     for key, value in (("d_steps", d_steps), ("g_steps", g_steps)):
         if value is not None:
             if name != "unrolled":
-                raise InputError(f"dynamics {name} has no {key}: it does not unroll")
+                raise InputError(f"`dynamics` {name} has no `{key}`: it does not unroll")
             given[key] = value
     try:
         return METHODS[name](**given)
-    except ValueError as error:
-        raise InputError(f"dynamics {name}: {error}") from None
+    except InputError as error:
+        raise error.renamed({"rate": "strength"}) from None
 
 
 __all__ = [

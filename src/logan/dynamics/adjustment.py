@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from logan.dynamics.field import Blocks, Field, add, dot
 from logan.dynamics.gan import gan_field
-from logan.turns import Turn
+from logan.errors import InputError
+from logan.turns import STANDARD, Rules, Turn, takes_rules
 
 
 class Adjustment:
@@ -25,6 +25,7 @@ class Adjustment:
         """The adjusted gradients of any differentiable game, one tuple of tensors per player."""
         raise TypeError(f"{type(self).__name__} adjusts nothing: write its method of(field)")
 
+    @takes_rules
     def __call__(
         self,
         generator: nn.Module,
@@ -32,14 +33,15 @@ class Adjustment:
         real: Tensor,
         z: Tensor,
         labels: Tensor | None = None,
-        **rules: Any,
+        *,
+        rules: Rules = STANDARD,
     ) -> Turn:
         """One step's gradients of a GAN on one batch; arguments as in :func:`logan.turns.simultaneous`.
 
         The turn's report has ``adjustment`` too: ‖g* − ξ‖/‖ξ‖, which says whether the strength fits. Far above 1, the players
         follow the adjustment and not their losses.
         """
-        with gan_field(generator, discriminator, real, z, labels, **rules) as (field, report):
+        with gan_field(generator, discriminator, real, z, labels, rules=rules) as (field, report):
             adjusted = self.of(field)
             report["adjustment"] = relative_size(adjusted, field.xi)
         return turn_of(adjusted, field.values, report)
@@ -62,7 +64,7 @@ def relative_size(adjusted: Blocks, xi: Blocks) -> Tensor:
 def require_strength(name: str, value: float) -> None:
     """Refuse what no step size or weight can be."""
     if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be a finite number >= 0, not {value!r}")
+        raise InputError(f"`{name}` must be a finite number >= 0, not {value!r}")
 
 
 def constant(blocks: Blocks) -> Blocks:

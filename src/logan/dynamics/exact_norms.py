@@ -15,17 +15,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+
+from logan.side_effects.substitution import Substituting, move_statistics, per_channel
 
 
-class ExactNorms(TorchFunctionMode):
+def exact_norms() -> Substituting:
     """Inside, these normalisations are written out, for autograd to differentiate as often as it is asked to."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        written_out = WRITTEN_OUT.get(func)
-        result = None if written_out is None else written_out(*args, **kwargs)
-        return func(*args, **kwargs) if result is None else result
+    return Substituting(WRITTEN_OUT)
 
 
 def _batch_norm(
@@ -43,9 +39,8 @@ def _batch_norm(
     if not training or n == 1:
         return None
     y, mean, variance = _normalised(input, [0, *range(2, input.ndim)], eps)
-    _move(running_mean, mean.flatten(), momentum)
-    _move(running_var, variance.flatten() * (n / (n - 1)), momentum)
-    return _scaled(y, _per_channel(weight, y), _per_channel(bias, y)).to(input.dtype)
+    move_statistics(running_mean, running_var, mean.flatten(), variance.flatten(), n, momentum)
+    return _scaled(y, *_affine(weight, bias, y)).to(input.dtype)
 
 
 def _instance_norm(
@@ -63,9 +58,8 @@ def _instance_norm(
     if not use_input_stats or n <= 1:
         return None
     y, mean, variance = _normalised(input, range(2, input.ndim), eps)
-    _move(running_mean, mean.flatten(1).mean(0), momentum)
-    _move(running_var, variance.flatten(1).mean(0) * (n / (n - 1)), momentum)
-    return _scaled(y, _per_channel(weight, y), _per_channel(bias, y)).to(input.dtype)
+    move_statistics(running_mean, running_var, mean.flatten(1).mean(0), variance.flatten(1).mean(0), n, momentum)
+    return _scaled(y, *_affine(weight, bias, y)).to(input.dtype)
 
 
 def _layer_norm(
@@ -97,19 +91,14 @@ def _normalised(x: Tensor, over: Sequence[int], eps: float) -> tuple[Tensor, Ten
     return centred * torch.rsqrt(variance + eps), mean, variance
 
 
+def _affine(weight: Tensor | None, bias: Tensor | None, like: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    given = (weight, bias)
+    return tuple(None if x is None else per_channel(x, like) for x in given)  # type: ignore[return-value]
+
+
 def _scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
-
-
-@torch.no_grad()
-def _move(running: Tensor | None, towards: Tensor, momentum: float) -> None:
-    if running is not None:
-        running.lerp_(towards.to(running.dtype), momentum)
-
-
-def _per_channel(values: Tensor | None, like: Tensor) -> Tensor | None:
-    return None if values is None else values.view(1, -1, *[1] * (like.ndim - 2))
 
 
 WRITTEN_OUT: dict[Any, Callable[..., Tensor | None]] = {

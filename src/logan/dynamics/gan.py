@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from logan.dynamics.exact_norms import ExactNorms
+from logan.dynamics.exact_norms import exact_norms
 from logan.dynamics.field import Field, Theta
 from logan.side_effects import frozen, no_side_effects
-from logan.turns import both_losses, trainable
+from logan.side_effects.state import Replaced
+from logan.turns import STANDARD, Rules, both_losses, takes_rules, trainable
 
 DISCRIMINATOR, GENERATOR = 0, 1
 """The players' places in a field."""
@@ -24,6 +24,7 @@ DISCRIMINATOR, GENERATOR = 0, 1
 At = Callable[[Theta, Theta], AbstractContextManager[None]]
 
 
+@takes_rules
 @contextmanager
 def gan_field(
     generator: nn.Module,
@@ -31,7 +32,8 @@ def gan_field(
     real: Tensor,
     z: Tensor,
     labels: Tensor | None = None,
-    **rules: Any,
+    *,
+    rules: Rules = STANDARD,
 ) -> Iterator[tuple[Field, dict[str, Tensor]]]:
     """The game on one batch (arguments as in :func:`logan.turns.simultaneous`), and the report of its first pass."""
     with one_function(generator, discriminator, z.device) as at:
@@ -39,7 +41,7 @@ def gan_field(
 
         def losses(theta_d: Theta, theta_g: Theta) -> tuple[Tensor, Tensor]:
             with at(theta_d, theta_g):
-                d_loss, g_loss, said = both_losses(generator, discriminator, real, z, labels, **rules)
+                d_loss, g_loss, said = both_losses(generator, discriminator, real, z, labels, rules=rules)
             if not report:
                 report.update(said)
             return d_loss, g_loss
@@ -67,7 +69,7 @@ def one_function(generator: nn.Module, discriminator: nn.Module, device: torch.d
             with ExitStack() as stack:
                 stack.enter_context(parameters_replaced(discriminator, theta_d))
                 stack.enter_context(parameters_replaced(generator, theta_g))
-                stack.enter_context(ExactNorms())
+                stack.enter_context(exact_norms())
                 if not first:
                     stack.enter_context(no_side_effects())
                     stack.enter_context(torch.random.fork_rng([] if cuda is None else [device]))
@@ -84,16 +86,9 @@ def one_function(generator: nn.Module, discriminator: nn.Module, device: torch.d
 def parameters_replaced(network: nn.Module, theta: Theta) -> Iterator[None]:
     """Let ``network`` compute with ``theta`` in the places of its trainable parameters, which may be any tensors."""
     new = {id(p): t for p, t in zip(trainable(network), theta, strict=True) if p is not t}
-    places = [
-        (module._parameters, name, p)
-        for module in network.modules()
-        for name, p in module._parameters.items()
-        if p is not None and id(p) in new
-    ]
-    try:
-        for owner, name, p in places:
-            owner[name] = new[id(p)]  # type: ignore[assignment]
+    with Replaced() as replaced:
+        for module in network.modules():
+            for name, p in module._parameters.items():
+                if id(p) in new:
+                    replaced.put((module._parameters, name), new[id(p)])
         yield
-    finally:
-        for owner, name, p in places:
-            owner[name] = p

@@ -20,20 +20,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from logan.cs_gan import CSStep
 from logan.dynamics.adjustment import Adjustment, constant, relative_size, require_strength, turn_of
 from logan.dynamics.field import Blocks, Field, Theta, add, pull
 from logan.dynamics.gan import At, one_function
 from logan.dynamics.sga import SGA
-from logan.latent import LatentStep, Moved
-from logan.losses import Loss, hinge, mean
+from logan.errors import InputError
+from logan.latent import LatentMethod, Moved
+from logan.losses import Loss, mean
 from logan.side_effects import frozen, no_side_effects
-from logan.turns import Turn, call, in_precision, move, report_on, trainable
+from logan.turns import STANDARD, Rules, Turn, call, in_precision, move, report_on, takes_rules, trainable
 
 Form = Literal["game", "printed", "no-cross", "local"]
 
@@ -60,12 +60,13 @@ class ThreePlayer(Adjustment):
         if self.eta is not None:
             require_strength("eta", self.eta)
         if self.form not in get_args(Form):
-            raise ValueError(f"form is one of {', '.join(get_args(Form))}, not {self.form!r}")
+            raise InputError(f"`form` is one of {', '.join(get_args(Form))}, not {self.form!r}")
 
     def of(self, field: Field) -> Blocks:
         """SGA's gradients of a field of any players: the form ``game``. The others need to know f."""
         return SGA(self.strength).of(field)
 
+    @takes_rules
     def __call__(
         self,
         generator: nn.Module,
@@ -73,10 +74,11 @@ class ThreePlayer(Adjustment):
         real: Tensor,
         z: Tensor,
         labels: Tensor | None = None,
-        **rules: Any,
+        *,
+        rules: Rules = STANDARD,
     ) -> Turn:
         """One step's gradients of a GAN on one batch; arguments as in :func:`logan.turns.simultaneous`."""
-        with third_player(generator, discriminator, real, z, labels, **rules) as table:
+        with third_player(generator, discriminator, real, z, labels, rules=rules) as table:
             adjusted, xi = self._adjust(table)
         report = {**table.report, "adjustment": relative_size(adjusted, xi)}
         return turn_of(adjusted, table.losses, report)
@@ -165,6 +167,7 @@ class ThirdPlayer:
         )
 
 
+@takes_rules
 @contextmanager
 def third_player(
     generator: nn.Module,
@@ -173,25 +176,22 @@ def third_player(
     z: Tensor,
     labels: Tensor | None = None,
     *,
-    loss: Loss = hinge,
-    latent: LatentStep | CSStep | None = None,
-    autocast: torch.dtype | None = None,
-    share: float = 1.0,
+    rules: Rules = STANDARD,
 ) -> Iterator[ThirdPlayer]:
     """Take the latent step, and set the table for three; arguments as in :func:`logan.turns.simultaneous`."""
     parameters = (tuple(trainable(discriminator)), tuple(trainable(generator)))
     with frozen(generator, discriminator):
-        with in_precision(z, autocast):  # first, as in simultaneous: a random choice of dimensions is drawn here
-            moved = move(generator, discriminator, z, labels, latent, share).detach()
+        with in_precision(z, rules.autocast):  # first, as in simultaneous: a random choice of dimensions is drawn here
+            moved = move(generator, discriminator, z, labels, rules).detach()
         with one_function(generator, discriminator, z.device) as at:
-            f, scores = _passes(generator, discriminator, real, labels, autocast, at)
+            f, scores = _passes(generator, discriminator, real, labels, rules.autocast, at)
             with torch.no_grad():
-                report = report_on(moved, latent, *scores(*parameters, moved.z))
-            mask = _optimised(moved, latent)
-            yield ThirdPlayer(z.detach(), moved.z, len(moved.scores), mask, f, scores, loss, parameters, report)
+                report = report_on(moved, rules.latent, *scores(*parameters, moved.z))
+            mask = _optimised(moved, rules.latent)
+            yield ThirdPlayer(z.detach(), moved.z, len(moved.scores), mask, f, scores, rules.loss, parameters, report)
 
 
-def _optimised(moved: Moved, latent: LatentStep | CSStep | None) -> Tensor:
+def _optimised(moved: Moved, latent: LatentMethod | None) -> Tensor:
     if latent is None:
         return torch.ones_like(moved.z)
     dimensions = (moved.gradient != 0).any(0).to(moved.z.dtype).expand_as(moved.gradient)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from logan.dynamics.adjustment import Adjustment, constant, require_strength
 from logan.dynamics.field import Blocks, Field, Theta, pull
 from logan.dynamics.gan import DISCRIMINATOR, GENERATOR
+from logan.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Unrolled(Adjustment):
         for name in ("d_steps", "g_steps"):
             value = getattr(self, name)
             if not (isinstance(value, int) and value >= 0):
-                raise ValueError(f"{name} must be a whole number >= 0, not {value!r}")
+                raise InputError(f"`{name}` must be a whole number >= 0, not {value!r}")
 
     def of(self, field: Field) -> Blocks:
         """The gradients of D (player 0) and G (player 1)."""

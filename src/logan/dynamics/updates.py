@@ -11,22 +11,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from logan.side_effects.state import Values
 from logan.turns import Turn
 
+Play = Callable[[], Turn]
+Apply = Callable[[Turn], None]
 Memory = dict[str, list[Tensor]]
 
 
 class UpdateRule:
     """How one step of both optimisers is taken; subclasses are frozen dataclasses that write :meth:`step`."""
 
-    def step(
-        self,
-        play: Callable[[], Turn],
-        apply: Callable[[Turn], None],
-        parameters: list[Tensor],
-        buffers: list[Tensor],
-        memory: Memory,
-    ) -> Turn:
+    def step(self, play: Play, apply: Apply, parameters: list[Tensor], buffers: list[Tensor], memory: Memory) -> Turn:
         """Take one step.
 
         Args:
@@ -48,21 +44,14 @@ class Extragradient(UpdateRule):
     statistics and spectral-norm vectors move in the second half.
     """
 
-    def step(
-        self,
-        play: Callable[[], Turn],
-        apply: Callable[[Turn], None],
-        parameters: list[Tensor],
-        buffers: list[Tensor],
-        memory: Memory,
-    ) -> Turn:
+    def step(self, play: Play, apply: Apply, parameters: list[Tensor], buffers: list[Tensor], memory: Memory) -> Turn:
         """Look ahead, come back, and go by what was seen."""
-        before, buffers_before = _copies(parameters), _copies(buffers)
+        before, buffers_before = Values(parameters), Values(buffers)
         with torch.random.fork_rng(_cuda(parameters)):  # the second half draws the same random numbers
             apply(play())
-        _put(buffers, buffers_before)
+        buffers_before.put_back()
         turn = play()
-        _put(parameters, before)
+        before.put_back()
         apply(turn)
         return turn
 
@@ -75,33 +64,16 @@ class Optimistic(UpdateRule):
     gradient a step. The first step is the optimiser's own.
     """
 
-    def step(
-        self,
-        play: Callable[[], Turn],
-        apply: Callable[[Turn], None],
-        parameters: list[Tensor],
-        buffers: list[Tensor],
-        memory: Memory,
-    ) -> Turn:
+    def step(self, play: Play, apply: Apply, parameters: list[Tensor], buffers: list[Tensor], memory: Memory) -> Turn:
         """Step, and add the change of the step since the last."""
-        before, turn = _copies(parameters), play()
+        before, turn = Values(parameters), play()
         apply(turn)
         with torch.no_grad():
-            now = [p - b for p, b in zip(parameters, before, strict=True)]
+            now = [p - b for p, b in zip(parameters, before.copies, strict=True)]
             for p, change, last in zip(parameters, now, memory.get("last_step", now), strict=True):
                 p.add_(change).sub_(last)
         memory["last_step"] = now
         return turn
-
-
-def _copies(tensors: Iterable[Tensor]) -> list[Tensor]:
-    return [t.detach().clone() for t in tensors]
-
-
-@torch.no_grad()
-def _put(tensors: Iterable[Tensor], values: Iterable[Tensor]) -> None:
-    for tensor, value in zip(tensors, values, strict=True):
-        tensor.copy_(value)
 
 
 def _cuda(tensors: Iterable[Tensor]) -> list[torch.device]:

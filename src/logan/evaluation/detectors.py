@@ -35,15 +35,15 @@ def check(name: str, weights: str | None, labelled: bool, data_name: str) -> Non
         InputError: the detector or its weights are missing, or the data have no labels to train a classifier on.
     """
     if name not in NAMES:
-        raise InputError(f"--detector is {' or '.join(NAMES)}, not {name!r}")
+        raise InputError(f"`detector` is {' or '.join(NAMES)}, not {name!r}")
     if name == "inception":
         InceptionDetector(weights)
     elif weights is not None:
         load_classifier(Path(weights).expanduser())
     elif not labelled:
         raise InputError(
-            f"--detector classifier needs class labels, and {data_name} has none; use --detector inception, "
-            f"--detector-weights FILE of a classifier that is there, or class folders"
+            f"`detector` classifier needs class labels, and {data_name} has none; use `detector` inception, "
+            f"`detector_weights` FILE of a classifier that is there, or class folders"
         )
 
 
@@ -54,7 +54,7 @@ def get(
     *,
     device: torch.device | str = "cpu",
     say: Callable[[str], None] = lambda message: None,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float], None] = lambda fraction: None,
 ) -> Detector:
     """The detector, on the CPU.
 
@@ -65,7 +65,7 @@ def get(
             own digits it comes with the package).
         device: on which a classifier is trained.
         say: told what takes long.
-        progress: called with the share of the classifier's training that is done.
+        progress: called with the fraction of the classifier's training that is done.
 
     Raises:
         InputError: see :func:`check`.
@@ -94,7 +94,7 @@ def _classifier(
             say(f"{path} is damaged; training it again")
     say(
         f"training a classifier on {train.name}, to score images with, once: it is kept in {path.parent}. "
-        f"Without scores, none is needed: --metrics none"
+        f"Without scores, none is needed: `metrics` none"
     )
     images, labels = _all_images(train)
     detector = train_classifier(images, labels, train.num_classes, device=device, progress=progress)

@@ -36,7 +36,7 @@ class Evaluator:
         detector, reference: for images; None for mixtures.
         mixture: for mixtures; None for images.
         splits: of the Inception Score.
-        gather: from the numbers (n_r, …) of this rank's share of the images to those of all; one rank has them all.
+        gather: from the numbers (n_r, …) of this rank's images to those of all; one rank has them all.
         last: what the last call found, by metric, with detector, counts and seconds: the records of ``metric-….jsonl``.
     """
 
@@ -111,7 +111,7 @@ def check_kind(metric: Metric, mixture: bool) -> None:
     """Refuse image metrics for mixtures and the other way round."""
     if (metric.kind == "modes") != mixture:
         fitting = "modes10k" if mixture else "fid10k, kid10k, is10k, pr10k"
-        raise InputError(f"metric {metric.name} does not fit these data; use {fitting}")
+        raise InputError(f"metric {metric.name} does not fit these data; use {fitting}", "metrics")
 
 
 def score_features(metric: Metric, real: Reference, fake: Features, splits: int, seed: int) -> dict[str, float]:

@@ -47,12 +47,12 @@ def parse(name: str) -> Metric:
     if kind not in KINDS:
         rest = name.removeprefix(kind) or "10k"
         hint = did_you_mean(kind + rest, [k + rest for k in KINDS])
-        raise InputError(f"unknown metric {name!r}{hint}; metrics: {', '.join(k + '10k' for k in KINDS)}")
+        raise InputError(f"unknown metric {name!r}{hint}; metrics: {', '.join(k + '10k' for k in KINDS)}", "metrics")
     if match is None:
-        raise InputError(f"metric {name!r} needs a number of generated images, as in {kind}10k")
+        raise InputError(f"metric {name!r} needs a number of generated images, as in {kind}10k", "metrics")
     count = int(match.group(2)) * (1000 if match.group(3) else 1)
     if not 10 <= count <= 10**7:
-        raise InputError(f"metric {name!r}: the number of images must be 10 to 10,000,000, not {count:,}")
+        raise InputError(f"metric {name!r}: the number of images must be 10 to 10,000,000, not {count:,}", "metrics")
     return Metric(kind, count)
 
 

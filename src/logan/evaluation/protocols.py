@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import torch
 
-from logan.config import Config
-from logan.data import Dataset, Mixture, open_data
+from logan.config import DataConfig
+from logan.data import Dataset, Mixture
+from logan.data.configured import open_configured
 from logan.errors import InputError
 from logan.evaluation import detectors, names, reference
 from logan.evaluation.evaluator import Evaluator, check_kind
@@ -60,58 +61,26 @@ def get(name: str) -> Protocol:
         InputError: if there is none.
     """
     if name not in PROTOCOLS:
-        raise InputError(f"--protocol is one of {', '.join(PROTOCOLS)}, not {name!r}")
+        raise InputError(f"`protocol` is one of {', '.join(PROTOCOLS)}, not {name!r}")
     return PROTOCOLS[name]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the real images of a protocol come from, in terms of :func:`logan.data.open_data`."""
-
-    data: str
-    image_size: int | None = None
-    channels: int | None = None
-    pad: int = 0
-    skip_broken: bool = False
-
-    @classmethod
-    def of(cls, config: Config, data: str | None = None) -> Source:
-        """Those of a run; ``data`` if they have moved since."""
-        d = config.data
-        return cls(data or d.data, d.image_size, d.channels, d.pad, d.skip_broken)
-
-    def open(self, split: str = "train") -> Any:
-        """The data set.
-
-        Raises:
-            InputError: if it is not there, or has no such split.
-        """
-        return open_data(
-            self.data,
-            image_size=self.image_size,
-            channels=self.channels,
-            pad=self.pad,
-            skip_broken=self.skip_broken,
-            split=split,
-        )
 
 
 def prepare(
     protocol: Protocol,
-    source: Source,
+    data: DataConfig,
     train: Dataset | Mixture | None = None,
     *,
     detector: str = "classifier",
     weights: str | None = None,
     device: torch.device,
     say: Any = lambda message: None,
-    progress: Any = lambda share: None,
+    progress: Any = lambda fraction: None,
 ) -> Evaluator:
     """An evaluator with its detector and its real features, ready to score; everything that can be missing is found here.
 
     Args:
         protocol: which metrics and reals.
-        source: of the real images.
+        data: where the real images come from.
         train: the training set, if it is open already. The classifier learns from it, whatever the protocol's split.
         detector, weights: as :func:`logan.evaluation.detectors.get` takes them.
         device: where features are computed.
@@ -121,7 +90,7 @@ def prepare(
         InputError: data, a split, labels, a detector or its weights are missing, or a metric does not fit.
     """
     metrics = names.parse_all(protocol.metrics)
-    train = source.open() if train is None else train
+    train = open_configured(data) if train is None else train
     mixture = isinstance(train, Mixture)
     for metric in metrics:
         check_kind(metric, mixture)
@@ -132,7 +101,7 @@ def prepare(
     if not metrics:
         return Evaluator(())
     detectors.check(detector, weights, train.num_classes > 1, train.name)  # before anything is read or trained
-    reals = train if protocol.split == "train" else source.open(protocol.split)
+    reals = train if protocol.split == "train" else open_configured(data, protocol.split)
     least = 1 + max(manifold.NEIGHBOURS if m.kind == "pr" else 1 for m in metrics)
     assert not isinstance(reals, Mixture)
     if len(reals) < least:

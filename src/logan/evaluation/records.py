@@ -7,7 +7,7 @@ import math
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from logan.errors import InputError
 from logan.evaluation.names import lower_is_better
@@ -18,8 +18,16 @@ BEST = "best.json"
 BEST_SNAPSHOT = "network-best.safetensors"
 
 
-Measure = tuple[str | None, str | None, int | None]
-"""The detector's sha256, the real images' key, the latent steps: scores compare only where all are equal."""
+class Yardstick(NamedTuple):
+    """By what a score was measured: scores compare only where all three are equal."""
+
+    detector_sha256: str | None = None
+    real_key: str | None = None
+    latent_steps: int | None = None
+
+
+UNKNOWN = Yardstick()
+"""Of a score that the caller measured by something of its own."""
 
 
 def append(run: Path, record: dict[str, Any]) -> None:
@@ -53,39 +61,39 @@ def drop_after(run: Path, images: int) -> None:
         _write(path, text)
     if (run / BEST).exists() and _best(run)["images"] > images:
         (run / BEST).unlink()
-        for seen, (scores, measure) in measured(run).items():
+        for seen, (scores, yardstick) in measured(run).items():
             if (run / snapshot.file_name(seen)).exists():
-                keep_best(run, seen, scores, measure)
+                keep_best(run, seen, scores, yardstick)
 
 
-def measured(run: Path) -> dict[int, tuple[dict[str, float], Measure]]:
+def measured(run: Path) -> dict[int, tuple[dict[str, float], Yardstick]]:
     """What training measured, all metrics together, by the images seen, in order; NaN where there was no number.
 
-    Of several measures (a run may be resumed with another detector) only the last one's: the others do not compare.
+    Of several yardsticks (a run may be resumed with another detector) only the last one's: the others do not compare.
     """
     lines = [r for path in sorted(run.glob("metric-*.jsonl")) for r in read(run, path.stem.removeprefix("metric-"))]
     lines = [r for r in lines if r.get("in_training")]
     if not lines:
         return {}
-    last = measure_of(max(lines, key=lambda r: r["images"]))
-    found: dict[int, tuple[dict[str, float], Measure]] = {}
+    last = yardstick_of(max(lines, key=lambda r: r["images"]))
+    found: dict[int, tuple[dict[str, float], Yardstick]] = {}
     for r in lines:
-        if measure_of(r) == last:
+        if yardstick_of(r) == last:
             scores = {k: math.nan if v is None else v for k, v in r["results"].items()}
             found.setdefault(r["images"], ({}, last))[0].update(scores)
     return dict(sorted(found.items()))
 
 
-def measure_of(record: dict[str, Any]) -> Measure:
+def yardstick_of(record: dict[str, Any]) -> Yardstick:
     """By what a record was measured."""
-    return record.get("detector_sha256"), record.get("real_key"), record.get("latent_steps")
+    return Yardstick(*(record.get(name) for name in Yardstick._fields))
 
 
 def _write(path: Path, text: str) -> None:
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
-def keep_best(run: Path, images: int, scores: dict[str, float], measure: Measure = (None, None, None)) -> bool:
+def keep_best(run: Path, images: int, scores: dict[str, float], yardstick: Yardstick = UNKNOWN) -> bool:
     """Keep a copy of the snapshot at ``images`` if its leading score is the best so far.
 
     The leading score is the first of ``scores`` that decides: FID if there is one, as the paper selects (section 5.2:
@@ -99,13 +107,13 @@ def keep_best(run: Path, images: int, scores: dict[str, float], measure: Measure
     if (run / BEST).exists():
         old = _best(run)
         known = {k: v for k, v in old["scores"].items() if v is not None}
-        same = old["by"] == name and old.get("measure", [None, None, None]) == list(measure)
+        same = old["by"] == name and old.get("measure", [None, None, None]) == list(yardstick)
         if same and rank(name, known) >= found and old["images"] <= images:
             return False
     source = run / snapshot.file_name(images)
     write_atomically(run / BEST_SNAPSHOT, lambda partial: shutil.copyfile(source, partial))
     shown = {k: v if math.isfinite(v) else None for k, v in scores.items()}
-    write_json(run / BEST, {"by": name, "images": images, "kimg": images / 1000, "scores": shown, "measure": measure})
+    write_json(run / BEST, {"by": name, "images": images, "kimg": images / 1000, "scores": shown, "measure": yardstick})
     return True
 
 

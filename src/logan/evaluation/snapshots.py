@@ -24,7 +24,7 @@ def score(
     trunc: float = 1.0,
     latent_steps: int = 0,
     batch: int = 250,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float], None] = lambda fraction: None,
 ) -> dict[str, float]:
     """Scores by name; the records are added to the ``metric-….jsonl`` of the snapshot's folder.
 
@@ -32,7 +32,7 @@ def score(
         path, model: the snapshot, and what was loaded from it.
         evaluator, protocol: as :func:`logan.evaluation.protocols.prepare` made it, and from what.
         seed, trunc, latent_steps, batch: as :meth:`logan.sampling.Model.sample` takes them.
-        progress: called with the share of the images that is drawn.
+        progress: called with the fraction of the images that is drawn.
     """
 
     def draw(n: int) -> Iterator[Tensor]:

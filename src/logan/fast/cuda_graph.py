@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from logan.fast.recording import state_restored
+from logan.side_effects.state import values_restored
 
 
 class CudaGraph:
@@ -41,7 +41,7 @@ class CudaGraph:
         self._inputs = [a.clone() for a in arguments[self.kept :]]
         self._graph = torch.cuda.CUDAGraph()
         side, main = torch.cuda.Stream(), torch.cuda.current_stream()
-        with state_restored(state):
+        with values_restored(state):
             side.wait_stream(main)
             with torch.cuda.stream(side):  # libraries choose their kernels at the first calls
                 for _ in range(2):

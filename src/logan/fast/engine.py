@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from logan import turns
 from logan.distributed import World, across
+from logan.errors import first_line
 from logan.fast import EngineName, step
 from logan.fast.cuda_graph import CudaGraph
-from logan.fast.recording import CannotRecordError, Recording, state_restored
+from logan.fast.recording import CannotRecordError, Recording
+from logan.side_effects.state import values_restored
 
 TurnFunction = Callable[..., turns.Turn]
 
@@ -49,17 +51,17 @@ class Engine:
         self._parameters = [p for player in self.players for p in player.parameters()]
         self._recordings: dict[Any, Recording | None] = {}
 
-    def play(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: dict[str, Any]) -> turns.Turn:
-        """What ``turn(generator, discriminator, *inputs, **rules)`` returns, up to rounding."""
+    def play(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules) -> turns.Turn:
+        """What ``turn(generator, discriminator, *inputs, rules=rules)`` returns, up to rounding."""
         recording = self.prepare(turn, inputs, rules)
         if recording is None:
             with across(self.world):
-                return turn(*self.players, *inputs, **rules)
+                return turn(*self.players, *inputs, rules=rules)
         return turns.Turn(*recording(*inputs))
 
-    def prepare(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: dict[str, Any]) -> Recording | None:
+    def prepare(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules) -> Recording | None:
         """The turn's recording, made if there is none yet; None where none can be made."""
-        key = (turn, tuple(rules.values()), tuple(map(_kind, inputs)), *self._modes())
+        key = (turn, rules, tuple(map(_kind, inputs)), *self._modes())
         if key not in self._recordings:
             self._recordings[key] = self._record(turn, inputs, rules)
         return self._recordings[key]
@@ -67,16 +69,15 @@ class Engine:
     def _modes(self) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
         return tuple([m.training for m in self._modules]), tuple([p.requires_grad for p in self._parameters])
 
-    def _record(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: dict[str, Any]) -> Recording | None:
+    def _record(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules) -> Recording | None:
         function = REARRANGED.get(turn, turn)
 
         def play(*tensors: Tensor | None) -> tuple[Any, ...]:
             with across(self.world):  # innermost: before the fast path's own batch norm
-                t = function(*self.players, *tensors, **rules)
+                t = function(*self.players, *tensors, rules=rules)
             return t.d_loss, t.g_loss, t.d_gradients, t.g_gradients, t.report
 
-        latent = rules["latent"]
-        draws = int(latent is not None and latent.subset == "random")
+        draws = int(rules.latent is not None and rules.latent.subset == "random")
         try:
             recording = Recording(play, inputs, self.players, draws, onednn=self.kind != "compiled")
         except CannotRecordError as error:
@@ -94,11 +95,11 @@ class Engine:
             recording.run = CudaGraph(recorded, kept=len(recording.state()))
         else:
             return
-        with state_restored(recording.state()):
+        with values_restored(recording.state()):
             try:
                 recording(*inputs)
             except Exception as error:  # compilers and drivers raise what they like
-                reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0][:200]
+                reason = f"{type(error).__name__}: {first_line(error)}"
                 self.announce(
                     f"playing from the recording as it is, same results: {self.kind} does not work here ({reason})"
                 )

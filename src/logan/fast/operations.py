@@ -133,7 +133,7 @@ class RectifiedGradient(Function):
 class Normalise(Function):
     """Batch norm by the batch's own statistics: y = γ x̂ + b with x̂ = (x − μ) r, r = (σ² + ε)^(−1/2).
 
-    Returns y, μ and the biased σ² (C,), the last two without a gradient: they serve the running statistics.
+    Returns y, μ (C,) and r (C,), the last two without a gradient: the running statistics take μ, and the biased σ² = r⁻² − ε.
     """
 
     @staticmethod

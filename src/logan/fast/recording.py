@@ -10,8 +10,7 @@ refused by the tracer; hooks that log and counters kept in Python are run once, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,8 +18,10 @@ from torch import Tensor, fx, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from logan.errors import first_line
 from logan.fast import passes
-from logan.fast.substitute import FastOperations
+from logan.fast.substitute import fast_operations
+from logan.side_effects.state import places_of, values_restored
 
 
 class CannotRecordError(RuntimeError):
@@ -54,7 +55,7 @@ class Recording:
         onednn: bool = True,
     ) -> None:
         self._given = [i for i, x in enumerate(inputs) if x is not None]
-        self._slots = _state_slots(networks)
+        self._places = places_of(networks)
         graph_module, self._result_structure = self._record(function, inputs)
         found = passes.random_operations(graph_module.graph)
         if len(found) > random_operations:
@@ -72,7 +73,7 @@ class Recording:
 
     def state(self) -> list[Tensor]:
         """The tensors that the networks hold now, in the order of the recording's first arguments."""
-        return [owner[name] for owner, name in self._slots]
+        return [owner[name] for owner, name in self._places]
 
     def _record(
         self, function: Callable[..., Any], inputs: Sequence[Tensor | None]
@@ -84,12 +85,12 @@ class Recording:
             arguments: list[Tensor | None] = [None] * len(inputs)
             for i, x in zip(self._given, tensors[len(state) :], strict=True):
                 arguments[i] = x
-            with torch.enable_grad(), FastOperations():
+            with torch.enable_grad(), fast_operations():
                 results, spec = pytree.tree_flatten(function(*arguments))
             structure.append(spec)
             return results
 
-        with state_restored(state), torch.random.fork_rng(_cuda_devices(state)):
+        with values_restored(state), torch.random.fork_rng(_cuda_devices(state)):
             try:
                 module = make_fx(flat, tracing_mode="real")(*state, *[inputs[i] for i in self._given])
             except Exception as error:  # the tracer's refusals have no class of their own
@@ -101,35 +102,9 @@ class Recording:
         return module, structure[0]
 
 
-def _state_slots(networks: Sequence[nn.Module]) -> list[tuple[dict[str, Any], str]]:
-    """Where every parameter and buffer is kept, each tensor once."""
-    slots, seen = [], set()
-    for network in networks:
-        for module in network.modules():
-            for owner in (module._parameters, module._buffers):
-                for name, tensor in owner.items():
-                    if tensor is not None and id(tensor) not in seen:
-                        seen.add(id(tensor))
-                        slots.append((owner, name))
-    return slots
-
-
-@contextmanager
-def state_restored(state: list[Tensor]) -> Iterator[None]:
-    """Put tensors' values back at the end: a trial run must not move buffers."""
-    before = [t.detach().clone() for t in state]
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for tensor, value in zip(state, before, strict=True):
-                tensor.copy_(value)
-
-
 def _cuda_devices(state: list[Tensor]) -> list[torch.device]:
     return list({t.device for t in state if t.device.type == "cuda"})
 
 
 def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0][:200]}" if text else type(error).__name__
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -13,11 +13,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from logan.cs_gan import CSStep
-from logan.latent import LatentStep
-from logan.losses import Loss, hinge, mean
+from logan.losses import mean
 from logan.side_effects import held, no_side_effects
-from logan.turns import Gradients, Turn, call, in_precision, move, penalty_of, report_on, trainable
+from logan.turns import Gradients, Rules, Turn, call, in_precision, move, penalty_of, report_on, trainable
 
 
 def simultaneous(
@@ -27,37 +25,37 @@ def simultaneous(
     z: Tensor,
     labels: Tensor | None = None,
     *,
-    loss: Loss = hinge,
-    latent: LatentStep | CSStep | None = None,
-    autocast: torch.dtype | None = None,
-    share: float = 1.0,
+    rules: Rules,
 ) -> Turn:
     """A rearrangement of :func:`logan.turns.simultaneous`, to be recorded: run as it is, it would be slower."""
     with held(generator, discriminator):
-        with in_precision(z, autocast):
-            moved = move(generator, discriminator, z, labels, latent, share)
+        with in_precision(z, rules.autocast):
+            moved = move(generator, discriminator, z, labels, rules)
             for_d, for_g = moved.seen_by("discriminator"), moved.seen_by("generator")
             at = moved.z.detach().requires_grad_(moved.z.requires_grad)
             images = call(generator, at, labels)
             shown = images.detach().requires_grad_()
             fake_scores = call(discriminator, shown, labels)
-        fake_loss = mean(loss.fake, fake_scores)
+        fake_loss = mean(rules.loss.fake, fake_scores)
         # L_G = sign · fool_loss + R_z; a zero-sum game asks for the very derivatives that D's part asks for
-        fool_loss, sign = (fake_loss, -1.0) if loss.zero_sum else (mean(loss.fool, fake_scores), 1.0)
-        d_penalty, g_penalty = penalty_of(for_d, latent, "discriminator"), penalty_of(for_g, latent, "generator")
+        fool_loss, sign = (fake_loss, -1.0) if rules.loss.zero_sum else (mean(rules.loss.fool, fake_scores), 1.0)
+        d_penalty, g_penalty = (
+            penalty_of(for_d, rules.latent, "discriminator"),
+            penalty_of(for_g, rules.latent, "generator"),
+        )
         # All passes back through D(G(z′)) first: what they need can then go before the second derivatives come.
         by_fake, by_fool = _gradient(fake_loss, shown), _gradient(fool_loss, shown)
         d_roots = [(fake_loss, None), *_through(for_d.z, images, by_fake, at), *_through_penalty(d_penalty, 1.0)]
         g_roots = [(images, by_fool), *_through(for_g.z, images, by_fool, at), *_through_penalty(g_penalty, sign)]
         g_gradients = _gradients(generator, g_roots)
-        with in_precision(z, autocast), no_side_effects():
+        with in_precision(z, rules.autocast), no_side_effects():
             real_scores = call(discriminator, real, labels)
-        real_loss = mean(loss.real, real_scores)
+        real_loss = mean(rules.loss.real, real_scores)
         d_gradients = _gradients(discriminator, [(real_loss, None), *d_roots])
     if sign < 0:
         g_gradients = [None if g is None else -g for g in g_gradients]
     d_loss, g_loss = real_loss + fake_loss + d_penalty, sign * fool_loss + g_penalty
-    return Turn(d_loss, g_loss, d_gradients, g_gradients, report_on(moved, latent, fake_scores, real_scores))
+    return Turn(d_loss, g_loss, d_gradients, g_gradients, report_on(moved, rules.latent, fake_scores, real_scores))
 
 
 Root = tuple[Tensor, Tensor | None]

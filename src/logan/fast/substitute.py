@@ -8,62 +8,37 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from logan.fast.operations import Convolve, Geometry, Normalise, Rectify
+from logan.side_effects.substitution import Substituting, move_statistics
 
 
-class FastOperations(TorchFunctionMode):
+def fast_operations() -> Substituting:
     """Inside, convolutions, rectifiers and training-mode batch norm run as :mod:`logan.fast.operations`.
 
     Every other function, and every form of these that the substitutes do not cover, runs as it always did.
     """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        substitute = _SUBSTITUTES.get(func)
-        if substitute is not None:
-            result = substitute(*args, **kwargs)
-            if result is not None:
-                return result
-        return func(*args, **kwargs)
+    return Substituting(_SUBSTITUTES)
 
 
-def _conv(dims: int) -> Callable[..., Tensor | None]:
-    def conv(
-        input: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-    ) -> Tensor | None:
-        if isinstance(padding, str) or input.ndim != dims + 2:
+PER_SIDE = ("stride", "padding", "dilation", "output_padding")
+"""What a convolution has for each dimension, in the order of :class:`~logan.fast.operations.Geometry`."""
+
+
+def _conv(dims: int, transposed: bool = False) -> Callable[..., Tensor | None]:
+    """F.conv1d … F.conv3d, or their transposed forms, whose other arguments stand in another order."""
+    order = ("stride", "padding", "output_padding", "groups", "dilation")
+    names = order if transposed else ("stride", "padding", "dilation", "groups")
+
+    def conv(input: Tensor, weight: Tensor, bias: Tensor | None = None, *given: Any, **named: Any) -> Tensor | None:
+        g = {"stride": 1, "padding": 0, "dilation": 1, "output_padding": 0, "groups": 1}
+        g |= dict(zip(names, given, strict=False)) | named
+        if isinstance(g["padding"], str) or input.ndim != dims + 2:
             return None
-        geometry = Geometry(_n(stride, dims), _n(padding, dims), _n(dilation, dims), False, [0] * dims, groups)
-        return _convolve(input, weight, bias, geometry)
-
-    return conv
-
-
-def _conv_transpose(dims: int) -> Callable[..., Tensor | None]:
-    def conv(
-        input: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
-        groups: int = 1,
-        dilation: Any = 1,
-    ) -> Tensor | None:
-        if input.ndim != dims + 2:
-            return None
-        geometry = Geometry(
-            _n(stride, dims), _n(padding, dims), _n(dilation, dims), True, _n(output_padding, dims), groups
+        stride, padding, dilation, output_padding = (_n(g[name], dims) for name in PER_SIDE)
+        return _convolve(
+            input, weight, bias, Geometry(stride, padding, dilation, transposed, output_padding, g["groups"])
         )
-        return _convolve(input, weight, bias, geometry)
 
     return conv
 
@@ -105,10 +80,9 @@ def _batch_norm(
         return None
     y, mean, r = Normalise.apply(input, weight, bias, eps)
     if running_mean is not None and running_var is not None:
-        with torch.no_grad():
-            # kernels return them in float32 whatever x is; their stand-ins for tensors without numbers do not
-            running_mean.lerp_(mean.to(running_mean.dtype), momentum)
-            running_var.lerp_((r.to(running_var.dtype) ** -2 - eps) * (n / (n - 1)), momentum)
+        # kernels return r in float32 whatever x is; their stand-ins for tensors without numbers do not
+        variance = r.to(running_var.dtype) ** -2 - eps
+        move_statistics(running_mean, running_var, mean, variance, n, momentum)
     return y
 
 
@@ -116,9 +90,9 @@ _SUBSTITUTES: dict[Any, Callable[..., Tensor | None]] = {
     F.conv1d: _conv(1),
     F.conv2d: _conv(2),
     F.conv3d: _conv(3),
-    F.conv_transpose1d: _conv_transpose(1),
-    F.conv_transpose2d: _conv_transpose(2),
-    F.conv_transpose3d: _conv_transpose(3),
+    F.conv_transpose1d: _conv(1, transposed=True),
+    F.conv_transpose2d: _conv(2, transposed=True),
+    F.conv_transpose3d: _conv(3, transposed=True),
     F.relu: _relu,
     torch.relu: _relu,
     F.leaky_relu: _leaky_relu,

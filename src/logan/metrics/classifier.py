@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from logan.errors import InputError
+from logan.errors import InputError, first_line
 
 FEATURES = 128
 """Width of the layer before the logits, whose activations are the features."""
@@ -112,7 +112,7 @@ def train_classifier(
     classes: int,
     *,
     device: torch.device | str = "cpu",
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float], None] = lambda fraction: None,
 ) -> ClassifierDetector:
     """Train one, the same every time on one machine: seeded, and on one CPU thread, since sums depend on their number.
 
@@ -123,7 +123,7 @@ def train_classifier(
         labels: int64 (N,).
         classes: K ≥ 2.
         device: what computes. The images stay where they are.
-        progress: called with the share that is done.
+        progress: called with the fraction that is done.
 
     Returns:
         The detector, on the CPU.
@@ -211,8 +211,9 @@ def load_classifier(path: Path) -> ClassifierDetector:
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-        raise InputError(f"{path} is damaged or no classifier ({reason}); leave it out, and one is trained") from None
+        raise InputError(
+            f"{path} is damaged or no classifier ({first_line(error)}); leave it out, and one is trained"
+        ) from None
 
 
 def _hash(network: nn.Module) -> str:

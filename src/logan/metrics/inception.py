@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from logan.errors import InputError
+from logan.errors import InputError, first_line
 from logan.metrics.torch_fidelity import inception_class
 
 FILE_NAME = "weights-inception-2015-12-05-6726825d.pth"
@@ -27,8 +27,8 @@ def find_weights(given: str | None) -> Path:
     """
     path = Path(given).expanduser() if given else Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
     if not path.is_file():
-        where = f"--detector-weights {path} does not exist" if given else f"no Inception weights at {path}"
-        raise InputError(f"{where}; download {URL} and pass --detector-weights FILE, or use --detector classifier")
+        where = f"`detector_weights` {path} does not exist" if given else f"no Inception weights at {path}"
+        raise InputError(f"{where}; download {URL} and pass `detector_weights` FILE, or use `detector` classifier")
     return path
 
 
@@ -43,14 +43,14 @@ class InceptionDetector:
         check: refuse a file that is not the published one. Tests pass False, with random weights in the same format.
 
     Raises:
-        InputError: torch-fidelity is not installed; the file is missing, damaged, or another one.
+        InputError: the file is missing, damaged, or another one; torch-fidelity is not installed.
     """
 
     name = "inception"
 
     def __init__(self, weights: str | os.PathLike[str] | None = None, *, check: bool = True) -> None:
-        network = inception_class()
         path = find_weights(None if weights is None else os.fspath(weights))
+        network = inception_class()
         content = path.read_bytes()
         self.sha256 = hashlib.sha256(content).hexdigest()
         if check and not self.sha256.startswith(SHA256_START):
@@ -66,7 +66,7 @@ class InceptionDetector:
             self.network = network("inception", ["2048", "logits_unbiased"], feature_extractor_weights_path=safe)
         except Exception as error:  # torch.load and load_state_dict raise many kinds
             raise InputError(
-                f"{path} is damaged or not the weights of the Inception network ({_line(error)}); download {URL}"
+                f"{path} is damaged or not the weights of the Inception network ({first_line(error)}); download {URL}"
             ) from None
 
     def to(self, device: torch.device) -> InceptionDetector:
@@ -78,7 +78,3 @@ class InceptionDetector:
         """uint8 (B, 1 or 3, H, W) to features (B, 2048) and logits (B, 1008)."""
         features, logits = self.network(images.repeat(1, 3, 1, 1) if images.shape[1] == 1 else images)
         return features, logits
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

@@ -9,19 +9,28 @@ NEIGHBOURS = 5
 """The larger of the two k below: so many other real images there must be."""
 ROWS = 2048
 """Rows of a distance matrix that are in memory at a time."""
+ROUNDING = 1e-9
+"""Squared distances that differ by less than this part of them count as equal."""
 
 
 def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, float]:
     """Precision: the share of fakes within the real manifold; recall: of reals within the fake one.
 
-    A set's manifold is the union of balls around its points, each reaching to the point's k-th nearest neighbour
-    (Kynkäänniemi et al. 2019, equations 1 and 2, k = 3).
+    A set's manifold is the union of balls around its points, each reaching to the point's k-th nearest neighbour,
+    borders included (Kynkäänniemi et al. 2019, equations 1 and 2, k = 3).
 
     Args:
         real, fake: features (n, F) with n > k.
 
     Raises:
         ValueError: too few points.
+
+    Example:
+        Of four fakes on a line two lie among the reals 0 … 4; all reals but the last two are within reach of a fake.
+
+        >>> real, fake = torch.arange(5.0)[:, None], torch.tensor([[0.0], [1.0], [10.0], [10.5]])
+        >>> precision_recall(real, fake, k=1)
+        (0.5, 0.6)
     """
     real, fake = _shifted(real, fake)
     return _share_inside(fake, real, _radii(real, k)), _share_inside(real, fake, _radii(fake, k))
@@ -30,19 +39,25 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, flo
 def density_coverage(real: Tensor, fake: Tensor, k: int = NEIGHBOURS) -> tuple[float, float]:
     """Density: mean over fakes of (real balls that contain it)/k; coverage: share of real balls that hold a fake.
 
-    Naeem et al. (2020), equations 3 and 4, k = 5. Density can be above 1.
+    Naeem et al. (2020), equations 3 and 4, k = 5, without the balls' borders, as in their code: so a set's density within
+    itself is 1, if no two distances are equal. Density can be above 1.
 
     Args:
         real, fake: features (n, F), with more than k real ones.
 
     Raises:
         ValueError: too few points.
+
+    Example:
+        >>> real, fake = torch.arange(5.0)[:, None], torch.tensor([[0.0], [1.0], [10.0], [10.5]])
+        >>> density_coverage(real, fake, k=1)  # balls of radius 1 without their borders
+        (0.5, 0.4)
     """
     real, fake = _shifted(real, fake)
     radii = _radii(real, k)
     inside, covered = 0, torch.zeros(len(real), dtype=torch.bool, device=real.device)
     for part in fake.split(ROWS):
-        within = _squared(part, real) <= radii
+        within = _squared(part, real) < radii * (1 - ROUNDING)
         inside += int(within.sum())
         covered |= within.any(0)
     return inside / (k * len(fake)), covered.double().mean().item()
@@ -67,9 +82,9 @@ def _radii(points: Tensor, k: int) -> Tensor:
         raise ValueError(f"a manifold of {k}-th nearest neighbours needs more than {k} points, not {len(points)}")
     # The nearest of all is the point itself, at distance 0.
     parts = [_squared(part, points).kthvalue(k + 1, dim=1).values for part in points.split(ROWS)]
-    return torch.cat(parts) * (1 + 1e-9)  # a point at the very edge is inside, however it was rounded
+    return torch.cat(parts)
 
 
 def _share_inside(queries: Tensor, points: Tensor, radii: Tensor) -> float:
-    inside = [(_squared(part, points) <= radii).any(1) for part in queries.split(ROWS)]
+    inside = [(_squared(part, points) <= radii * (1 + ROUNDING)).any(1) for part in queries.split(ROWS)]
     return torch.cat(inside).double().mean().item()

@@ -41,6 +41,11 @@ def score_modes(points: Tensor, centres: Tensor, std: float) -> ModeScores:
 
     Raises:
         ValueError: no points.
+
+    Example:
+        >>> centres = torch.tensor([[0.0, 0.0], [10.0, 0.0]])
+        >>> score_modes(torch.tensor([[0.1, 0.0], [0.0, 0.2], [5.0, 0.0], [0.0, 0.0]]), centres, std=0.1)
+        ModeScores(modes=1, quality=0.75, reverse_kl=0.6931471805599453)
     """
     xy = points.detach().flatten(1).double().cpu()
     if not len(xy):

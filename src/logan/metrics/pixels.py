@@ -26,6 +26,10 @@ def to_pixels(images: Tensor, *, from_generator: bool = False) -> Tensor:
     Raises:
         InputError: floats outside [−1, 1] (in [0, 255], say), floats that are all ≥ 0 ([0, 1], probably), values that are
             not finite, another type, or another number of dimensions.
+
+    Example:
+        >>> to_pixels(torch.tensor([-1.0, 0.0, 1.0]).view(1, 1, 1, 3)).flatten().tolist()
+        [0, 128, 255]
     """
     if images.ndim != 4:
         raise InputError(f"images to score must be of shape (N, C, H, W), not {tuple(images.shape)}")

@@ -23,6 +23,10 @@ def match(curve: Sequence[Point], *, fid: float | None = None, inception_score: 
 
     Raises:
         ValueError: not exactly one of the two was given, or the curve is empty.
+
+    Example:
+        >>> match([Point(1.0, fid=20.0, inception_score=5.0), Point(0.5, fid=30.0, inception_score=7.0)], fid=28.0)
+        Point(trunc=0.5, fid=30.0, inception_score=7.0)
     """
     if (fid is None) == (inception_score is None) or not curve:
         raise ValueError("match needs a curve, and either a FID or an IS")

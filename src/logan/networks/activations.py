@@ -20,7 +20,9 @@ def check_activation(name: str | None) -> None:
     """Raise InputError if ``name`` is neither None nor a key of ``ACTIVATIONS``."""
     if name is not None and name not in ACTIVATIONS:
         known = ", ".join(ACTIVATIONS)
-        raise InputError(f"no activation {name!r}{did_you_mean(name, list(ACTIVATIONS))}; there are {known}")
+        raise InputError(
+            f"no activation {name!r}{did_you_mean(name, list(ACTIVATIONS))}; there are {known}", "activation"
+        )
 
 
 def pick_activation(asked: str | None, published: str) -> Callable[[], nn.Module]:

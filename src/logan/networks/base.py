@@ -75,7 +75,7 @@ def check_labels(labels: Tensor | None, num_classes: int, batch: int) -> None:
     """
     if num_classes == 0:
         if labels is not None:
-            raise InputError("labels were given to an unconditional network; leave them out or set num_classes")
+            raise InputError("labels were given to an unconditional network; leave them out or set `num_classes`")
         return
     if labels is None:
         raise InputError(f"this network is conditional on {num_classes} classes and needs labels of shape (batch,)")

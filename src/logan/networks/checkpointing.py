@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from logan.side_effects import no_side_effects
+from logan.side_effects.state import Replaced
 
 
 class Checkpointed(nn.Module):
@@ -55,7 +57,7 @@ class _State(AbstractContextManager[None]):
         return nullcontext(), self
 
     def __enter__(self) -> None:
-        self._undo.callback(_set, [(part, part.training) for part, _ in self.modes])
+        self._replaced = self._undo.enter_context(Replaced())
         # The hook of a module runs after those of all modules, with which no_side_effects puts its copies in: inside them.
         self._undo.callback(self.block.register_forward_pre_hook(self._put_in).remove)
         self._undo.enter_context(no_side_effects())
@@ -66,9 +68,12 @@ class _State(AbstractContextManager[None]):
     def _put_in(self, _block: nn.Module, _inputs: object) -> None:
         for owner, name, value in self.buffers:
             owner[name] = value.clone()
-        _set(self.modes)
+        for part, training in self.modes:
+            self._replaced.set_mode(part, training)
 
 
-def _set(modes: list[tuple[nn.Module, bool]]) -> None:
-    for part, mode in modes:
-        part.training = mode
+def recompute_activations(networks: Iterable[nn.Module], on: bool) -> None:
+    """Switch checkpointing on or off where networks have it."""
+    for network in networks:
+        if isinstance(network, Checkpointed):
+            network.checkpointing = on

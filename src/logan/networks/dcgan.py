@@ -32,7 +32,7 @@ def build(spec: Spec) -> tuple[Generator, Discriminator]:
     spec.refuse("depth")
     if spec.image_size not in SIZES:
         sizes = ", ".join(map(str, sorted(SIZES)))
-        raise InputError(f"dcgan cannot make images of size {spec.image_size}; it can make {sizes}")
+        raise InputError(f"dcgan cannot make images of size {spec.image_size}; it can make {sizes}", "image_size")
     return DcganGenerator(spec), DcganDiscriminator(spec)
 
 

@@ -42,7 +42,7 @@ def check_size(spec: Spec) -> None:
     """Raise InputError for an image size that these networks do not have."""
     if spec.image_size not in BIGGAN:
         sizes = ", ".join(map(str, BIGGAN))
-        raise InputError(f"{spec.name} cannot make images of size {spec.image_size}; it can make {sizes}")
+        raise InputError(f"{spec.name} cannot make images of size {spec.image_size}; it can make {sizes}", "image_size")
 
 
 def no_attention(size: int) -> int | None:

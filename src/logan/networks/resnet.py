@@ -92,7 +92,7 @@ class ResnetGenerator(Generator, Checkpointed):
             if isinstance(module, ClassBatchNorm):
                 module.begin()
         if style.normed_g and spec.spectral_norm is not False:
-            # not on what stands for a class (Brock et al.'s generator; REFERENCE 2.2)
+            # not on what stands for a class (BigGAN-PyTorch, BigGAN.py: which_embedding of its Generator)
             add_spectral_norm(self, style.eps[1], without=[m for m in self.modules() if isinstance(m, nn.Embedding)])
 
     def _conditions(self, spec: Spec, style: Style, slots: int) -> tuple[int, MakeNorm]:
@@ -106,7 +106,7 @@ class ResnetGenerator(Generator, Checkpointed):
         if rest or not self.chunk:
             near = max(1, self.chunk) * slots
             raise InputError(
-                f"{spec.name} at {spec.image_size}x{spec.image_size} divides z into {slots} parts; latent_dim "
+                f"{spec.name} at {spec.image_size}x{spec.image_size} divides z into {slots} parts; `latent_dim` "
                 f"{spec.latent_dim} does not divide, {near} does"
             )
         if spec.num_classes:

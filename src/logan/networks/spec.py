@@ -30,13 +30,13 @@ class Spec:
         for option in ("image_size", "image_channels", "latent_dim", "width", "depth"):
             value = getattr(self, option)
             if value is not None and value < 1:
-                raise InputError(f"{option} is {value}; it must be at least 1")
+                raise InputError(f"`{option}` is {value}; it must be at least 1")
         if self.num_classes < 0:
-            raise InputError(f"num_classes is {self.num_classes}; it must be 0 (no labels) or more")
+            raise InputError(f"`num_classes` is {self.num_classes}; it must be 0 (no labels) or more")
         check_activation(self.activation)
 
     def refuse(self, *options: str) -> None:
         """Raise InputError if the caller set one of ``options``, which this network does not have."""
         for option in options:
             if getattr(self, option) is not None:
-                raise InputError(f"the network {self.name!r} has no option {option}; leave it out")
+                raise InputError(f"the network {self.name!r} has no option `{option}`; leave it out")

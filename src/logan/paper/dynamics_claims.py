@@ -9,7 +9,7 @@ import numpy as np
 from logan.compare.runs import Result
 from logan.compare.seeds import mean_and_spread, say
 from logan.compare.summary import by_label
-from logan.paper.dynamics_cost import StepCost
+from logan.paper.dynamics_cost import TimedStep
 from logan.paper.mixture_claims import good_modes, scores
 from logan.report.panels import Line, Panel
 
@@ -21,7 +21,7 @@ PAPER = (
 )
 
 
-def panels(results: Sequence[Result], costs: Mapping[str, StepCost]) -> list[Panel]:
+def panels(results: Sequence[Result], costs: Mapping[str, TimedStep]) -> list[Panel]:
     """Modes and quality over steps, and good modes over seconds of such steps; of each method the mean over its seeds."""
     over_steps: dict[str, list[Line]] = {"modes": [], "quality": []}
     over_seconds = []
@@ -50,7 +50,7 @@ def _means(group: Sequence[Result]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     return np.array(common, dtype=float), means | {"good modes": both}
 
 
-def verdict(results: Sequence[Result], costs: Mapping[str, StepCost]) -> str:
+def verdict(results: Sequence[Result], costs: Mapping[str, TimedStep]) -> str:
     """Markdown: what the paper says of LOGAN and SGA, and whether these runs agree, in their ends and their costs.
 
     A method is better if its good modes (modes covered times the share of points on a mode) at the end are, by
@@ -85,7 +85,7 @@ def _sga_helps(ends: Mapping[str, Sequence[float]]) -> list[str]:
     ]
 
 
-def _cost(costs: Mapping[str, StepCost]) -> list[str]:
+def _cost(costs: Mapping[str, TimedStep]) -> list[str]:
     if "sga" not in costs:
         return []
     ngd, sga = costs["ngd"], costs["sga"]

@@ -21,8 +21,8 @@ STILL = 1e-8
 
 
 @dataclass(frozen=True)
-class StepCost:
-    """What one step of G, with D's, costs.
+class TimedStep:
+    """What one step of G, with D's, was seen to cost.
 
     Attributes:
         times: milliseconds, one for each round; the n-th of two methods were taken next to each other.
@@ -38,7 +38,7 @@ class StepCost:
         return statistics.median(self.times)
 
 
-def measure(results: Sequence[Result]) -> dict[str, StepCost]:
+def measure(results: Sequence[Result]) -> dict[str, TimedStep]:
     """The cost of each method's step by label, on a batch like the runs', from new networks like theirs.
 
     Args:
@@ -53,7 +53,7 @@ def measure(results: Sequence[Result]) -> dict[str, StepCost]:
         for _ in range(ROUNDS):
             for label in shuffle.sample(list(played), len(played)):  # what comes after a slow one finds cold caches
                 times[label].append(played[label].time() * 1000)
-    return {label: StepCost(tuple(times[label]), memory[label]) for label in played}
+    return {label: TimedStep(tuple(times[label]), memory[label]) for label in played}
 
 
 def play(config: Config) -> Played:

@@ -8,7 +8,7 @@ from typing import Any
 from logan.compare.runs import Result, mean_std
 from logan.compare.seeds import mean_and_spread
 from logan.compare.summary import by_label
-from logan.paper.dynamics_cost import ROUNDS, StepCost
+from logan.paper.dynamics_cost import ROUNDS, TimedStep
 from logan.paper.mixture_claims import scores
 
 METHODS = ("none", "none:update=alternating", "none:d-lr=4e-3", "gd", "ngd", "ngd:stop-gradient=both", "sga", "sga-aligned",
@@ -20,7 +20,7 @@ GOOD = 0.9
 """Share of the points on a mode, and of the modes covered, at which a generator is called good."""
 
 
-def table(results: Sequence[Result], costs: Mapping[str, StepCost]) -> str:
+def table(results: Sequence[Result], costs: Mapping[str, TimedStep]) -> str:
     """Markdown: a row per method. Steps and seconds are those at the first snapshot that is good, in the seeds that have one.
 
     Args:
@@ -42,7 +42,7 @@ def table(results: Sequence[Result], costs: Mapping[str, StepCost]) -> str:
     )
 
 
-def _row(label: str, group: Sequence[Result], cost: StepCost) -> list[str]:
+def _row(label: str, group: Sequence[Result], cost: TimedStep) -> list[str]:
     last = [scores(r.points[-1]) for r in group]
     good = [p["steps"] for r in group if (p := first_good(r)) is not None]
     steps = mean_std(good)[0]

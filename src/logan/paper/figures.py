@@ -45,7 +45,7 @@ def probes(result: Result, fewest: int = FEWEST_LOOKS) -> list[dict[str, Any]]:
     found = [p for record in folder.read_stats(result.run) for p in record.get("probe", [])]
     if len(found) < fewest:
         raise InputError(
-            f"{result.run} has {len(found)} looks of a probe, and the figure needs {fewest}: pass a smaller --probe"
+            f"{result.run} has {len(found)} looks of a probe, and the figure needs {fewest}: pass a smaller `probe`"
         )
     return found
 

@@ -12,6 +12,7 @@ import torch
 
 from logan.compare.runs import Result, mean_std
 from logan.config import Config, presets
+from logan.data.configured import open_configured
 from logan.data.sources import open_source
 from logan.errors import InputError
 from logan.evaluation import protocols, records, snapshots
@@ -24,7 +25,7 @@ PUBLISHED = (
     ("CS-GAN (Wu et al. 2019)", "B", "23.1 ± 0.5", "7.80 ± 0.05"),
     ("LOGAN (NGD) (Wu et al. 2019)", "not stated; B by its likeness to CS-GAN", "17.7 ± 0.4", "8.67 ± 0.05"),
 )
-"""Table 2, and the protocol of each number (REFERENCE: the papers and their code)."""
+"""Table 2, and the protocol of each number: see :data:`logan.evaluation.protocols.PROTOCOLS`."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,10 @@ def check(config: Config, names: Sequence[str], detector: str, weights: str | No
     """
     from logan.evaluation import detectors
 
-    source = protocols.Source.of(config)
-    train = source.open()
+    train = open_configured(config.data)
     detectors.check(detector, weights, train.num_classes > 1, train.name)
     if any(protocols.get(name).split == "test" for name in names):
-        source.open("test")
+        open_configured(config.data, "test")
 
 
 def latent_steps_of(method: str, steps: int) -> tuple[int, ...]:
@@ -78,14 +78,14 @@ def score(
         names: of the protocols.
         steps: latent steps at evaluation.
         detector, weights, device: as :func:`logan.evaluation.protocols.prepare` takes them.
-        say, progress: told what goes on; ``progress(description)`` returns a callback for the share that is done.
+        say, progress: told what goes on; ``progress(description)`` returns a callback for the fraction that is done.
     """
-    source = protocols.Source.of(results[0].entry.config)
+    data = results[0].entry.config.data
     found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for name in names:
         protocol = protocols.get(name)
         evaluator = protocols.prepare(
-            protocol, source, detector=detector, weights=weights, device=device, say=say,
+            protocol, data, detector=detector, weights=weights, device=device, say=say,
             progress=progress("training a classifier"),
         )  # fmt: skip
         for result in results:

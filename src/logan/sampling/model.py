@@ -11,13 +11,12 @@ from torch import Tensor, nn
 
 from logan import prior
 from logan.config import MAX_SEED, Config
-from logan.cs_gan import CSStep
 from logan.devices import choose_device
 from logan.errors import InputError
-from logan.latent import LatentStep, to_sphere
+from logan.latent import LatentMethod, to_sphere
 from logan.sampling import snapshot
 from logan.sampling.snapshot import Snapshot
-from logan.turns import move
+from logan.turns import Rules, move
 
 
 class Model:
@@ -114,27 +113,27 @@ class Model:
         Raises:
             InputError: for impossible arguments.
         """
-        for flag, value, most in (("n", n, 10**8), ("batch", batch, 10**6)):
+        for name, value, most in (("n", n, 10**8), ("batch", batch, 10**6)):
             if not 1 <= value <= most:
-                raise InputError(f"--{flag} must be >= 1 and <= {most:,}, not {value}")
+                raise InputError(f"`{name}` must be >= 1 and <= {most:,}, not {value}")
         if not 0 <= seed <= MAX_SEED:
-            raise InputError(f"--seed must be >= 0 and <= {MAX_SEED}, not {seed}")
+            raise InputError(f"`seed` must be >= 0 and <= {MAX_SEED}, not {seed}")
         if not 0 <= trunc <= 1:
-            raise InputError(f"--trunc must be in [0, 1], not {trunc}")
+            raise InputError(f"`trunc` must be in [0, 1], not {trunc}")
         if latent_steps < 0:
-            raise InputError(f"--latent-steps must be >= 0, not {latent_steps}")
+            raise InputError(f"`latent_steps` must be >= 0, not {latent_steps}")
         if trunc != 1 and self.info.config.on_sphere():
             raise InputError(
-                "--trunc has no meaning for a generator whose latents are on the unit sphere; leave it out"
+                "`trunc` has no meaning for a generator whose latents are on the unit sphere; leave it out"
             )
         evaluation_step(self.info.config, latent_steps)
         if labels is None:
             return
         if self.num_classes == 0:
-            raise InputError("--labels needs a class-conditional generator; this one was trained without --conditional")
+            raise InputError("`labels` needs a class-conditional generator; this one was trained without `conditional`")
         values = labels.flatten().tolist() if isinstance(labels, Tensor) else list(labels)
         if not values or not all(0 <= v < self.num_classes for v in values):
-            raise InputError(f"--labels must be in 0 ... {self.num_classes - 1}, not {values}")
+            raise InputError(f"`labels` must be in 0 ... {self.num_classes - 1}, not {values}")
 
 
 def draw_latents(config: Config, n: int, source: torch.Generator, trunc: float = 1.0) -> Tensor:
@@ -143,7 +142,7 @@ def draw_latents(config: Config, n: int, source: torch.Generator, trunc: float =
     return to_sphere(z) if config.on_sphere() else z
 
 
-def evaluation_step(config: Config, steps: int) -> LatentStep | CSStep | None:
+def evaluation_step(config: Config, steps: int) -> LatentMethod | None:
     """The run's latent step with that many steps; None for 0.
 
     Raises:
@@ -154,11 +153,9 @@ def evaluation_step(config: Config, steps: int) -> LatentStep | CSStep | None:
     step = config.latent_step()
     if step is None:
         raise InputError(
-            "--latent-steps needs a run that was trained with --latent gd, ngd or cs: this one has no step size"
+            "`latent_steps` needs a run that was trained with `latent` gd, ngd or cs: this one has no step size"
         )
-    if isinstance(step, CSStep):
-        return replace(step, steps=steps, batch=config.game.batch)
-    return replace(step, steps=steps)
+    return replace(step, steps=steps).for_batch(config.game.batch)
 
 
 @torch.no_grad()
@@ -167,7 +164,7 @@ def generate(
     discriminator: nn.Module,
     z: Tensor,
     labels: Tensor | None,
-    step: LatentStep | CSStep | None,
+    step: LatentMethod | None,
     *,
     batch: int,
     seed: int,
@@ -183,7 +180,7 @@ def generate(
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(seed)  # a random subset of dimensions is the same one for every batch
             if step is not None:
-                part = move(generator, discriminator, part, given[0] if given else None, step).z
+                part = move(generator, discriminator, part, given[0] if given else None, Rules(latent=step)).z
             images = generator(part, *given).float()
         yield images
 
@@ -197,6 +194,16 @@ def load(run: str | Path, device: str = "auto") -> Model:
 
     Raises:
         InputError: if there is no snapshot, or it is damaged.
+
+    Example:
+        >>> import tempfile
+        >>> import logan
+        >>> config = logan.presets.get("ring")
+        >>> short = replace(config, run=replace(config.run, kimg=1), scores=replace(config.scores, metrics=()))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model = logan.load(logan.train(short, outdir=folder, quiet=True), device="cpu")
+        >>> model.sample(3, seed=0).shape  # points in the plane
+        torch.Size([3, 2, 1, 1])
     """
     info, generator, discriminator = snapshot.load_networks(run)
     return Model(info, generator, discriminator, choose_device(device))

@@ -81,7 +81,7 @@ def find(run: str | Path) -> Path:
         found = sorted(path.glob(PATTERN))
         if not found:
             if (path / "training_options.json").exists():
-                raise InputError(f"{path} has not come to its first snapshot; go on with: logan train --resume {path}")
+                raise InputError(f"{path} has not come to its first snapshot; go on training it with `resume` {path}")
             raise InputError(f"{path} is not a run folder: it holds no {PATTERN}")
         return found[-1]
     if not path.exists():

@@ -12,17 +12,30 @@ from torch import Tensor
 
 from logan.config import Config
 from logan.data import Dataset, Mixture
-from logan.devices import choose_device
+from logan.devices import choose_device, cpu_threads
 from logan.distributed import World
 from logan.evaluation import records
 from logan.training import folder, job, lock, state
 from logan.training.averaging import AveragedGenerator
 from logan.training.outputs import Measure
-from logan.training.resume import AUTO, check_same_settings, latest, resumed_folder, start_from_snapshot
+from logan.training.resume import AUTO, run_to_go_on_with, start_from_snapshot
 from logan.training.scoring import Scorer
 from logan.training.setup import Parts, build, training_data
 from logan.training.state import Progress
+from logan.training.stopwatch import Stopwatch
 from logan.training.watch import Watch, track
+
+
+@dataclass(frozen=True)
+class Request:
+    """What :func:`logan.train` was asked for; the attributes are its arguments."""
+
+    config: Config
+    outdir: str | Path
+    desc: str | None
+    resume: str | Path | None
+    measure: Measure | None
+    quiet: bool
 
 
 @dataclass
@@ -38,7 +51,7 @@ class Run:
     log: folder.StatsLog | None = None
     """None where another rank writes it."""
     sums: dict[str, Tensor] = field(default_factory=dict)
-    since_tick: tuple[float, int] = (0.0, 0)
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     @property
     def config(self) -> Config:
@@ -53,27 +66,20 @@ class Run:
         return self.config.run.kimg * 1000
 
 
-def begin(
-    config: Config,
-    outdir: str | Path,
-    desc: str | None,
-    resume: str | Path | None,
-    measure: Measure | None,
-    quiet: bool,
-    world: World,
-    until_the_end: ExitStack,
-) -> Run:
+def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     """Everything before the first step; a new folder is made only when nothing can be wrong any more.
 
-    ``until_the_end`` is given the folder's lock to hold. The other arguments are those of :func:`logan.train`.
+    ``until_the_end`` is given the folder's lock to hold.
     """
-    warnings = config.check()
-    resumed = world.first_does(lambda: _resumed(config, outdir, desc, resume))
+    config, resume, quiet = request.config, request.resume, request.quiet
+    warnings, name = world.all_or_none(lambda: (config.check(world.size), folder.run_name(config, request.desc)))
+    until_the_end.enter_context(cpu_threads(config.run.threads))
+    resumed = world.broadcast_result(lambda: run_to_go_on_with(config, request.outdir, request.desc, resume))
     if resumed is not None:
-        warnings += until_the_end.enter_context(lock.held(resumed, world))
-    data = world.all_do(lambda: training_data(config, None if quiet else track))
+        warnings += until_the_end.enter_context(lock.locked(resumed, world))
+    data = world.all_or_none(lambda: training_data(config, None if quiet else track))
     watch = Watch(config.run.kimg * 1000, quiet=quiet)
-    measure = _scorer(config, data, watch, world) if measure is None else measure
+    measure = _scorer(config, data, watch, world) if request.measure is None else request.measure
     parts = build(config, data, world)
     average = AveragedGenerator(parts.generator, config.game.ema_kimg)
     if resumed is not None:
@@ -82,9 +88,8 @@ def begin(
     else:
         if resume not in (None, AUTO):
             start_from_snapshot(Path(resume), parts, average)
-        name = folder.default_name(config) if desc is None else desc
-        path, progress = world.first_does(lambda: folder.create(outdir, name)), Progress()
-        warnings += until_the_end.enter_context(lock.held(path, world))
+        path, progress = world.broadcast_result(lambda: folder.create(request.outdir, name)), Progress()
+        warnings += until_the_end.enter_context(lock.locked(path, world))
         if world.first:
             state.save(path / state.FILE_NAME, parts, average, progress)
     if world.first:
@@ -106,24 +111,16 @@ def begin(
     return run
 
 
-def _resumed(config: Config, outdir: str | Path, desc: str | None, resume: str | Path | None) -> Path | None:
-    """The run folder to go on with, if these settings may; None to begin one."""
-    path = latest(outdir, config, desc) if resume == AUTO else resumed_folder(resume)
-    if path is not None:
-        check_same_settings(folder.read_options(path), config, path)
-    return path
-
-
 def _scorer(config: Config, data: Dataset | Mixture, watch: Watch, world: World) -> Scorer:
     device = choose_device(world.device or config.run.device)
     with world.first_alone():  # the others find the classifier and the features in the cache
-        return Scorer(config, data, device, watch.say, watch.share("training a classifier"), world)
+        return Scorer(config, data, device, watch.say, watch.fraction_bar("training a classifier"), world)
 
 
 def _go_on(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress, list[str]]:
     """Put the state of the run into its parts, and drop what was written after it."""
     progress, inexact = state.load(path / state.FILE_NAME, parts, average)
-    parts.world.wait()  # until all have read what rank 0 is about to tidy
+    parts.world.barrier()  # until all have read what rank 0 is about to tidy
     if parts.world.first:
         folder.remove_partial_files(path)
         records.drop_after(path, progress.images)

@@ -18,47 +18,43 @@ OPTIONS = "training_options.json"
 STATS = "stats.jsonl"
 
 
-def create(outdir: str | Path, description: str) -> Path:
+def create(outdir: str | Path, name: str) -> Path:
     """A new numbered folder under ``outdir``.
 
     Raises:
-        InputError: if ``outdir`` cannot be written, or ``description`` is no file name.
+        InputError: if ``outdir`` cannot be written.
     """
-    check_name(description)
     outdir = Path(outdir).expanduser()
     try:
         outdir.mkdir(parents=True, exist_ok=True)
         while True:
-            run = outdir / f"{next_number(outdir):05d}-{description}"
+            run = next_path(outdir, name)
             with contextlib.suppress(FileExistsError):  # another run took the number since the look
                 run.mkdir()
                 return run
     except OSError as error:
-        raise InputError(f"--outdir {outdir} cannot be written ({error.strerror}); choose another folder") from None
+        raise InputError(f"`outdir` {outdir} cannot be written ({error.strerror}); choose another folder") from None
 
 
-def check_name(description: str | None) -> None:
-    """Refuse what cannot follow a run folder's number.
+def run_name(config: Config, desc: str | None) -> str:
+    """What follows a run folder's number: ``desc``, else PRESET-LATENT, or the preset alone where it ends with the method.
 
     Raises:
-        InputError: naming --desc.
+        InputError: if ``desc`` cannot follow it.
     """
-    if description is not None and not re.fullmatch(r"[\w.+-]{1,100}", description):
-        raise InputError(f"--desc {description[:40]!r} must be 1 to 100 letters, digits, '-', '_', '+' and '.'")
+    if desc is None:
+        latent = config.latent.latent
+        return config.preset if config.preset.endswith(f"-{latent}") else f"{config.preset}-{latent}"
+    if not re.fullmatch(r"[\w.+-]{1,100}", desc):
+        raise InputError(f"`desc` {desc[:40]!r} must be 1 to 100 letters, digits, '-', '_', '+' and '.'")
+    return desc
 
 
-def default_name(config: Config) -> str:
-    """PRESET-LATENT, or the preset alone where it ends with the method."""
-    latent = config.latent.latent
-    return config.preset if config.preset.endswith(f"-{latent}") else f"{config.preset}-{latent}"
-
-
-def next_number(outdir: Path) -> int:
-    """One more than the highest number in ``outdir``."""
-    if not outdir.is_dir():
-        return 0
-    numbers = [int(m.group(1)) for p in outdir.iterdir() if (m := re.match(r"(\d{5,})(-|$)", p.name))]
-    return max(numbers, default=-1) + 1
+def next_path(outdir: Path, name: str) -> Path:
+    """The folder that a new run takes: its number is one more than the highest in ``outdir``."""
+    found = outdir.iterdir() if outdir.is_dir() else ()
+    numbers = [int(m.group(1)) for p in found if (m := re.match(r"(\d{5,})(-|$)", p.name))]
+    return outdir / f"{max(numbers, default=-1) + 1:05d}-{name}"
 
 
 def write_options(run: Path, config: Config) -> None:

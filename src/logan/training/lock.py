@@ -23,7 +23,7 @@ PATIENCE = 5.0
 
 
 @contextlib.contextmanager
-def held(run: Path, world: World) -> Iterator[list[str]]:
+def locked(run: Path, world: World) -> Iterator[list[str]]:
     """Rank 0 holds the folder's lock inside; the operating system frees it when the process ends, however it does.
 
     Yields:
@@ -33,7 +33,7 @@ def held(run: Path, world: World) -> Iterator[list[str]]:
         InputError: on every rank, if another process holds it.
     """
     with contextlib.ExitStack() as stack:
-        yield world.first_does(lambda: _take(run / FILE_NAME, stack))
+        yield world.broadcast_result(lambda: _take(run / FILE_NAME, stack))
 
 
 def _take(path: Path, stack: contextlib.ExitStack) -> list[str]:
@@ -41,8 +41,8 @@ def _take(path: Path, stack: contextlib.ExitStack) -> list[str]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     stack.callback(os.close, descriptor)  # which gives the lock back
     until = time.monotonic() + PATIENCE
-    while not (locked := _lock(descriptor)):
-        if locked is None:
+    while not (taken := _lock(descriptor)):
+        if taken is None:
             return [f"{path.parent} is on a file system without locks: see that no other process trains in it"]
         if time.monotonic() > until:
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,12 +12,11 @@ import torch
 from torch import Tensor
 
 from logan.config import Config
-from logan.devices import cpu_threads
 from logan.distributed import World
 from logan.evaluation import records
 from logan.report.curves import save_curves
 from logan.training import folder, state
-from logan.training.begin import Run, begin
+from logan.training.begin import Request, Run, begin
 from logan.training.interrupts import Stop, interrupts
 from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
@@ -63,11 +61,10 @@ def train(
         RanksLostError: if another rank died. What was saved last is whole.
     """
     world = World() if world is None else world
-    config.check()  # the number of threads, before it is set
-    with cpu_threads(config.run.threads), interrupts() as stop, ExitStack() as until_the_end:
-        run = begin(config, outdir, desc, resume, measure, quiet or not world.first, world, until_the_end)
+    with interrupts() as stop, ExitStack() as until_the_end:
+        run = begin(Request(config, outdir, desc, resume, measure, quiet or not world.first), world, until_the_end)
         if run.progress.images >= run.total:
-            run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger --kimg")
+            run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger `kimg`")
             return run.path
         if world.first:
             folder.write_options(run.path, config)  # after the state: a folder with options can be resumed
@@ -85,7 +82,7 @@ def _play(run: Run, stop: Stop) -> None:
     stop.at_once = False
     stream = run.parts.reals(p.images)
     images = run.config.game.batch * game.real_batches_per_step
-    run.since_tick = (time.monotonic(), p.images)
+    run.stopwatch.start(p.images)
     while p.images < run.total:
         turn = game.step(lambda: next(stream), run.parts.latents) if probe is None else _look(run, probe, stream)
         p.images += images
@@ -97,10 +94,11 @@ def _play(run: Run, stop: Stop) -> None:
         snap = last or _crossed(p.images, images, cadence.tick * cadence.snap * 1000)
         if snap or _crossed(p.images, images, cadence.tick * 1000):
             _tick(run, snap)
-        if run.world.any(stop.requested) and not last:
+        if run.world.any_rank(stop.requested) and not last:
+            p.seconds += run.stopwatch.read(p.images).seconds
             _save_state(run)
-            run.world.wait()
-            run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with: logan train --resume {run.path}")
+            run.world.barrier()
+            run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with `resume` {run.path}")
             raise KeyboardInterrupt
 
 
@@ -109,7 +107,7 @@ def _first_pictures(run: Run) -> None:
     try:
         first_pictures(run.path if run.world.first else None, run.parts, run.average)
     except KeyboardInterrupt:
-        run.watch.say(f"stopped before the first step; go on with: logan train --resume {run.path}")
+        run.watch.say(f"stopped before the first step; go on with `resume` {run.path}")
         raise
 
 
@@ -128,7 +126,7 @@ def _look(run: Run, probe: Probe, stream: Iterator[tuple[Tensor, Tensor | None]]
     run.progress.probes += probe.take()
     spent = probe.take_seconds()
     run.progress.probe_seconds += spent
-    run.since_tick = (run.since_tick[0] + spent, run.since_tick[1])
+    run.stopwatch.leave_out(spent)
     return turn
 
 
@@ -140,18 +138,16 @@ def _crossed(images: int, step: int, length: int) -> bool:
 def _tick(run: Run, snap: bool) -> None:
     """Write a line of the log; with ``snap``, pictures, snapshot, scores and state."""
     p = run.progress
-    started, images_before = run.since_tick
-    seconds = max(time.monotonic() - started, 1e-9)
-    _count_time(run)
-    rate = (p.images - images_before) / seconds
+    lap = run.stopwatch.read(p.images)
+    p.seconds += lap.seconds
     record: dict[str, Any] = {
         "tick": p.ticks,
         "kimg": p.images / 1000,
         "steps": p.steps,
         **_means(run),
-        "images_per_second": rate,
+        "images_per_second": lap.images_per_second,
         "seconds": p.seconds,
-        "seconds_left": max(0.0, (run.total - p.images) / rate),
+        "seconds_left": max(0.0, (run.total - p.images) / lap.images_per_second),
     }
     if p.probes:
         record |= {"probe": p.probes, "probe_seconds": p.probe_seconds}
@@ -165,23 +161,22 @@ def _tick(run: Run, snap: bool) -> None:
     if snap:
         if run.world.first:
             save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
-        run.since_tick = (time.monotonic(), p.images)
         _save_state(run)
-        run.world.wait()
-    run.since_tick = (time.monotonic(), p.images)  # seconds and rate are of training, without pictures and scores
+        run.world.barrier()
+    run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
 
 
 def _means(run: Run) -> dict[str, float]:
     """Of what was reported since the last tick, over its steps and over the ranks."""
     names, counts = list(run.sums), run.progress.counts
-    means = run.world.mean([run.sums[name] for name in names])
+    means = run.world.all_reduce_mean([run.sums[name] for name in names])
     return {name: total.item() / counts[name] for name, total in zip(names, means, strict=True) if total is not None}
 
 
 def _snapshot(run: Run) -> dict[str, Any]:
     """Picture, snapshot and scores; all ranks compute, and rank 0 writes."""
     p, first = run.progress, run.world.first
-    run.world.check_alike([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
+    run.world.check_in_sync([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
     save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
     if first:
         save_snapshot(run.path, run.parts, run.average, p.images)
@@ -194,23 +189,15 @@ def _scores(run: Run) -> dict[str, float | None]:
     scores = take_scores(run.measure, run.parts, run.average)
     if not run.world.first:
         return {}
-    measure: records.Measure = (None, None, None)
+    yardstick = records.UNKNOWN
     if isinstance(run.measure, Scorer):
-        measure = run.measure.write(run.path, run.progress.images, run.progress.steps, run.progress.seconds)
-    records.keep_best(run.path, run.progress.images, scores, measure)
+        yardstick = run.measure.write(run.path, run.progress.images, run.progress.steps, run.progress.seconds)
+    records.keep_best(run.path, run.progress.images, scores, yardstick)
     return {k: v if math.isfinite(v) else None for k, v in scores.items()}
 
 
-def _count_time(run: Run) -> None:
-    """Add the time since the last tick to the run's."""
-    now = time.monotonic()
-    run.progress.seconds += now - run.since_tick[0]
-    run.since_tick = (now, run.since_tick[1])
-
-
 def _save_state(run: Run) -> None:
-    _count_time(run)
-    means = run.world.mean(list(run.sums.values()))
+    means = run.world.all_reduce_mean(list(run.sums.values()))
     run.progress.sums = {name: x.item() for name, x in zip(run.sums, means, strict=True) if x is not None}
     if run.world.first:
         state.save(run.path / state.FILE_NAME, run.parts, run.average, run.progress)
@@ -229,4 +216,4 @@ def _accumulate(run: Run, report: dict[str, Tensor | None]) -> None:
 def _warn_if_broken(run: Run, record: dict[str, Any]) -> None:
     losses = [record[k] for k in ("d_loss", "g_loss") if k in record]
     if not all(map(math.isfinite, losses)):
-        run.watch.say("warning: a loss is not finite; the run has diverged. Try a smaller --g-lr, --d-lr or --alpha")
+        run.watch.say("warning: a loss is not finite; the run has diverged. Try a smaller `g_lr`, `d_lr` or `alpha`")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from logan.data import Mixture
 from logan.report.pictures import save_picture
-from logan.sampling.model import draw_latents, snapshot
+from logan.sampling import draw_latents, snapshot
 from logan.side_effects import same_random_numbers_next
 from logan.training.averaging import AveragedGenerator, recompute_statistics
 from logan.training.setup import Parts, architecture, without_gradients

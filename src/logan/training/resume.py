@@ -33,6 +33,20 @@ def latest(outdir: str | Path, config: Config, desc: str | None = None) -> Path 
     return None
 
 
+def run_to_go_on_with(config: Config, outdir: str | Path, desc: str | None, resume: str | Path | None) -> Path | None:
+    """The run folder that a run with these arguments of :func:`logan.train` goes on in; None if it begins one.
+
+    Raises:
+        InputError: if the folder that ``resume`` names is none, or its run has other settings.
+    """
+    if resume == AUTO:
+        return latest(outdir, config, desc)
+    path = resumed_folder(resume)
+    if path is not None:
+        check_same_settings(folder.read_options(path), config, path)
+    return path
+
+
 def resumed_folder(resume: str | Path | None) -> Path | None:
     """The run folder that ``--resume`` names, or None if it names a snapshot or nothing."""
     if resume is None or resume == AUTO:
@@ -45,9 +59,9 @@ def resumed_folder(resume: str | Path | None) -> Path | None:
     if path.suffix == ".safetensors":
         return None
     if not path.exists():
-        raise InputError(f"--resume {path} does not exist; pass a run folder or a network-snapshot-….safetensors")
+        raise InputError(f"`resume` {path} does not exist; pass a run folder or a network-snapshot-….safetensors")
     raise InputError(
-        f"--resume {path} is neither a run folder, a {state.FILE_NAME}, nor a network-snapshot-….safetensors"
+        f"`resume` {path} is neither a run folder, a {state.FILE_NAME}, nor a network-snapshot-….safetensors"
     )
 
 
@@ -75,7 +89,7 @@ def check_same_settings(old: Config, new: Config, path: Path) -> None:
         before, after = _flatten(allowed.to_dict()), _flatten(new.to_dict())
         name = next(k for k in before if before[k] != after[k])
         raise InputError(
-            f"--{name.replace('_', '-')} {after[name]} is not what {path} was started with ({before[name]}); leave it out, "
+            f"`{name}` {after[name]} is not what {path} was started with ({before[name]}); leave it out, "
             f"or start a new run from one of its snapshots"
         )
 

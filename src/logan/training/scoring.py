@@ -14,7 +14,7 @@ from logan.config import Config
 from logan.data import Dataset, Mixture
 from logan.distributed import World
 from logan.evaluation import names, protocols, records
-from logan.sampling.model import draw_latents, evaluation_step, generate
+from logan.sampling import draw_latents, evaluation_step, generate
 
 BATCH = 250
 """Generated images per pass, or fewer with --batch-gpu: no more than this are in memory beside their features."""
@@ -28,8 +28,8 @@ class Scorer:
         data: its training set, the reals of FID and its kin: all images up to 50,000.
         device: where images are generated and scored.
         say: told what takes long.
-        progress: as :func:`logan.training.watch.track`, or None.
-        world: the ranks, each of which generates its share of the images.
+        progress: called with the fraction of the classifier's training that is done.
+        world: the ranks, each of which generates its slice of the images.
 
     Raises:
         InputError: metrics that do not fit the data, or a detector that is not there.
@@ -51,7 +51,7 @@ class Scorer:
         self.step = evaluation_step(config, s.metric_latent_steps) if names.parse_all(s.metrics) else None
         self.evaluator = protocols.prepare(
             replace(protocols.PROTOCOLS["training"], metrics=s.metrics),
-            protocols.Source.of(config),
+            config.data,
             data,
             detector=s.detector,
             weights=s.detector_weights,
@@ -59,7 +59,7 @@ class Scorer:
             say=say,
             progress=progress,
         )
-        self.evaluator.gather = self.world.gathered
+        self.evaluator.gather = self.world.all_gather_rows
 
     def __call__(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, float]:
         """Scores by name; the same latents every time."""
@@ -70,15 +70,15 @@ class Scorer:
         source = torch.Generator("cpu").manual_seed(seed)
         z = draw_latents(self.config, n, source)
         labels = torch.randint(self.classes, (n,), generator=source) if self.classes else None
-        own = self.world.share(n)
+        own = self.world.own_slice(n)
         z, labels = z[own], None if labels is None else labels[own]
         yield from generate(
             generator, discriminator, z, labels, self.step, batch=self.batch, seed=seed, device=self.device
         )
 
-    def write(self, run: Path, images: int, steps: int, seconds: float) -> records.Measure:
+    def write(self, run: Path, images: int, steps: int, seconds: float) -> records.Yardstick:
         """Append what the last call found to the run's ``metric-….jsonl``; returns by what it was measured."""
-        measure: records.Measure = (None, None, None)
+        yardstick = records.UNKNOWN
         for record in self.evaluator.last.values():
             where = {"in_training": True, "images": images, "kimg": images / 1000, "steps": steps, "seconds": seconds}
             how = {
@@ -89,5 +89,5 @@ class Scorer:
                 "split": "train",
             }
             records.append(run, record | how | where)
-            measure = records.measure_of(record | how)
-        return measure
+            yardstick = records.yardstick_of(record | how)
+        return yardstick

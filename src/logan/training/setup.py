@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from logan import losses, networks, prior
-from logan.config import Config, checks
+from logan import networks, prior
+from logan.config import Config
 from logan.cs_gan import give_step_size
 from logan.data import Dataset, Mixture, batches
 from logan.data.configured import open_configured
@@ -21,7 +21,9 @@ from logan.distributed import World
 from logan.errors import InputError
 from logan.fast import EngineName
 from logan.game import Game
-from logan.networks.checkpointing import Checkpointed
+from logan.networks.checkpointing import recompute_activations
+
+G = TypeVar("G", bound=Game)
 
 
 def choose_engine(name: EngineName | Literal["auto"], device: torch.device) -> EngineName:
@@ -31,7 +33,7 @@ def choose_engine(name: EngineName | Literal["auto"], device: torch.device) -> E
         InputError: for a CUDA graph without CUDA.
     """
     if name == "cuda-graph" and device.type != "cuda":
-        raise InputError("--engine cuda-graph needs a CUDA device, and there is none; leave it out")
+        raise InputError("`engine` cuda-graph needs a CUDA device, and there is none; leave it out")
     return "recorded" if name == "auto" else name
 
 
@@ -58,7 +60,7 @@ def architecture(config: Config, data: Dataset | Mixture) -> dict[str, Any]:
     n = config.networks
     if config.data.conditional and data.num_classes == 0:
         raise InputError(
-            f"--conditional needs class labels, and {data.name} has none; use class folders or dataset.json"
+            f"`conditional` needs class labels, and {data.name} has none; use class folders or dataset.json"
         )
     return {
         "name": n.network,
@@ -82,7 +84,7 @@ def training_data(config: Config, progress: Any = None) -> Dataset | Mixture:
     data = open_configured(config.data, progress=progress)
     if not isinstance(data, Mixture) and config.game.batch > len(data):
         raise InputError(
-            f"--batch {config.game.batch} is larger than the data set: {data.name} has {len(data)} images; pass a smaller --batch"
+            f"`batch` {config.game.batch} is larger than the data set: {data.name} has {len(data)} images; pass a smaller `batch`"
         )
     return data
 
@@ -102,14 +104,14 @@ class Parts:
     world: World = field(default_factory=World)
 
     def latents(self, n: int) -> Tensor:
-        """n fresh latents, (n, d): this rank's share of those that all ranks draw alike.
+        """n fresh latents, (n, d): this rank's slice of those that all ranks draw alike.
 
         So a run's random state is one, however many ranks there are, and may go on with another number of them.
         """
         drawn = prior.draw(
             self.config.networks.prior, n * self.world.size, self.config.networks.latent_dim, self.random
         )
-        return drawn[self.world.share(len(drawn))]
+        return drawn[self.world.own_slice(len(drawn))]
 
     def reals(self, start: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Real batches from the ``start``-th image on, without labels unless the networks want them."""
@@ -122,7 +124,7 @@ class Parts:
             device=self.device,
             mirror=c.data.mirror,
             workers=c.data.workers,
-            share=self.world.share(c.game.batch),
+            own=self.world.own_slice(c.game.batch),
         )
         order = memory_format(c)
         for images, labels in stream:
@@ -132,8 +134,6 @@ class Parts:
 def build(config: Config, data: Dataset | Mixture, world: World | None = None) -> Parts:
     """Seed everything and build the networks, the optimisers and the game, the same on every rank of ``world``."""
     world = World() if world is None else world
-    checks.check_ranks(config, world.size)
-    checks.check_checkpointing(config)
     device = choose_device(world.device or config.run.device)
     seed_everything(config.run.seed)
     generator, discriminator = networks.create(**architecture(config, data))
@@ -141,31 +141,47 @@ def build(config: Config, data: Dataset | Mixture, world: World | None = None) -
         give_step_size(generator)
     for network in (generator, discriminator):
         network.to(device).to(memory_format=memory_format(config)).train()  # type: ignore[call-overload]
-        if isinstance(network, Checkpointed):
-            network.checkpointing = config.run.checkpointing
+    recompute_activations((generator, discriminator), config.run.checkpointing)
     g = config.game
-    game = Game(
-        generator,
-        discriminator,
-        adam(generator, g.g_lr, g.adam_betas),
-        adam(discriminator, g.d_lr, g.adam_betas),
-        loss=losses.get(g.loss),
-        latent=config.latent_step(),
-        update=g.update,
-        d_steps=g.d_steps,
-        dynamics=config.game_dynamics(),
-        autocast=None if g.precision == "float32" else torch.bfloat16,
-        engine="plain" if config.run.checkpointing else choose_engine(config.run.engine, device),
-        latent_every=config.latent.latent_every,
-        latent_share=config.latent.latent_share,
-        micro_batch=micro_batch(config, world.size),
-        world=world,
-    )
-    world.start_alike(
+    adams = adam(generator, g.g_lr, g.adam_betas), adam(discriminator, g.d_lr, g.adam_betas)
+    engine = "plain" if config.run.checkpointing else choose_engine(config.run.engine, device)
+    game: Game = game_of(config, generator, discriminator, *adams, world, engine)
+    world.broadcast_tensors(
         [*generator.parameters(), *generator.buffers(), *discriminator.parameters(), *discriminator.buffers()]
     )
     source = torch.Generator(device).manual_seed(config.run.seed)
     return Parts(config, device, data, generator, discriminator, game, source, world)
+
+
+def game_of(
+    config: Config,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    g_optimiser: torch.optim.Optimizer,
+    d_optimiser: torch.optim.Optimizer,
+    world: World,
+    engine: EngineName,
+    kind: type[G] = Game,  # type: ignore[assignment]
+) -> G:
+    """The game that the config describes, as a :class:`~logan.game.Game` or a class of its kind."""
+    g, rules = config.game, config.rules()
+    return kind(
+        generator,
+        discriminator,
+        g_optimiser,
+        d_optimiser,
+        loss=rules.loss,
+        latent=rules.latent,
+        update=g.update,
+        d_steps=g.d_steps,
+        dynamics=config.game_dynamics(),
+        autocast=rules.autocast,
+        engine=engine,
+        latent_every=config.latent.latent_every,
+        latent_share=rules.share,
+        micro_batch=config.micro_batch(world.size),
+        world=world,
+    )
 
 
 def without_gradients(config: Config, ranks: int) -> int:
@@ -176,9 +192,3 @@ def without_gradients(config: Config, ranks: int) -> int:
     """
     g = config.game
     return min(g.batch, max(g.batch_gpu or g.batch // ranks, 64))
-
-
-def micro_batch(config: Config, ranks: int) -> int | None:
-    """``batch_gpu`` where it is less than a rank's share of the batch; None for the share in one piece."""
-    size = config.game.batch_gpu
-    return None if size is None or size >= config.game.batch // ranks else size

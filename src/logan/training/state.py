@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from logan.data.fingerprint import fingerprint
-from logan.errors import InputError
+from logan.errors import InputError, first_line
 from logan.files import write_atomically
 from logan.training.averaging import AveragedGenerator
 from logan.training.setup import Parts
@@ -77,7 +77,7 @@ def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress
     state = _read(path)
     if state["data"] != fingerprint(parts.data):
         raise InputError(
-            f"--data {parts.config.data.data} is not what {path.parent} was trained on (other images, labels or number); "
+            f"`data` {parts.config.data.data} is not what {path.parent} was trained on (other images, labels or number); "
             f"put the old data back, or start a new run from one of its snapshots"
         )
     try:
@@ -100,7 +100,7 @@ def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress
 
 
 def _read(path: Path) -> dict[str, Any]:
-    damaged = f"{path} is damaged; remove it and resume from a snapshot with --resume network-snapshot-….safetensors"
+    damaged = f"{path} is damaged; remove it and resume from a snapshot with `resume` network-snapshot-….safetensors"
     try:
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()  # torch does not check the sums of what it reads
@@ -112,7 +112,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except FileNotFoundError:
         raise InputError(
-            f"{path} does not exist; start a new run from a snapshot: --resume network-snapshot-….safetensors"
+            f"{path} does not exist; start a new run from a snapshot: `resume` network-snapshot-….safetensors"
         ) from None
     except InputError:
         raise
@@ -159,11 +159,3 @@ def _restore_random_states(states: dict[str, Any], parts: Parts) -> None:
     random.setstate((version, tuple(words), gauss_next))
     if "cuda" in states and parts.device.type == "cuda":
         torch.cuda.set_rng_state(states["cuda"], parts.device)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message that says something, shortened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if not lines:
-        return type(error).__name__
-    return (lines[1] if lines[0].endswith(":") and len(lines) > 1 else lines[0])[:160]

@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.progress import track as rich_track
 from rich.text import Text
 
+from logan import errors
+
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 30
 """Of something that takes long, where there is no terminal for a bar."""
@@ -73,11 +75,13 @@ class Watch:
 
     def say(self, message: str) -> None:
         """A line above the bar."""
-        message = message.encode("utf-8", "replace").decode()  # file names may hold bytes that are no characters
+        message = (
+            errors.wording(message).encode("utf-8", "replace").decode()
+        )  # file names may hold bytes that are no characters
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
-    def share(self, description: str) -> Callable[[float], None]:
-        """A callback that shows the share of something that is done.
+    def fraction_bar(self, description: str) -> Callable[[float], None]:
+        """A callback that shows the fraction of something that is done.
 
         A bar of its own that goes away at 1; where there is no terminal, a line every half minute.
         """
@@ -86,19 +90,19 @@ class Watch:
         task = bar.add_task(description, total=1.0)
         started = said = None
 
-        def show(share: float) -> None:
+        def show(fraction: float) -> None:
             nonlocal started, said
             now = time.monotonic()
             if started is None or said is None:
                 started = said = now
                 bar.start()
                 atexit.register(bar.stop)  # gives the cursor back, if an interruption comes before the end
-            bar.update(task, completed=share)
-            if share >= 1:
+            bar.update(task, completed=fraction)
+            if fraction >= 1:
                 bar.stop()
             elif not self.live and now - said > SECONDS_BETWEEN_LINES:
                 said = now
-                self.say(f"{description}: {share:.0%}, left {_clock((now - started) * (1 / share - 1))}")
+                self.say(f"{description}: {fraction:.0%}, left {_clock((now - started) * (1 / fraction - 1))}")
 
         return show
 

@@ -1,0 +1,48 @@
+"""The settings of a run as flags, for the commands that take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import tyro
+
+from logan.cli.parsing import parse, value_of
+from logan.config import Config, ScoreConfig, presets
+from logan.errors import InputError
+
+Settings = Annotated[Config, tyro.conf.arg(name="")]
+"""Of a dataclass of arguments: every setting is a flag of its own, in the group that it belongs to."""
+PRESETS = f"Presets: {', '.join(presets.PRESETS)}."
+NO_LENGTH = ("--kimg", "--tick", "--snap", "--workers")
+"""What has no meaning where nothing is trained."""
+
+
+@dataclass(frozen=True)
+class UnscoredConfig(Config):
+    """The settings of a command that scores nothing: they have no such flags."""
+
+    scores: tyro.conf.Fixed[ScoreConfig] = field(default_factory=ScoreConfig)
+
+
+UnscoredSettings = Annotated[UnscoredConfig, tyro.conf.arg(name="")]
+
+
+def read_untrained(kind: Any, args: Sequence[str], *, prog: str, description: str) -> Any:
+    """Flags to ``kind``, whose ``config`` starts from the preset, for a command that trains nothing.
+
+    Raises:
+        InputError: as :func:`~logan.cli.parsing.parse`; and for flags that would do nothing.
+    """
+    refuse(args, NO_LENGTH, f"has no place in {prog}, which trains nothing; leave it out")
+    base = presets.get(value_of("--preset", args) or "digits", value_of("--latent", args))
+    config = UnscoredConfig(**(vars(base) | {"scores": ScoreConfig()}))
+    return parse(kind, args, prog=prog, description=f"{description}\n\n{PRESETS}", default=kind(config))
+
+
+def refuse(args: Sequence[str], flags: Sequence[str], why: str) -> None:
+    """Refuse some flags (InputError)."""
+    for name in (a.partition("=")[0].replace("_", "-") for a in args):
+        if name in flags:
+            raise InputError(f"{name} {why}")

@@ -1,0 +1,58 @@
+"""Passes through networks that leave no trace in them, and none in the random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+from logan.side_effects.state import Replaced
+
+
+@contextmanager
+def no_side_effects() -> Iterator[None]:
+    """Let every module that is called inside work on private copies of its state; put the originals back at the end.
+
+    It needs no list of modules: it acts on those that are called, and on all their children. What state is: see
+    :meth:`logan.side_effects.state.Replaced.put_copies`. Out of its sight are tensors kept as plain attributes, and modules
+    whose methods are used without calling the module.
+    """
+    seen: set[int] = set()
+    with Replaced() as replaced:
+
+        def put_copies(module: nn.Module, _inputs: object) -> None:
+            if id(module) in seen:
+                return
+            for part in module.modules():
+                if id(part) not in seen:
+                    seen.add(id(part))
+                    replaced.put_copies(part)
+
+        handle = register_module_forward_pre_hook(put_copies)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+
+@contextmanager
+def on_copies_of_state(*modules: nn.Module) -> Iterator[None]:
+    """Let ``modules`` work on copies of their state; put the originals back at the end.
+
+    :func:`no_side_effects` swaps a module's state once it is called. That is too late for what moves the hook-based spectral
+    norm before any call: :func:`logan.side_effects.held` and :func:`logan.side_effects.frozen`.
+    """
+    with Replaced() as replaced:
+        for part in {part: None for module in modules for part in module.modules()}:
+            replaced.put_copies(part)
+        yield
+
+
+@contextmanager
+def same_random_numbers_next(device: torch.device) -> Iterator[None]:
+    """Put torch's global random generators (of the CPU and of ``device``) back to where they were on entry."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        yield

@@ -230,6 +230,7 @@ def test_unknown_names(capsys):
         ("--pad 999999", "--pad must be"),
         ("--preset ring --batch 100000000000", "--batch must be"),
         ("--threads 99999999", "--threads must be"),
+        ("--threads -2", "--threads must be >= 0 and <= "),
         ("--device meta", "--device meta"),
         ("--data=", "--data must not be empty"),
         ("--preset=", "unknown preset ''"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,13 +14,15 @@ from torch import Tensor, nn
 from torch.autograd import Function, gradcheck, gradgradcheck
 
 from logan import LatentStep, losses, networks
+from logan.cli.train import read_arguments
 from logan.cs_gan import CSStep, give_step_size
 from logan.distributed import World, across
 from logan.errors import InputError
 from logan.game import Game
+from logan.training.loop import train
 from logan.turns import Turn
 
-BATCH, STEPS, D = 16, 20, 12
+BATCH, D = 16, 12
 STEP = LatentStep("ngd", alpha=0.9, beta=0.1, portion=0.5, penalty=3.0)
 
 
@@ -43,12 +47,14 @@ def game(world: World, dtype: torch.dtype, engine: str, rules: dict[str, Any], n
     return Game(g, d, *optimisers, engine=engine, world=world, **rules)  # type: ignore[arg-type]
 
 
-def play(world: World, dtype: torch.dtype, engine: str, rules: dict[str, Any], norm: bool = True) -> list[Tensor]:
-    """The first step's gradients, and all weights and buffers after STEPS steps, each rank on its slice of the batches."""
+def play(
+    world: World, dtype: torch.dtype, engine: str, rules: dict[str, Any], norm: bool = True, steps: int = 4
+) -> list[Tensor]:
+    """The first step's gradients, and all weights and buffers after some steps, each rank on its slice of the batches."""
     played, source = game(world, dtype, engine, rules, norm), torch.Generator().manual_seed(1)
     torch.manual_seed(2)  # random subsets
     first: Turn | None = None
-    for _ in range(STEPS):
+    for _ in range(steps):
         turn = played.step(
             lambda: tuple(x[world.own_slice(BATCH)] for x in _reals(source, dtype)),  # type: ignore[arg-type,return-value]
             lambda n: (torch.rand(BATCH, D, generator=source, dtype=dtype) * 2 - 1)[world.own_slice(BATCH)],
@@ -65,8 +71,33 @@ def _reals(source: torch.Generator, dtype: torch.dtype) -> tuple[Tensor, Tensor]
     return images, torch.randint(3, (BATCH,), generator=source)
 
 
-def play_all(world: World, cases: list[tuple[torch.dtype, str, dict[str, Any], bool]]) -> list[list[Tensor]]:
-    return [play(world, *case) for case in cases]
+def play_all(
+    world: World, cases: list[tuple[torch.dtype, str, dict[str, Any], bool]], steps: int = 4
+) -> list[list[Tensor]]:
+    return [play(world, *case, steps=steps) for case in cases]
+
+
+def scores(world: World, args: list[str], outdir: Path) -> dict[str, float]:
+    """Of a run of ``logan train`` with these arguments, as rank 0 wrote them down."""
+    run = train(read_arguments(args).config, outdir=outdir, quiet=True, world=world)
+    return json.loads((run / "stats.jsonl").read_text().splitlines()[-1])["metrics"]  # type: ignore[no-any-return]
+
+
+def everything(
+    world: World,
+    cases: list[tuple[torch.dtype, str, dict[str, Any], bool]],
+    runs: list[tuple[list[str], str]],
+    scored: list[str],
+    outdir: Path,
+) -> dict[str, Any]:
+    """What two ranks show, in one start of theirs."""
+    return {
+        "played": play_all(world, cases),
+        "derivatives": check_derivatives(world),
+        "messages": messages(world),
+        "peaks": peaks_of_steps(world, runs),
+        "scores": scores(world, scored, outdir),
+    }
 
 
 class _Copy(Function):
@@ -189,7 +220,6 @@ def peaks_of_steps(world: World, runs: list[tuple[list[str], str]]) -> list[int]
     """The most bytes that a step of each (arguments of ``logan train``, latent method) allocates on this rank."""
     from logan.bench.counting import peak_memory
     from logan.bench.steps import stand_in
-    from logan.cli.train import read_arguments
     from logan.training import setup
 
     peaks = []

@@ -11,23 +11,32 @@ import torch
 from torch import Tensor
 
 from logan import LatentStep, dynamics, losses
+from logan.bench import planning
+from logan.cli.train import read_arguments
 from logan.cs_gan import CSStep
 from logan.distributed import World
 from tests.distributed import jobs
 from tests.distributed.ranks import on_ranks
+from tests.test_plan import SMALL
 
-PLAIN: dict[str, Any] = {}
-CASES = [
-    (torch.float64, "plain", PLAIN, True),
-    (torch.float64, "recorded", PLAIN, True),
-    (torch.float32, "recorded", PLAIN, True),
-    (torch.float64, "recorded", {"update": "alternating", "d_steps": 2}, True),
+RANDOM = replace(jobs.STEP, subset="random")
+SCORED = (
+    "--preset digits --width 4 --kimg 1 --tick 1 --snap 1 --metrics fid301 is301 --engine plain --threads 1".split()
+)
+Case = tuple[torch.dtype, str, dict[str, Any], bool]
+QUICK: list[Case] = [
+    (torch.float64, "plain", {}, True),
+    (torch.float64, "recorded", {}, True),
+    (torch.float32, "plain", {}, True),
+    (torch.float64, "plain", {"update": "alternating", "d_steps": 2}, True),
     (torch.float64, "plain", {"micro_batch": 2}, False),
-    (torch.float64, "recorded", {"dynamics": dynamics.create("extragradient")}, True),
-    (torch.float64, "recorded", {"latent": CSStep(loss=losses.hinge)}, True),
-    (torch.float64, "recorded", {"latent": replace(jobs.STEP, subset="random")}, True),
-    (torch.float64, "recorded", {"latent": replace(jobs.STEP, subset="random"), "micro_batch": 4}, False),
+    (torch.float64, "plain", {"dynamics": dynamics.create("extragradient")}, True),
+    (torch.float64, "plain", {"latent": CSStep(loss=losses.hinge)}, True),
+    (torch.float64, "plain", {"latent": RANDOM}, True),
+    (torch.float64, "plain", {"latent": RANDOM, "micro_batch": 4}, False),
 ]
+SLOW: list[Case] = [(dtype, "recorded", rules, norm) for dtype, _, rules, norm in QUICK]
+PLANNED, PLANNED_SLOWLY = ([([*SMALL, "--precision", precision], "ngd")] for precision in ("float32", "bfloat16"))
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
 
 
@@ -37,30 +46,71 @@ def distance(a: Tensor, b: Tensor) -> float:
     return float((a - b).norm() / a.norm().clamp_min(1e-300)) if not torch.equal(a, b) else 0.0
 
 
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of two ranks found, started once: torch's import takes longer than most of it."""
+    folder = tmp_path_factory.mktemp("ranks")
+    return on_ranks(2, jobs.everything, folder, QUICK, PLANNED, SCORED, folder / "runs")
+
+
+def compare(case: Case, found: list[list[Tensor]], steps: int) -> None:
+    """Of every rank with one that has the whole batch, in one piece."""
+    dtype, engine, rules, norm = case
+    whole = {k: v for k, v in rules.items() if k != "micro_batch"}
+    alone = jobs.play(World(), dtype, engine, whole, norm, steps)
+    for rank, one in enumerate(found):
+        worst = max(map(distance, alone, one))
+        assert worst < TOLERANCE[dtype], (case, rank, worst)
+
+
+@pytest.mark.parametrize("i", range(len(QUICK)))
+def test_gradients_and_weights_are_those_of_one_rank(i: int, ranks: list[dict[str, Any]]) -> None:
+    compare(QUICK[i], [r["played"][i] for r in ranks], steps=4)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 4])
-def test_gradients_and_weights_are_those_of_one_rank(size: int, tmp_path: Path) -> None:
-    cases = CASES if size == 2 else CASES[1:3]
-    found = on_ranks(size, jobs.play_all, tmp_path, cases)
-    for i, case in enumerate(cases):
-        dtype, engine, rules, norm = case
-        alone = jobs.play(World(), dtype, engine, {k: v for k, v in rules.items() if k != "micro_batch"}, norm)
-        for rank in range(size):
-            worst = max(map(distance, alone, found[rank][i]))
-            assert worst < TOLERANCE[dtype], (case, rank, worst)
+def test_many_steps_from_recordings(size: int, tmp_path: Path) -> None:
+    found = on_ranks(size, jobs.play_all, tmp_path, SLOW, 20)
+    for i, case in enumerate(SLOW):
+        compare(case, [one[i] for one in found], steps=20)
 
 
-def test_batch_norm_over_ranks_can_be_differentiated(tmp_path: Path) -> None:
-    for found in on_ranks(2, jobs.check_derivatives, tmp_path):
+def test_batch_norm_over_ranks_can_be_differentiated(ranks: list[dict[str, Any]]) -> None:
+    for found in (r["derivatives"] for r in ranks):
         half = len(found) // 2
         for ours, torchs in zip(found[:half], found[half:], strict=True):
             torch.testing.assert_close(ours, torchs, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("engine", ["plain", "recorded"])
+def test_memory_is_as_planned(ranks: list[dict[str, Any]]) -> None:
+    as_planned(*PLANNED, *ranks[0]["peaks"])
+
+
+@pytest.mark.slow
+def test_memory_is_as_planned_in_bfloat16(tmp_path: Path) -> None:
+    as_planned(*PLANNED_SLOWLY, *on_ranks(2, jobs.peaks_of_steps, tmp_path, PLANNED_SLOWLY)[0])
+
+
+def as_planned(run: tuple[list[str], str], peak: int) -> None:
+    """With batch norm over ranks, which holds more than one device's, and gradients in a message."""
+    config = read_arguments(run[0]).config
+    one, two = (planning.make(config, gpus=n).costs["ngd"] for n in (1, 2))
+    assert two.bytes(config.game.batch // 2) == pytest.approx(peak, rel=0.15)
+    assert two.bytes(config.game.batch // 2) > one.bytes(config.game.batch // 2)
+    assert two.flop_per_image == one.flop_per_image
+
+
+def test_scores_are_of_all_ranks_samples(ranks: list[dict[str, Any]], tmp_path: Path) -> None:
+    alone = jobs.scores(World(), SCORED, tmp_path)
+    assert alone.keys() == {"fid301", "is301"}
+    for found in (r["scores"] for r in ranks):
+        assert found == pytest.approx(alone, rel=1e-2)
+
+
+@pytest.mark.parametrize("engine", ["plain", pytest.param("recorded", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("size", [1, 4, 5])
-@pytest.mark.parametrize(
-    "latent", [replace(jobs.STEP, subset="random"), CSStep(loss=losses.hinge)], ids=["random subset", "cs"]
-)
+@pytest.mark.parametrize("latent", [RANDOM, CSStep(loss=losses.hinge)], ids=["random subset", "cs"])
 def test_a_batch_in_parts_moves_as_in_one_piece(latent: LatentStep | CSStep, size: int, engine: str) -> None:
     whole = jobs.play(World(), torch.float64, engine, {"latent": latent}, norm=False)
     parts = jobs.play(World(), torch.float64, engine, {"latent": latent, "micro_batch": size}, norm=False)
@@ -76,9 +126,9 @@ def test_a_share_that_is_no_whole_number_of_a_part_is_refused() -> None:
         jobs.play(World(), torch.float64, "plain", rules | {"micro_batch": 3, "latent_share": 1 / 3}, norm=False)
 
 
-def test_messages(tmp_path: Path) -> None:
+def test_messages(ranks: list[dict[str, Any]]) -> None:
     order: list[float] = []
-    for rank, found in enumerate(on_ranks(2, jobs.messages, tmp_path)):
+    for rank, found in enumerate(r["messages"] for r in ranks):
         assert [None if t is None else t.item() for t in found["all reduce mean"]] == [1.5, None, 1.5]
         assert found["all reduce mean"][2].shape == (1, 1)
         assert found["strides"] == (48, 1, 12, 3)  # channels last: fused optimisers read gradients in memory order

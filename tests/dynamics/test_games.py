@@ -61,7 +61,7 @@ def state(played):
 
 
 # Recording a method on convolutions takes seconds: two are quick enough for every run.
-QUICK = [("sndcgan", "consensus", "latent step"), ("sndcgan", "extragradient", "plain")]
+QUICK = [("sndcgan", "consensus", "plain"), ("sndcgan", "extragradient", "plain")]
 ALL = [(pair, name, latent) for pair in PAIRS for name in METHODS for latent in LATENTS]
 
 

@@ -170,7 +170,7 @@ def test_figure5b(tmp_path):
     assert "is not decided" in both
 
 
-FLAGS = "--batch 50 --kimg 3 --tick 1 --snap 1 --width 8 --metrics modes100 --probe 1 --seeds 1 --threads 1".split()
+FLAGS = "--batch 50 --kimg 2 --tick 1 --snap 1 --width 8 --metrics modes100 --probe 1 --seeds 1 --threads 1 --engine plain".split()
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,9 @@ def outdir(tmp_path_factory):
     return tmp_path_factory.mktemp("figures") / "out"
 
 
-@pytest.mark.parametrize("what", ["figure4a", "figure5a", "figure4b", "figure5b"])
+@pytest.mark.parametrize(
+    "what", ["figure4a", "figure5a", *(pytest.param(name, marks=pytest.mark.slow) for name in ("figure4b", "figure5b"))]
+)
 def test_from_end_to_end(outdir, what, capsys):
     """The figures of one preset share their runs, and leave a picture, a print, the numbers and the sentences."""
     assert main(["reproduce", what, *FLAGS, "--outdir", str(outdir)]) == 0

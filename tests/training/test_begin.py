@@ -106,13 +106,12 @@ def test_a_stop_while_the_classifier_is_trained(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("threads", ["-2", "100000"])
-def test_impossible_numbers_of_threads(tmp_path, threads):
+def test_an_impossible_number_of_threads(tmp_path):
     """In a process of its own: torch dies of a number that is too large, and only at its end."""
-    command = [sys.executable, "-m", "logan.cli.main", "train", "--threads", threads]
+    command = [sys.executable, "-m", "logan.cli.main", "train", "--threads", "100000"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert f"--threads must be >= 0 and <= {max(256, os.cpu_count() or 1)}, not {threads}" in done.stderr
+    assert f"--threads must be >= 0 and <= {max(256, os.cpu_count() or 1)}, not 100000" in done.stderr
 
 
 def test_fractions_are_said_where_there_is_no_terminal(monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -53,7 +54,6 @@ VARIANTS = {
     "everything on": {},
     "alternating, 2 D-steps": {"update": "alternating", "d_steps": 2},
     "no latent step, normal prior": {"latent": "none", "prior": "normal"},
-    "plain engine": {"engine": "plain"},
     "latent steps less often": {"latent_every": 3, "latent_share": 0.5},
     "optimistic": {"latent": "none", "dynamics": "optimistic"},
     "extragradient": {"subset": "leading", "dynamics": "extragradient"},
@@ -64,15 +64,26 @@ VARIANTS = {
 
 
 MOMENTS = [(1, die), (45, die), (13, ctrl_c), (57, ctrl_c)]
+OTHERS = list(VARIANTS)[1:]
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    """settings ↦ the run of them that nothing stopped; each is trained once."""
+    return functools.cache(lambda settings: train(settings, outdir=tmp_path_factory.mktemp("whole"), quiet=True))
 
 
 @pytest.mark.parametrize(
-    ("variant", "step", "how"),
-    [("everything on", *m) for m in MOMENTS] + [(v, *m) for v in list(VARIANTS)[1:] for m in MOMENTS[1:3]],
+    ("variant", "step", "how", "engine"),
+    [
+        *[("everything on", *moment, "recorded") for moment in MOMENTS],
+        *[(variant, 13, ctrl_c, "plain") for variant in OTHERS],
+        *[pytest.param(variant, 45, die, "recorded", marks=pytest.mark.slow) for variant in OTHERS],
+    ],
 )
-def test_resume_is_exact(tmp_path, monkeypatch, variant, step, how):
-    settings = config(**VARIANTS[variant])
-    whole = train(settings, outdir=tmp_path, desc="whole", quiet=True)
+def test_resume_is_exact(tmp_path, monkeypatch, whole_run, variant, step, how, engine):
+    settings = config(engine=engine, **VARIANTS[variant])
+    whole = whole_run(settings)
     torch.manual_seed(99)  # nothing may depend on what the process did before
     random.seed(99)
     np.random.seed(99)
@@ -81,16 +92,15 @@ def test_resume_is_exact(tmp_path, monkeypatch, variant, step, how):
         stop_after(m, step, how)
         with pytest.raises((Stop, KeyboardInterrupt)):
             train(settings, outdir=tmp_path, desc="stopped", quiet=True)
-    stopped = tmp_path / "00001-stopped"
+    stopped = tmp_path / "00000-stopped"
     saved = torch.load(stopped / state.FILE_NAME, weights_only=True)["progress"]["steps"]
     assert saved == step if how is ctrl_c else saved < step or step == 1
     assert train(settings, resume=stopped, quiet=True) == stopped
     assert_same_run(whole, stopped)
 
 
-def test_stop_twice(tmp_path, monkeypatch):
-    settings = config()
-    whole = train(settings, outdir=tmp_path, desc="whole", quiet=True)
+def test_stop_twice(tmp_path, monkeypatch, whole_run):
+    settings = config(engine="recorded")
     for step in (30, 25):
         with monkeypatch.context() as m:
             stop_after(m, step, ctrl_c)
@@ -100,10 +110,10 @@ def test_stop_twice(tmp_path, monkeypatch):
                     outdir=tmp_path,
                     desc="stopped",
                     quiet=True,
-                    resume=folder_or_none(tmp_path / "00001-stopped"),
+                    resume=folder_or_none(tmp_path / "00000-stopped"),
                 )
-    train(settings, resume=tmp_path / "00001-stopped" / state.FILE_NAME, quiet=True)
-    assert_same_run(whole, tmp_path / "00001-stopped")
+    train(settings, resume=tmp_path / "00000-stopped" / state.FILE_NAME, quiet=True)
+    assert_same_run(whole_run(settings), tmp_path / "00000-stopped")
 
 
 def folder_or_none(path):
@@ -112,8 +122,6 @@ def folder_or_none(path):
 
 def test_streamed_folder_with_workers(tmp_path, monkeypatch):
     """Order of the data when images are decoded on the way."""
-    import functools
-
     from logan.data import configured, open_data
 
     images = tmp_path / "images"
@@ -150,7 +158,7 @@ def test_longer_than_planned(tmp_path):
 
 COMMAND = (
     "--network dcgan --latent-dim 8 --width 8 --spectral-norm True --mirror --subset random --beta 0.5 --batch 50 "
-    "--kimg 8 --tick 1 --snap 2 --ema-kimg 1"
+    "--tick 1 --snap 1 --ema-kimg 1"
 ).split()
 
 
@@ -160,9 +168,10 @@ def start(*args: str) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
 
-def start_and_wait_for_its_options(outdir, number: int, name: str):
+def start_and_wait_for_its_options(outdir, number: int, name: str, flags: str):
     """A process from the moment on at which its run can be resumed."""
-    process, run = start(*COMMAND, "--outdir", str(outdir), "--desc", name), outdir / f"{number:05d}-{name}"
+    process = start(*COMMAND, "--outdir", str(outdir), "--desc", name, *flags.split())
+    run = outdir / f"{number:05d}-{name}"
     deadline = time.monotonic() + 120
     while not (run / folder.OPTIONS).exists():
         assert process.poll() is None, process.stderr.read()
@@ -171,14 +180,21 @@ def start_and_wait_for_its_options(outdir, number: int, name: str):
     return process, run
 
 
-def test_kill_9_at_a_random_moment_three_times(tmp_path):
-    whole, reference = start_and_wait_for_its_options(tmp_path, 0, "whole")
+@pytest.mark.parametrize(
+    ("times", "flags"),
+    [
+        (1, "--kimg 2 --engine plain --metrics none"),
+        pytest.param(3, "--kimg 8 --snap 2 --engine recorded", marks=pytest.mark.slow),
+    ],
+)
+def test_kill_9_at_a_random_moment(tmp_path, times, flags):
+    whole, reference = start_and_wait_for_its_options(tmp_path, 0, "whole", flags)
     begun = time.monotonic()
     assert whole.wait() == 0, whole.stderr.read()
     duration = time.monotonic() - begun
-    for i in range(1, 4):
+    for i in range(1, times + 1):
         moment = random.SystemRandom().uniform(0, 0.9) * duration
-        killed, run = start_and_wait_for_its_options(tmp_path, i, f"killed{i}")
+        killed, run = start_and_wait_for_its_options(tmp_path, i, f"killed{i}", flags)
         time.sleep(moment)
         killed.send_signal(signal.SIGKILL)
         killed.wait()
@@ -189,7 +205,8 @@ def test_kill_9_at_a_random_moment_three_times(tmp_path):
 
 
 def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
-    process = start(*COMMAND, "--outdir", str(tmp_path), "--kimg", "100000")
+    process = start(*COMMAND, "--outdir", str(tmp_path), "--kimg", "100000", "--engine", "plain",
+                    "--metrics", "none")  # fmt: skip
     run = tmp_path / "00000-digits-ngd"
     deadline = time.monotonic() + 60
     while not (run / state.FILE_NAME).exists() and time.monotonic() < deadline:

@@ -195,7 +195,7 @@ def test_steps_without_latent_step_have_none_for_the_method_either():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_alternating_updates_have_no_dynamics(name):
-    with pytest.raises(ValueError, match="dynamics needs update='simultaneous'"):
+    with pytest.raises(ValueError, match="`dynamics` needs `update` simultaneous"):
         build("none", create(name), update="alternating")
 
 

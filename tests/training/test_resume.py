@@ -307,7 +307,7 @@ def test_a_finished_run_is_left_alone(tmp_path, capsys):
     run = train(config(kimg=2), outdir=tmp_path, quiet=True)
     before = {p.name: p.read_bytes() for p in run.iterdir()}
     assert train(config(kimg=1), resume=run) == run
-    assert "larger --kimg" in capsys.readouterr().err
+    assert "larger `kimg`" in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in run.iterdir()} == before
 
 

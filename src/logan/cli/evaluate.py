@@ -75,7 +75,7 @@ def _is_run(path: str) -> bool:
 
 def _run(given: EvaluateArguments) -> None:
     from logan.data import Mixture
-    from logan.data.configured import open_configured
+    from logan.data.open import open_configured
     from logan.devices import choose_device
     from logan.evaluation import snapshots
     from logan.sampling import load

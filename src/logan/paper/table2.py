@@ -12,7 +12,7 @@ import torch
 
 from logan.compare.runs import Result, mean_std
 from logan.config import Config, presets
-from logan.data.configured import open_configured
+from logan.data.open import open_configured
 from logan.data.sources import open_source
 from logan.errors import InputError
 from logan.evaluation import protocols, records, snapshots

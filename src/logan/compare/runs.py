@@ -145,14 +145,9 @@ def read_points(run: Path, kimg: float = math.inf) -> list[dict[str, Any]]:
         InputError: if the run is longer, and has nothing measured at ``kimg``.
     """
     points: dict[int, dict[str, Any]] = {}
-    known = records.measured(run)
-    for path in sorted(run.glob("metric-*.jsonl")):
-        for r in records.read(run, path.stem.removeprefix("metric-")):
-            if r.get("in_training") and r["images"] in known and records.yardstick_of(r) == known[r["images"]][1]:
-                point = points.setdefault(
-                    r["images"], {k: r[k] for k in ("images", "steps", "seconds")} | {"scores": {}}
-                )
-                point["scores"] |= r["results"]
+    for r in records.in_training(run):
+        point = points.setdefault(r["images"], {k: r[k] for k in ("images", "steps", "seconds")} | {"scores": {}})
+        point["scores"] |= r["results"]
     found = [points[images] for images in sorted(points)]
     end = next((i for i, p in enumerate(found) if p["images"] >= kimg * 1000), None)
     if end is None:

@@ -15,6 +15,7 @@ from logan.data import Mixture
 from logan.errors import InputError
 from logan.evaluation.names import Metric, count_name
 from logan.evaluation.reference import Reference
+from logan.files import finite
 from logan.metrics import distances, manifold
 from logan.metrics.detector import Detector, Features, extract
 from logan.metrics.modes import score_modes
@@ -96,7 +97,7 @@ class Evaluator:
             real = metric.count
         return {
             "metric": metric.name,
-            "results": {k: v if math.isfinite(v) else None for k, v in found.items()},
+            "results": finite(found),
             "detector": None if self.detector is None else self.detector.name,
             "detector_sha256": None if self.detector is None else self.detector.sha256,
             "n_real": real,

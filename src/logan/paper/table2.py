@@ -18,6 +18,7 @@ from logan.errors import InputError
 from logan.evaluation import protocols, records, snapshots
 from logan.evaluation.evaluator import Evaluator
 from logan.evaluation.names import count_name, parse_all
+from logan.report.tables import markdown
 from logan.sampling import load
 
 PUBLISHED = (
@@ -122,18 +123,15 @@ def _columns(protocol: str, scores: Sequence[dict[str, Any]]) -> tuple[tuple[flo
 
 def table(rows: Sequence[Row], notes: Sequence[str]) -> str:
     """Markdown: what was measured, what was published, and what must be known to compare the two."""
-    lines = ["| method | protocol | latent steps | seeds | FID | IS | FID against none |", "|---" * 7 + "|"]
+    lines: list[list[object]] = []
     for row in rows:
         base = next((r for r in rows if (r.method, r.protocol) == ("none", row.protocol)), None)
-        cells = [row.method, row.protocol, row.latent_steps, len(row.fid), _pm(row.fid, 2), _pm(row.inception_score, 3),
-                 "" if base is None or row is base else _change(row.fid, base.fid)]  # fmt: skip
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    lines += [f"| published: {m} | {p} | | | {fid} | {score} | |" for m, p, fid, score in PUBLISHED]
-    lines += [
-        "",
-        "Published: LOGAN's FID is 39.6 % below SN-GAN's and 23.4 % below CS-GAN's; its IS 16.8 % above SN-GAN's.",
-    ]
-    return "\n".join([*lines, *(f"\n{note}" for note in notes)]) + "\n"
+        lines.append([row.method, row.protocol, row.latent_steps, len(row.fid), _pm(row.fid, 2), _pm(row.inception_score, 3),
+                      "" if base is None or row is base else _change(row.fid, base.fid)])  # fmt: skip
+    lines += [[f"published: {m}", p, "", "", fid, score, ""] for m, p, fid, score in PUBLISHED]
+    said = "Published: LOGAN's FID is 39.6 % below SN-GAN's and 23.4 % below CS-GAN's; its IS 16.8 % above SN-GAN's."
+    head = ["method", "protocol", "latent steps", "seeds", "FID", "IS", "FID against none"]
+    return "\n".join([markdown(head, lines), said, *(f"\n{note}" for note in notes)]) + "\n"
 
 
 def _pm(values: Sequence[float], digits: int) -> str:

@@ -48,8 +48,6 @@ class Run:
     path: Path
     watch: Watch
     measure: Measure
-    log: folder.StatsLog | None = None
-    """None where another rank writes it."""
     sums: dict[str, Tensor] = field(default_factory=dict)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
@@ -94,8 +92,8 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
             state.save(path / state.FILE_NAME, parts, average, progress)
     if world.first:
         job.claim(path)
+        folder.tidy(path, progress.ticks)
     run = Run(parts, average, progress, path, watch, measure)
-    run.log = folder.StatsLog(path, progress.ticks) if world.first else None
     where = "cpu" if parts.device.type == "mps" else parts.device  # which has no float64
     run.sums = {k: torch.tensor(v, dtype=torch.float64, device=where) for k, v in progress.sums.items()}
     watch.start = progress.images
@@ -122,7 +120,6 @@ def _go_on(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progre
     progress, inexact = state.load(path / state.FILE_NAME, parts, average)
     parts.world.barrier()  # until all have read what rank 0 is about to tidy
     if parts.world.first:
-        folder.remove_partial_files(path)
         records.drop_after(path, progress.images)
     return progress, inexact
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from logan.files import write_atomically
+from logan.files import write_text
 from logan.training import state
 
 FILE_NAME = ".job"
@@ -26,7 +26,7 @@ def claim(run: Path) -> None:
     if own is None:
         (run / FILE_NAME).unlink(missing_ok=True)
     else:
-        write_atomically(run / FILE_NAME, lambda partial: partial.write_text(own + "\n", encoding="utf-8"))
+        write_text(run / FILE_NAME, own + "\n")
 
 
 def own_run(outdirs: list[Path]) -> Path | None:

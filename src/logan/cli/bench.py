@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from logan.cli.parsing import dispatch
 from logan.cli.settings import UnscoredSettings, read_untrained, refuse
-from logan.errors import InputError, did_you_mean
+from logan.errors import InputError
 from logan.fast import EngineName
+from logan.files import write_json
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -48,16 +49,11 @@ class ProfileArguments:
 def main(args: Sequence[str]) -> int:
     """Run the command."""
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler reports its starts and stops otherwise
-    commands = {"step": _step, "profile": _profile}
-    if not args or args[0] in ("-h", "--help"):
-        print("logan bench step     time the game step with and without the latent step")
-        print("logan bench profile  show which operations a step's time goes to")
-        return 0
-    if args[0] not in commands:
-        raise InputError(
-            f"unknown benchmark {args[0]!r}{did_you_mean(args[0], list(commands))}; there are step, profile"
-        )
-    return commands[args[0]](args[1:])
+    commands = {
+        "step": (_step, "time the game step with and without the latent step"),
+        "profile": (_profile, "show which operations a step's time goes to"),
+    }
+    return dispatch("logan bench", commands, args)
 
 
 def _step(args: Sequence[str]) -> int:
@@ -75,12 +71,11 @@ def _step(args: Sequence[str]) -> int:
     out = None if given.out is None else Path(given.out)
     if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
         raise InputError(f"--out {out} cannot be written: it is a folder, or its folder does not exist")
-    from rich.progress import Progress
-
     from logan.bench import steps
     from logan.devices import choose_device, cpu_threads
     from logan.training.allocator import keep_freed_memory
     from logan.training.setup import choose_engine
+    from logan.training.watch import Watch
 
     variants = [
         steps.Variant(latent, engine, precision)
@@ -93,15 +88,12 @@ def _step(args: Sequence[str]) -> int:
     for engine in given.engines:
         choose_engine(engine, choose_device(config.run.device))
     keep_freed_memory()
-    with cpu_threads(config.run.threads), Progress(transient=True) as bar:
-        task = bar.add_task(f"timing {config.preset}", total=1.0)
-        result = steps.measure(config, variants, given.seconds, lambda fraction: bar.update(task, completed=fraction))
+    with cpu_threads(config.run.threads):
+        result = steps.measure(config, variants, given.seconds, Watch(1).fraction_bar(f"timing {config.preset}"))
     result = {"preset": config.preset, "batch": config.game.batch, "settings": config.to_dict(), **result}
     _print_costs(result)
     if out is not None:
-        from logan.files import write_atomically
-
-        write_atomically(out, lambda partial: Path(partial).write_text(json.dumps(result, indent=1) + "\n"))
+        write_json(out, result, indent=1)
         print(f"wrote {out}")
     return 0
 
@@ -128,8 +120,8 @@ def _print_costs(result: dict[str, Any]) -> None:
             str(c["kernels"]),
             f"{c['resident_mib'] + c['peak_mib']:.1f}",
             *(
-                f"{c[k]:.2f}" if c[k] is not None else "-"
-                for k in ("over_baseline", "over_best_baseline", "times_plain")
+                "-" if x is None else f"{x:.2f}"
+                for x in map(c.get, ("over_baseline", "over_best_baseline", "times_plain"))
             ),
         )
     console = Console(width=150, highlight=False)

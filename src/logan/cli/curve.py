@@ -15,7 +15,7 @@ from logan.config import DataConfig
 from logan.errors import InputError
 from logan.evaluation import protocols
 from logan.evaluation.names import count_name
-from logan.files import check_writable, write_atomically
+from logan.files import check_writable, write_text
 from logan.metrics.truncation import LEVELS, Point, match
 from logan.sampling import snapshot
 
@@ -99,8 +99,7 @@ def main(args: Sequence[str]) -> int:
     record = next(iter(evaluator.last.values()))
     title = f"{record['detector']} {record['detector_sha256'][:12]}, {record['n_real']:,} real, {given.n:,} generated images"
     how = {k: record[k] for k in ("detector", "detector_sha256", "n_real")} | {"seed": given.seed}
-    text = truncation_curves.as_csv(curves, count, how)
-    write_atomically(out / "curve.csv", lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text(out / "curve.csv", truncation_curves.as_csv(curves, count, how))
     truncation_curves.save_plot(out / "curve.png", curves, marked, title)
     print(truncation_curves.as_csv(curves, count, {}), end="")
     if marked:

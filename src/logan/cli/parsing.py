@@ -6,12 +6,12 @@ import contextlib
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import tyro
 
-from logan.errors import InputError
+from logan.errors import InputError, did_you_mean
 
 T = TypeVar("T")
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.SuppressFixed)
@@ -76,6 +76,17 @@ def _until_rule(lines: list[str]) -> list[str]:
         else:
             found.append(line)
     return found
+
+
+def dispatch(prog: str, commands: Mapping[str, tuple[Callable[[Sequence[str]], int], str]], args: Sequence[str]) -> int:
+    """Run the command that ``args`` begin with, of ``commands``: by name what it does, and that in words."""
+    if not args or args[0] in ("-h", "--help"):
+        print("\n".join(f"{prog} {name:<8} {what}" for name, (_, what) in commands.items()))
+        return 0
+    if args[0] not in commands:
+        hint = did_you_mean(args[0], list(commands))
+        raise InputError(f"unknown command {args[0]!r}{hint}; there are {' and '.join(commands)}")
+    return commands[args[0]][0](args[1:])
 
 
 def value_of(flag: str, args: Sequence[str]) -> str | None:

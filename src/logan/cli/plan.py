@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from logan.cli.settings import UnscoredSettings, read_untrained
 from logan.config import Config
 from logan.errors import InputError
+from logan.files import write_json
 
 if TYPE_CHECKING:
     from logan.bench.planning import Device, Plan
@@ -55,24 +56,14 @@ def main(args: Sequence[str]) -> int:
     from logan.bench import planning
 
     device = _device(given)
-    note = Console(stderr=True)
-    with note.status("building the networks") if note.is_terminal else _silent() as status:
-        say = (lambda message: status.update(message)) if status else lambda message: None
-        plan = planning.make(config, say, given.gpus)
+    with Console(stderr=True).status("building the networks") as status:  # nothing where there is no terminal
+        plan = planning.make(config, status.update, given.gpus)
     figures = _figures(given, config, device, plan)
     _print(given, config, figures)
     if given.out is not None:
-        from logan.files import write_json
-
         write_json(Path(given.out).expanduser(), figures)
         print(f"wrote {given.out}")
     return 0
-
-
-def _silent() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()
 
 
 def _check(given: PlanArguments, config: Config) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from logan import errors
-from logan.cli.compare import plan, say_plan, split_methods
+from logan.cli.compare import plan, report, run, say_plan, split_methods
+from logan.cli.parsing import value_of
 from logan.compare.runs import Entry
 from logan.errors import InputError
 
@@ -18,33 +18,22 @@ LOOKS = 300
 """Of the probe in a run, unless --probe says otherwise."""
 
 
-def main(given: ReproduceArguments, flags: list[str]) -> int:
+def main(given: ReproduceArguments, flags: list[str]) -> None:
     """Run what the figure needs (the figures of one preset share runs), draw it, and say what it shows."""
-    from rich.console import Console
-
-    from logan.compare.runs import run_all
-    from logan.files import write_atomically
     from logan.paper.figures import FIGURES
     from logan.report.panels import save
-    from logan.training.allocator import keep_freed_memory
 
     preset = given.preset or "ring"
     outdir = Path(given.outdir or f"reproduce-figures-{preset}").expanduser()
     methods = _methods(given)
-    entries = entries_with_probe(preset, methods, 3 if given.seeds is None else given.seeds, flags)
+    entries = entries_with_probe(preset, methods, given.how_many(), flags)
     if given.plan_only:
-        say_plan(entries, outdir)
-        return 0
-    keep_freed_memory()
-    console = Console(stderr=True, highlight=False)
-    results = run_all(entries, outdir, lambda message: console.print(errors.wording(message), markup=False))
-    panels, verdict = FIGURES[given.what](results)
+        return say_plan(entries, outdir)
+    panels, verdict = FIGURES[given.what](run(entries, outdir))
     save(outdir / given.what, panels)
     seeds = len({e.config.run.seed for e in entries})
     text = f"{verdict}\n\n{', '.join(methods)}; {preset}, {entries[0].config.run.kimg:,} kimg; seeds: {seeds}.\n"
-    write_atomically(outdir / f"{given.what}.md", lambda partial: partial.write_text(text, encoding="utf-8"))
-    print(f"\n{text}\nwrote {given.what}.png, .svg, .csv and .md to {outdir}")
-    return 0
+    report(outdir, f"{given.what}.md", text, f"{given.what}.png, .svg, .csv and .md")
 
 
 def _methods(given: ReproduceArguments) -> list[str]:
@@ -70,7 +59,7 @@ def entries_with_probe(preset: str, methods: Sequence[str], seeds: int, flags: l
     from logan.paper.figures import FEWEST_LOOKS
 
     entries = plan(preset, methods, seeds, flags)
-    if not any(f == "--probe" or f.startswith("--probe=") for f in flags):
+    if value_of("--probe", flags) is None:
         entries = plan(preset, methods, seeds, [*flags, "--probe", str(max(1, min(map(_steps, entries)) // LOOKS))])
     for entry in entries:
         every = entry.config.scores.probe

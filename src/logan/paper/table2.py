@@ -40,7 +40,7 @@ class Row:
     inception_score: tuple[float, ...]
 
 
-def check(config: Config, names: Sequence[str], detector: str, weights: str | None, device: torch.device) -> None:
+def check(config: Config, names: Sequence[str], detector: str, weights: str | None) -> None:
     """Find whatever an evaluation would lack, before anything is trained.
 
     Raises:

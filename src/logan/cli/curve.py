@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
 from logan.cli.parsing import parse
+from logan.cli.settings import ScoringArguments
 from logan.config import DataConfig
 from logan.errors import InputError
 from logan.evaluation import protocols
@@ -26,7 +28,7 @@ SAMPLES = 64
 
 
 @dataclass(frozen=True)
-class CurveArguments:
+class CurveArguments(ScoringArguments):
     """What ``logan curve`` takes."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -41,18 +43,6 @@ class CurveArguments:
     """The same for the nearest FID (Figures 2 and 7)."""
     out: str = "curve"
     """Folder for curve.png, curve.csv and the samples."""
-    detector: Literal["classifier", "inception"] | None = None
-    """Whose features are compared; the first run's own by default."""
-    detector_weights: str | None = None
-    """The detector's weights; see logan evaluate."""
-    seed: int = 0
-    """Of the latents: the same ones at every level."""
-    batch: int = 250
-    """Images per pass."""
-    data: str | None = None
-    """Where the real images are now, if not where the runs were trained."""
-    device: str = "auto"
-    """auto, cpu, cuda ..."""
 
 
 def main(args: Sequence[str]) -> int:
@@ -74,11 +64,12 @@ def main(args: Sequence[str]) -> int:
     check_writable(given.out)
     watch = Watch(1)
     count = count_name(given.n)
+    detector, weights = given.detector_of(config.scores)
     evaluator = protocols.prepare(
         replace(protocols.PROTOCOLS["training"], metrics=(f"fid{count}", f"is{count}")),
         replace(config.data, data=given.data or config.data.data),
-        detector=given.detector or config.scores.detector,
-        weights=given.detector_weights or (config.scores.detector_weights if given.detector is None else None),
+        detector=detector,
+        weights=weights,
         device=choose_device(given.device),
         say=watch.say,
         progress=watch.fraction_bar("training a classifier"),
@@ -91,10 +82,11 @@ def main(args: Sequence[str]) -> int:
         if len(levels[name]) < len(given.levels):
             watch.say(f"{name}: one point, at s = 1, since latents on the unit sphere have no truncation")
         show = watch.fraction_bar(f"{name}: {len(levels[name])} levels of {given.n:,} images")
-        for i, s in enumerate(levels[name]):
-            scores = evaluator(_drawer(model, s, given), seed=given.seed)
-            curves.setdefault(name, []).append(Point(s, scores[f"fid{count}"], scores[f"is{count}"]))
-            show((i + 1) / len(levels[name]))
+        curves[name] = []
+        for s in levels[name]:
+            scores = evaluator(partial(_draw, model, s, given), seed=given.seed)
+            curves[name].append(Point(s, scores[f"fid{count}"], scores[f"is{count}"]))
+            show(len(curves[name]) / len(levels[name]))
     marked = _marked(curves, given)
     record = next(iter(evaluator.last.values()))
     title = f"{record['detector']} {record['detector_sha256'][:12]}, {record['n_real']:,} real, {given.n:,} generated images"
@@ -124,12 +116,9 @@ def _levels(model: Any, given: CurveArguments) -> tuple[float, ...]:
     return levels
 
 
-def _drawer(model: Any, s: float, given: CurveArguments) -> Any:
-    def draw(n: int) -> Any:
-        for images in model.batches(n, seed=given.seed, trunc=s, batch=given.batch):
-            yield images.to(model.device)
-
-    return draw
+def _draw(model: Any, s: float, given: CurveArguments, n: int) -> Iterator[Any]:
+    for images in model.batches(n, seed=given.seed, trunc=s, batch=given.batch):
+        yield images.to(model.device)
 
 
 def _check(given: CurveArguments) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -27,6 +27,30 @@ class UnscoredConfig(Config):
 
 
 UnscoredSettings = Annotated[UnscoredConfig, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringArguments:
+    """What the commands take that score generators."""
+
+    detector: Literal["classifier", "inception"] | None = None
+    """Whose features are compared; by default the run's own (of several, the first's)."""
+    detector_weights: str | None = None
+    """The detector's weights: the Inception file (by default looked for in torch's download cache), or a classifier's."""
+    seed: int = 0
+    """Of the latents: the same seed, the same latents."""
+    batch: int = 250
+    """Images per pass."""
+    data: str | None = None
+    """Where the real images are now, if not where the run was trained."""
+    device: str = "auto"
+    """auto, cpu, cuda ..."""
+
+    def detector_of(self, scores: ScoreConfig) -> tuple[str, str | None]:
+        """The detector and its weights: those given, else those of a run with these ``scores``."""
+        if self.detector is None:
+            return scores.detector, self.detector_weights or scores.detector_weights
+        return self.detector, self.detector_weights
 
 
 def read_untrained(kind: Any, args: Sequence[str], *, prog: str, description: str) -> Any:

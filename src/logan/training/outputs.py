@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,9 @@ def first_pictures(path: Path | None, parts: Parts, average: AveragedGenerator) 
     """``reals.png``, the images that D sees first, and ``fakes_init.png``, in the folder ``path``; None writes nothing."""
     if path is not None:
         n, columns = _grid_size(parts)
-        save_picture(path / "reals.png", _first_reals(parts, n), columns=columns, centres=_centres(parts))
+        batches = -(-n * parts.world.size // parts.config.game.batch)
+        reals = torch.cat([images.cpu() for images, _ in islice(parts.reals(0), batches)])[:n]
+        save_picture(path / "reals.png", reals, columns=columns, centres=_centres(parts))
     save_fakes(None if path is None else path / "fakes_init.png", parts, average, FIRST_STATISTICS_IMAGES)
 
 
@@ -87,20 +90,9 @@ def save_fakes(
     recompute_statistics(average.module, statistics_inputs())
     if path is None:
         return
-    images = torch.cat([_generate(average.module, z, labels, i, batch) for i in range(0, n, batch)])
+    inputs = zip(*(x.split(batch) for x in (z, labels) if x is not None), strict=True)
+    images = torch.cat([average.module(*part) for part in inputs])
     save_picture(path, images, columns=columns, centres=_centres(parts))
-
-
-def _generate(generator: nn.Module, z: Tensor, labels: Tensor | None, start: int, batch: int) -> Tensor:
-    part = slice(start, start + batch)
-    return generator(z[part]) if labels is None else generator(z[part], labels[part])
-
-
-def _first_reals(parts: Parts, n: int) -> Tensor:
-    stream, batches = parts.reals(0), [torch.empty(0)]
-    while sum(map(len, batches)) < n:
-        batches.append(next(stream)[0].cpu())
-    return torch.cat(batches[1:])[:n]
 
 
 def _grid_size(parts: Parts) -> tuple[int, int]:

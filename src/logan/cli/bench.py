@@ -108,22 +108,12 @@ def _print_costs(result: dict[str, Any]) -> None:
         "x best baseline", "x plain's speed", title=f"{result['preset']}, batch {result['batch']}", title_justify="left",
     )  # fmt: skip
     for c in result["costs"]:
-        table.add_row(
-            c["latent"],
-            c["engine"],
-            c["precision"],
-            f"{c['ms']:.2f}",
-            f"{c['ms_10']:.2f}-{c['ms_90']:.2f}",
-            f"{c['steps_per_second']:.1f}",
-            f"{c['gflop']:.4g}",
-            f"{c['share_of_peak']:.0%}",
-            str(c["kernels"]),
-            f"{c['resident_mib'] + c['peak_mib']:.1f}",
-            *(
-                "-" if x is None else f"{x:.2f}"
-                for x in map(c.get, ("over_baseline", "over_best_baseline", "times_plain"))
-            ),
-        )
+        row = (
+            "{latent}|{engine}|{precision}|{ms:.2f}|{ms_10:.2f}-{ms_90:.2f}|{steps_per_second:.1f}|{gflop:.4g}|"
+            "{share_of_peak:.0%}|{kernels}|{mib:.1f}"
+        ).format(**c, mib=c["resident_mib"] + c["peak_mib"])
+        ratios = map(c.get, ("over_baseline", "over_best_baseline", "times_plain"))
+        table.add_row(*row.split("|"), *("-" if x is None else f"{x:.2f}" for x in ratios))
     console = Console(width=150, highlight=False)
     console.print(table)
     console.print(f"{machine}; medians of {result['rounds']} interleaved rounds")

@@ -42,7 +42,7 @@ class Evaluator:
     reference: Reference | None = None
     mixture: Mixture | None = None
     splits: int = 1
-    gather: Callable[[Tensor], Tensor] = lambda rows: rows  # noqa: E731
+    gather: Callable[[Tensor], Tensor] = lambda rows: rows
     last: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

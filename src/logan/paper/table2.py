@@ -16,7 +16,6 @@ from logan.data.configured import open_configured
 from logan.data.sources import open_source
 from logan.errors import InputError
 from logan.evaluation import protocols, records, snapshots
-from logan.evaluation.evaluator import Evaluator
 from logan.evaluation.names import count_name, parse_all
 from logan.report.tables import markdown
 from logan.sampling import load
@@ -90,29 +89,19 @@ def score(
             progress=progress("training a classifier"),
         )  # fmt: skip
         for result in results:
+            path = result.run / records.BEST_SNAPSHOT
+            if not path.exists():
+                raise InputError(
+                    f"{result.run} has no {path.name}: every one of its scores was infinite; remove the folder"
+                )
+            model = load(path, str(device))
             for k in latent_steps_of(result.entry.config.latent.latent, steps):
-                told = progress(f"{result.run.name}, protocol {name}, {k} latent steps")
-                scores = _score_one(result.run, evaluator, protocol, k, device, told)
+                scores: Any = snapshots.known(path, model, evaluator, protocol, latent_steps=k)
+                if scores is None:
+                    told = progress(f"{result.run.name}, protocol {name}, {k} latent steps")
+                    scores = snapshots.score(path, model, evaluator, protocol, latent_steps=k, progress=told)
                 found.setdefault((result.entry.label, name, k), []).append(scores)
     return [Row(method, name, k, *_columns(name, scores)) for (method, name, k), scores in found.items()]
-
-
-def _score_one(
-    run: Path,
-    evaluator: Evaluator,
-    protocol: protocols.Protocol,
-    steps: int,
-    device: torch.device,
-    progress: Callable[[float], None],
-) -> dict[str, Any]:
-    path = run / records.BEST_SNAPSHOT
-    if not path.exists():
-        raise InputError(f"{run} has no {path.name}: every one of its scores was infinite; remove the folder")
-    model = load(path, str(device))
-    before = snapshots.known(path, model, evaluator, protocol, latent_steps=steps)
-    if before is not None:
-        return before
-    return snapshots.score(path, model, evaluator, protocol, latent_steps=steps, progress=progress)
 
 
 def _columns(protocol: str, scores: Sequence[dict[str, Any]]) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -77,7 +77,11 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
         warnings += until_the_end.enter_context(lock.locked(resumed, world))
     data = world.all_or_none(lambda: training_data(config, None if quiet else track))
     watch = Watch(config.run.kimg * 1000, quiet=quiet)
-    measure = _scorer(config, data, watch, world) if request.measure is None else request.measure
+    measure = request.measure
+    if measure is None:
+        device, told = choose_device(world.device or config.run.device), watch.fraction_bar("training a classifier")
+        with world.first_alone():  # the others find the classifier and the features in the cache
+            measure = Scorer(config, data, device, watch.say, told, world)
     parts = build(config, data, world)
     average = AveragedGenerator(parts.generator, config.game.ema_kimg)
     if resumed is not None:
@@ -109,12 +113,6 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     return run
 
 
-def _scorer(config: Config, data: Dataset | Mixture, watch: Watch, world: World) -> Scorer:
-    device = choose_device(world.device or config.run.device)
-    with world.first_alone():  # the others find the classifier and the features in the cache
-        return Scorer(config, data, device, watch.say, watch.fraction_bar("training a classifier"), world)
-
-
 def _go_on(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress, list[str]]:
     """Put the state of the run into its parts, and drop what was written after it."""
     progress, inexact = state.load(path / state.FILE_NAME, parts, average)
@@ -126,19 +124,13 @@ def _go_on(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progre
 
 def _headline(parts: Parts) -> str:
     """Data, networks and latent step in one line."""
-    data, config = parts.data, parts.config
+    data, config, size = parts.data, parts.config, parts.world.size
     many = "" if isinstance(data, Mixture) else f"{len(data):,} images "
+    where = str(parts.device) if size == 1 else f"{size} ranks, each with {config.game.batch // size} images a step"
     classes = f", conditional on {data.num_classes} classes" if config.data.conditional else ""
     return (
         f"{data.name} ({many}{data.channels}x{data.image_size}x{data.image_size}{classes}), {config.networks.network}, "
-        f"latent step {config.latent.latent}, {config.run.kimg} kimg on {_where(parts)}"
-    )
-
-
-def _where(parts: Parts) -> str:
-    size = parts.world.size
-    return (
-        str(parts.device) if size == 1 else f"{size} ranks, each with {parts.config.game.batch // size} images a step"
+        f"latent step {config.latent.latent}, {config.run.kimg} kimg on {where}"
     )
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from logan.cli.parsing import dispatch
-from logan.cli.settings import UnscoredSettings, read_untrained, refuse
+from logan.cli.settings import UnscoredSettings, check_at_least_one, check_out, read_untrained, refuse
 from logan.errors import InputError
 from logan.fast import EngineName
 from logan.files import write_json
@@ -68,9 +67,7 @@ def _step(args: Sequence[str]) -> int:
             raise InputError(f"--{flag} needs at least one value; see logan bench step --help")
     if not 0 < given.seconds <= 86400:
         raise InputError(f"--seconds must be > 0 and <= 86,400, not {given.seconds}")
-    out = None if given.out is None else Path(given.out)
-    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
-        raise InputError(f"--out {out} cannot be written: it is a folder, or its folder does not exist")
+    out = check_out(given.out)
     from logan.bench import steps
     from logan.devices import choose_device, cpu_threads
     from logan.training.allocator import keep_freed_memory
@@ -122,8 +119,7 @@ def _print_costs(result: dict[str, Any]) -> None:
 def _profile(args: Sequence[str]) -> int:
     given = read_untrained(ProfileArguments, args, prog="logan bench profile", description=PROFILE)
     given.config.check()
-    if given.rows < 1:
-        raise InputError(f"--rows must be >= 1, not {given.rows}")
+    check_at_least_one(given, "rows")
     from logan.bench.profile import print_profile
     from logan.devices import cpu_threads
     from logan.training.allocator import keep_freed_memory

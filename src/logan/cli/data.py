@@ -11,6 +11,7 @@ import tyro
 
 from logan import errors
 from logan.cli.parsing import dispatch, parse
+from logan.cli.settings import check_at_least_one
 from logan.errors import InputError
 from logan.files import write_text
 
@@ -123,10 +124,7 @@ def _destination(given: PrepareArguments) -> Path:
         raise InputError(f"{path} is there already; pass --force to replace it, or another name")
     if not 1 <= given.size <= 8192:
         raise InputError(f"--size must be 1 to 8192, not {given.size}")
-    for name in ("limit", "workers"):
-        value = getattr(given, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name} must be >= 1, not {value}")
+    check_at_least_one(given, "limit", "workers")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -7,6 +7,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import dropwhile, takewhile
 from typing import Any, TypeVar
 
 import tyro
@@ -56,7 +57,7 @@ def one_line(box: str, prog: str) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", box)
     lines = [line.strip("│╭╮╰╯|+ \t") for line in text.splitlines()]  # boxes of ASCII where there is no UTF-8
     body = [line for line in lines[1:] if line]
-    message = " ".join(_until_rule(body))
+    message = " ".join(takewhile(lambda line: not _is_rule(line), dropwhile(_is_rule, body)))
     unknown = re.fullmatch(r"Unrecognized options: (.*)", message)
     if unknown:
         words = unknown.group(1).split(", ")
@@ -66,16 +67,9 @@ def one_line(box: str, prog: str) -> str:
     return f"{message or text.strip()}{meant}; see {prog} --help"
 
 
-def _until_rule(lines: list[str]) -> list[str]:
-    """The lines up to the first horizontal rule, not counting one under the title."""
-    found: list[str] = []
-    for line in lines:
-        if set(line) <= {"─", "-"}:
-            if found:
-                break
-        else:
-            found.append(line)
-    return found
+def _is_rule(line: str) -> bool:
+    """A horizontal one: under the title, or before the suggestion."""
+    return set(line) <= {"─", "-"}
 
 
 def dispatch(prog: str, commands: Mapping[str, tuple[Callable[[Sequence[str]], int], str]], args: Sequence[str]) -> int:

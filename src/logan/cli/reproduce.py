@@ -10,10 +10,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from logan.cli import reproduce_figures
-from logan.cli.compare import plan, report, run_and_report, say_plan, split_methods
+from logan.cli.compare import plan, report, run, run_and_report, say_plan, split_methods
 from logan.cli.parsing import parse_known, value_of
-from logan.compare.runs import Result
+from logan.compare.runs import Entry, Result
 from logan.errors import InputError
 
 DESCRIPTION = """Run what a claim of the paper needs, and report whether it holds.
@@ -22,6 +21,10 @@ table2: CIFAR-10 with SN-DCGAN, 200,000 steps, every method under the protocols 
 and the three stop-gradient ablations on the ring and the grid. figure4a, 4b, 5a, 5b: what the paper plots about training, on
 --preset (ring). dynamics: latent optimisation beside the methods of logan.dynamics on the ring and the grid. Interrupted, the
 same command goes on where it was. Every flag of logan train may follow."""
+
+
+LOOKS = 300
+"""Of the probe in a run for a figure, unless --probe says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,10 @@ def main(args: Sequence[str]) -> int:
         raise InputError("--dry-run is called --plan-only here")
     if given.preset is not None and not given.what.startswith("figure"):
         raise InputError(f"--preset has no place in logan reproduce {given.what}, which has its own; see logan compare")
-    if given.what.startswith("figure"):
-        reproduce_figures.main(given, flags)
-        return 0
-    outdir = Path(given.outdir or f"reproduce-{given.what}").expanduser()
-    {"table2": _table2, "mixtures": _mixtures, "dynamics": _dynamics}[given.what](given, flags, outdir)
+    name = f"figures-{given.preset or 'ring'}" if given.what.startswith("figure") else given.what
+    outdir = Path(given.outdir or f"reproduce-{name}").expanduser()
+    kinds = {"table2": _table2, "mixtures": _mixtures, "dynamics": _dynamics}
+    kinds.get(given.what, _figure)(given, flags, outdir)
     return 0
 
 
@@ -136,3 +138,62 @@ def _on_ring_and_grid(
         return
     made = {preset: run_and_report(entries, outdir / preset) for preset, entries in planned.items()}
     report(outdir, name, "\n".join(f"## {preset}\n\n{shown(preset, results)}" for preset, results in made.items()))
+
+
+def _figure(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
+    """Run what the figure needs (the figures of one preset share runs), draw it, and say what it shows."""
+    from logan.paper.figures import FIGURES
+    from logan.report.panels import save
+
+    preset = given.preset or "ring"
+    methods = _methods(given)
+    entries = entries_with_probe(preset, methods, given.how_many(), flags)
+    if given.plan_only:
+        return say_plan(entries, outdir)
+    panels, verdict = FIGURES[given.what](run(entries, outdir))
+    save(outdir / given.what, panels)
+    seeds = len({e.config.run.seed for e in entries})
+    text = f"{verdict}\n\n{', '.join(methods)}; {preset}, {entries[0].config.run.kimg:,} kimg; seeds: {seeds}.\n"
+    report(outdir, f"{given.what}.md", text, f"{given.what}.png, .svg, .csv and .md")
+
+
+def _methods(given: ReproduceArguments) -> list[str]:
+    """What is run: the figure's own methods, or some of them."""
+    from logan.paper.figures import METHODS
+
+    known = METHODS[given.what]
+    methods = split_methods(given.methods or known)
+    if "ngd" not in methods:
+        raise InputError(f"{given.what} is about ngd: it must be among --methods")
+    for name in methods:
+        if name not in known:
+            raise InputError(f"{given.what} does not show {name}; its --methods are {', '.join(known)}")
+    return methods
+
+
+def entries_with_probe(preset: str, methods: Sequence[str], seeds: int, flags: list[str]) -> list[Entry]:
+    """The runs, with some hundreds of looks of a probe in each.
+
+    Raises:
+        InputError: if there would be too few looks for a figure.
+    """
+    from logan.paper.figures import FEWEST_LOOKS
+
+    entries = plan(preset, methods, seeds, flags)
+    if value_of("--probe", flags) is None:
+        entries = plan(preset, methods, seeds, [*flags, "--probe", str(max(1, min(map(_steps, entries)) // LOOKS))])
+    for entry in entries:
+        every = entry.config.scores.probe
+        looks = -(-_steps(entry) // every) if every else 0
+        if looks < FEWEST_LOOKS:
+            raise InputError(
+                f"--probe {every} looks {looks} times in {_steps(entry)} steps, and a figure needs {FEWEST_LOOKS} looks: "
+                "pass a smaller --probe, or a larger --kimg"
+            )
+    return entries
+
+
+def _steps(entry: Entry) -> int:
+    """Steps of G in a run."""
+    config = entry.config
+    return -(-config.run.kimg * 1000 // (config.game.batch * config.game.d_steps))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -63,6 +64,28 @@ def read_untrained(kind: Any, args: Sequence[str], *, prog: str, description: st
     base = presets.get(value_of("--preset", args) or "digits", value_of("--latent", args))
     config = UnscoredConfig(**(vars(base) | {"scores": ScoreConfig()}))
     return parse(kind, args, prog=prog, description=f"{description}\n\n{PRESETS}", default=kind(config))
+
+
+def check_at_least_one(given: Any, *names: str) -> None:
+    """Refuse a number below 1 for flags that count something (InputError); None is for one that was not given."""
+    for name in names:
+        value = getattr(given, name)
+        if value is not None and value < 1:
+            raise InputError(f"`{name}` must be >= 1, not {value}")
+
+
+def check_out(out: str | None) -> Path | None:
+    """The file that figures are to be written to, if any.
+
+    Raises:
+        InputError: if it cannot be.
+    """
+    path = None if out is None else Path(out).expanduser()
+    if path is not None and path.is_dir():
+        raise InputError(f"--out {out} is a folder; name a file, as in {path / 'figures.json'}")
+    if path is not None and not path.absolute().parent.is_dir():
+        raise InputError(f"--out {out} cannot be written: its folder is not there")
+    return path
 
 
 def refuse(args: Sequence[str], flags: Sequence[str], why: str) -> None:

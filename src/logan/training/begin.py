@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from logan.config import Config
-from logan.data import Dataset, Mixture
+from logan.data import Mixture
 from logan.devices import choose_device, cpu_threads
 from logan.distributed import World
 from logan.evaluation import records

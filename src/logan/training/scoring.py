@@ -79,8 +79,14 @@ class Scorer:
         """Append what the last call found to the run's ``metric-….jsonl``; returns by what it was measured."""
         yardstick = records.UNKNOWN
         where = {"in_training": True, "images": images, "kimg": images / 1000, "steps": steps, "seconds": seconds}
-        how = {"seed": self.config.run.seed + 2, "latent_steps": self.config.scores.metric_latent_steps, "trunc": 1.0}
-        how |= {"protocol": "training", "split": "train"}
+        k = self.config.scores.metric_latent_steps
+        how = {
+            "seed": self.config.run.seed + 2,
+            "latent_steps": k,
+            "trunc": 1.0,
+            "protocol": "training",
+            "split": "train",
+        }
         for record in self.evaluator.last.values():
             records.append(run, record | how | where)
             yardstick = records.yardstick_of(record | how)

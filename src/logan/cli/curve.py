@@ -13,7 +13,6 @@ import tyro
 
 from logan.cli.parsing import parse
 from logan.cli.settings import ScoringArguments
-from logan.config import DataConfig
 from logan.errors import InputError
 from logan.evaluation import protocols
 from logan.evaluation.names import count_name
@@ -59,7 +58,8 @@ def main(args: Sequence[str]) -> int:
     config = next(iter(models.values())).info.config
     if any(m.info.architecture["image_size"] == 1 for m in models.values()):
         raise InputError("truncation curves are of images; these runs make points")
-    if len({_reals(m.info.config.data) for m in models.values()}) > 1:
+    data = (m.info.config.data for m in models.values())
+    if len({replace(d, mirror=False, conditional=False, workers=0) for d in data}) > 1:  # those are of training alone
         raise InputError("these runs are of different data: their scores do not compare; draw one curve for each set")
     check_writable(given.out)
     watch = Watch(1)
@@ -102,11 +102,6 @@ def main(args: Sequence[str]) -> int:
         truncation_curves.save_samples(out / "matched.png", with_images, math.isqrt(SAMPLES))
     print(f"wrote curve.csv, curve.png{', matched.png' if marked else ''} to {out}")
     return 0
-
-
-def _reals(data: DataConfig) -> DataConfig:
-    """The settings that say which images are real; the others are of the training alone."""
-    return replace(data, mirror=False, conditional=False, workers=0)
 
 
 def _levels(model: Any, given: CurveArguments) -> tuple[float, ...]:

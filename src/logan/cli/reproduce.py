@@ -89,10 +89,9 @@ def _table2(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
     device, scores = choose_device(config.run.device), config.scores
     table2.check(config, given.protocols, scores.detector, scores.detector_weights)
     results = run_and_report(entries, outdir)
-    watch = Watch(1)
     rows = table2.score(
         results, given.protocols, steps=given.evaluation_steps, detector=scores.detector,
-        weights=scores.detector_weights, device=device, say=watch.say, progress=watch.fraction_bar,
+        weights=scores.detector_weights, device=device, watch=Watch(1),
     )  # fmt: skip
     notes = table2.notes({entry.label: entry.config for entry in entries})
     report(outdir, "table2.md", table2.table(rows, notes))
@@ -142,11 +141,16 @@ def _on_ring_and_grid(
 
 def _figure(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
     """Run what the figure needs (the figures of one preset share runs), draw it, and say what it shows."""
-    from logan.paper.figures import FIGURES
+    from logan.paper.figures import FIGURES, METHODS
     from logan.report.panels import save
 
-    preset = given.preset or "ring"
-    methods = _methods(given)
+    preset, known = given.preset or "ring", METHODS[given.what]
+    methods = split_methods(given.methods or known)
+    if "ngd" not in methods:
+        raise InputError(f"{given.what} is about ngd: it must be among --methods")
+    for name in methods:
+        if name not in known:
+            raise InputError(f"{given.what} does not show {name}; its --methods are {', '.join(known)}")
     entries = entries_with_probe(preset, methods, given.how_many(), flags)
     if given.plan_only:
         return say_plan(entries, outdir)
@@ -155,20 +159,6 @@ def _figure(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
     seeds = len({e.config.run.seed for e in entries})
     text = f"{verdict}\n\n{', '.join(methods)}; {preset}, {entries[0].config.run.kimg:,} kimg; seeds: {seeds}.\n"
     report(outdir, f"{given.what}.md", text, f"{given.what}.png, .svg, .csv and .md")
-
-
-def _methods(given: ReproduceArguments) -> list[str]:
-    """What is run: the figure's own methods, or some of them."""
-    from logan.paper.figures import METHODS
-
-    known = METHODS[given.what]
-    methods = split_methods(given.methods or known)
-    if "ngd" not in methods:
-        raise InputError(f"{given.what} is about ngd: it must be among --methods")
-    for name in methods:
-        if name not in known:
-            raise InputError(f"{given.what} does not show {name}; its --methods are {', '.join(known)}")
-    return methods
 
 
 def entries_with_probe(preset: str, methods: Sequence[str], seeds: int, flags: list[str]) -> list[Entry]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -56,8 +57,7 @@ class Result:
 
     def best(self, score: str, by: str) -> float:
         """The score at the snapshot at which ``by`` is best (section 5.2: IS at the lowest FID)."""
-        where = self.best_point(by)
-        value = where["scores"].get(score)
+        value = self.best_point(by)["scores"].get(score)
         return math.nan if value is None else value
 
     def best_point(self, by: str) -> dict[str, Any]:
@@ -95,25 +95,23 @@ def run_all(entries: Sequence[Entry], outdir: Path, say: Callable[[str], None], 
     results = []
     for number, entry in enumerate(entries, start=1):
         say(f"[{number}/{len(entries)}] {entry.label}, seed {entry.config.run.seed}")
-        results.append(Result(entry, *_run(entry, outdir, known, quiet)))
+        results.append(_result(entry, outdir, known, quiet))
     return results
 
 
-def _run(
-    entry: Entry, outdir: Path, known: list[tuple[Path, Config]], quiet: bool
-) -> tuple[Path, list[dict[str, Any]]]:
+def _result(entry: Entry, outdir: Path, known: list[tuple[Path, Config]], quiet: bool) -> Result:
+    kimg = entry.config.run.kimg
     run = next((path for path, config in known if _same(config, entry.config)), None)
-    if run is not None and images_seen(run) >= entry.config.run.kimg * 1000:
-        points = read_points(run, entry.config.run.kimg)
-        if points:
-            return run, points
-    run = train(entry.config, outdir=outdir, desc=entry.description if run is None else None, resume=run, quiet=quiet)
-    points = read_points(run, entry.config.run.kimg)
+    points = [] if run is None or images_seen(run) < kimg * 1000 else read_points(run, kimg)
+    if run is None or not points:
+        desc = entry.description if run is None else None
+        run = train(entry.config, outdir=outdir, desc=desc, resume=run, quiet=quiet)
+        points = read_points(run, kimg)
     if not points:
         raise InputError(
             f"{run} has no scores: was it trained with `metrics` none? Remove the folder, or add `metrics`"
         )
-    return run, points
+    return Result(entry, run, points)
 
 
 def _same(old: Config, new: Config) -> bool:
@@ -123,12 +121,9 @@ def _same(old: Config, new: Config) -> bool:
 def existing_runs(outdir: Path) -> list[tuple[Path, Config]]:
     """The run folders under ``outdir`` whose settings can be read."""
     found = []
-    for path in sorted(outdir.glob("*")) if outdir.is_dir() else []:
-        if path.is_dir() and (path / folder.OPTIONS).exists():
-            try:
-                found.append((path, folder.read_options(path)))
-            except InputError:
-                continue
+    for path in sorted(outdir.glob(f"*/{folder.OPTIONS}")):
+        with contextlib.suppress(InputError):
+            found.append((path.parent, folder.read_options(path.parent)))
     return found
 
 

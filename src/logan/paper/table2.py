@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from logan.evaluation import protocols, records, snapshots
 from logan.evaluation.names import count_name, parse_all
 from logan.report.tables import markdown
 from logan.sampling import load
+from logan.training.watch import Watch
 
 PUBLISHED = (
     ("SN-GAN (Miyato et al. 2018)", "C", "29.3", "7.42 ± 0.08"),
@@ -68,8 +69,7 @@ def score(
     detector: str,
     weights: str | None,
     device: torch.device,
-    say: Callable[[str], None],
-    progress: Callable[[str], Callable[[float], None]],
+    watch: Watch,
 ) -> list[Row]:
     """The best snapshot of every run (by FID in training, section 5.2) under every protocol; what is known is not redone.
 
@@ -78,15 +78,15 @@ def score(
         names: of the protocols.
         steps: latent steps at evaluation.
         detector, weights, device: as :func:`logan.evaluation.protocols.prepare` takes them.
-        say, progress: told what goes on; ``progress(description)`` returns a callback for the fraction that is done.
+        watch: shows what goes on.
     """
     data = results[0].entry.config.data
     found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for name in names:
         protocol = protocols.get(name)
         evaluator = protocols.prepare(
-            protocol, data, detector=detector, weights=weights, device=device, say=say,
-            progress=progress("training a classifier"),
+            protocol, data, detector=detector, weights=weights, device=device, say=watch.say,
+            progress=watch.fraction_bar("training a classifier"),
         )  # fmt: skip
         for result in results:
             path = result.run / records.BEST_SNAPSHOT
@@ -98,7 +98,7 @@ def score(
             for k in latent_steps_of(result.entry.config.latent.latent, steps):
                 scores: Any = snapshots.known(path, model, evaluator, protocol, latent_steps=k)
                 if scores is None:
-                    told = progress(f"{result.run.name}, protocol {name}, {k} latent steps")
+                    told = watch.fraction_bar(f"{result.run.name}, protocol {name}, {k} latent steps")
                     scores = snapshots.score(path, model, evaluator, protocol, latent_steps=k, progress=told)
                 found.setdefault((result.entry.label, name, k), []).append(scores)
     return [Row(method, name, k, *_columns(name, scores)) for (method, name, k), scores in found.items()]

@@ -50,8 +50,7 @@ def run_name(config: Config, desc: str | None) -> str:
 
 def next_path(outdir: Path, name: str) -> Path:
     """The folder that a new run takes: its number is one more than the highest in ``outdir``."""
-    found = outdir.iterdir() if outdir.is_dir() else ()
-    numbers = [int(m.group(1)) for p in found if (m := re.match(r"(\d{5,})(-|$)", p.name))]
+    numbers = [int(m.group(1)) for p in outdir.glob("*") if (m := re.match(r"(\d{5,})(-|$)", p.name))]
     return outdir / f"{max(numbers, default=-1) + 1:05d}-{name}"
 
 

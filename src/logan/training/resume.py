@@ -24,9 +24,7 @@ def latest(outdir: str | Path, config: Config, desc: str | None = None) -> Path 
 
     With ``desc`` one of that name, if it was given one.
     """
-    outdir = Path(outdir).expanduser()
-    runs = sorted(outdir.glob("[0-9]*"), key=lambda p: p.name, reverse=True) if outdir.is_dir() else []
-    for path in runs:
+    for path in sorted(Path(outdir).expanduser().glob("[0-9]*"), reverse=True):
         if (path / state.FILE_NAME).exists() and (desc is None or path.name.partition("-")[2] == desc):
             with contextlib.suppress(InputError):
                 check_same_settings(folder.read_options(path), config, path)

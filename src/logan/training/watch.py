@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import time
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -85,17 +84,13 @@ class Watch:
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
     def say(self, message: str) -> None:
-        """A line above the bar."""
-        message = (
-            errors.wording(message).encode("utf-8", "replace").decode()
-        )  # file names may hold bytes that are no characters
-        self.console.print(message, highlight=False, markup=False, soft_wrap=True)
+        """A line above the bar; "?" for bytes of a file's name that are no characters."""
+        text = errors.wording(message).encode("utf-8", "replace").decode()
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def fraction_bar(self, description: str) -> Callable[[float], None]:
         """A callback that shows the fraction of something that is done.
@@ -130,9 +125,7 @@ class Watch:
 
     def tick(self, record: dict[str, Any]) -> None:
         """A line of the log was written."""
-        measured = " ".join(
-            f"{name} {value:.2f}" for name, value in record.get("metrics", {}).items() if value is not None
-        )
+        measured = " ".join(f"{k} {v:.2f}" for k, v in record.get("metrics", {}).items() if v is not None)
         losses = " ".join(f"{short} {record[name]:.3f}" for name, short in SHOWN.items() if name in record)
         text = f"{losses} {measured}".strip()
         if self.live:

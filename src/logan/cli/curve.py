@@ -48,7 +48,6 @@ def main(args: Sequence[str]) -> int:
     """Run the command."""
     given = parse(CurveArguments, args, prog="logan curve", description=DESCRIPTION)
     _check(given)
-    from logan.devices import choose_device
     from logan.report import truncation_curves
     from logan.sampling import load
     from logan.training.watch import Watch
@@ -64,15 +63,12 @@ def main(args: Sequence[str]) -> int:
     check_writable(given.out)
     watch = Watch(1)
     count = count_name(given.n)
-    detector, weights = given.detector_of(config.scores)
-    evaluator = protocols.prepare(
+    evaluator = given.evaluator(
         replace(protocols.PROTOCOLS["training"], metrics=(f"fid{count}", f"is{count}")),
         replace(config.data, data=given.data or config.data.data),
-        detector=detector,
-        weights=weights,
-        device=choose_device(given.device),
-        say=watch.say,
-        progress=watch.fraction_bar("training a classifier"),
+        None,
+        config.scores,
+        watch,
     )
     out = Path(given.out).expanduser()
     out.mkdir(parents=True, exist_ok=True)

@@ -67,7 +67,6 @@ def _is_run(path: str) -> bool:
 def _run(given: EvaluateArguments) -> None:
     from logan.data import Mixture
     from logan.data.configured import open_configured
-    from logan.devices import choose_device
     from logan.evaluation import snapshots
     from logan.sampling import load
 
@@ -79,7 +78,6 @@ def _run(given: EvaluateArguments) -> None:
     points = first.info.architecture["image_size"] == 1
     protocol = _protocol(given, ("modes10k",) if points else None)
     first.check_sampling(given.seed, given.trunc, given.latent_steps, given.batch)
-    detector, weights = given.detector_of(config.scores)
     data = replace(config.data, data=given.data or config.data.data)
     train = open_configured(data)
     if points != isinstance(train, Mixture):
@@ -88,10 +86,7 @@ def _run(given: EvaluateArguments) -> None:
     own = config.scores.metric_latent_steps
     if own and given.latent_steps == 0:
         watch.say(f"without latent steps; training scored this run with {own}: --latent-steps {own}")
-    evaluator = protocols.prepare(
-        protocol, data, train, detector=detector, weights=weights, device=choose_device(given.device),
-        say=watch.say, progress=watch.fraction_bar("training a classifier"),
-    )  # fmt: skip
+    evaluator = given.evaluator(protocol, data, train, config.scores, watch)
     most = max((m.count for m in evaluator.metrics), default=0)
     for i, path in enumerate(found):
         model = first if i == 0 else load(path, given.device)
@@ -155,7 +150,6 @@ def _folders(given: EvaluateArguments) -> None:
         instead = short[0].rstrip("0123456789k") + names.count_name(len(fakes))
         raise InputError(f"{short[0]} needs more images than {fake} has ({len(fakes):,}); use {instead}")
     device = choose_device(given.device)
-    detector, weights = given.detector_of(ScoreConfig())
 
     def draw(n: int) -> Iterator[Tensor]:
         import torch
@@ -163,10 +157,7 @@ def _folders(given: EvaluateArguments) -> None:
         for part in torch.arange(n).split(given.batch):
             yield fakes.batch(part)[0].to(device)
 
-    evaluator = protocols.prepare(
-        protocol, DataConfig(real, given.image_size), train, detector=detector, weights=weights, device=device,
-        say=watch.say, progress=watch.fraction_bar("training a classifier"),
-    )  # fmt: skip
+    evaluator = given.evaluator(protocol, DataConfig(real, given.image_size), train, ScoreConfig(), watch)
     _print_scores(fake, evaluator(draw, from_generator=False, seed=given.seed))
     _print_detector(evaluator)
 

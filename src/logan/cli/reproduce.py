@@ -141,7 +141,7 @@ def _on_ring_and_grid(
 
 def _figure(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
     """Run what the figure needs (the figures of one preset share runs), draw it, and say what it shows."""
-    from logan.paper.figures import FIGURES, METHODS
+    from logan.paper.figures import FEWEST_LOOKS, FIGURES, METHODS
     from logan.report.panels import save
 
     preset, known = given.preset or "ring", METHODS[given.what]
@@ -151,27 +151,10 @@ def _figure(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
     for name in methods:
         if name not in known:
             raise InputError(f"{given.what} does not show {name}; its --methods are {', '.join(known)}")
-    entries = entries_with_probe(preset, methods, given.how_many(), flags)
-    if given.plan_only:
-        return say_plan(entries, outdir)
-    panels, verdict = FIGURES[given.what](run(entries, outdir))
-    save(outdir / given.what, panels)
-    seeds = len({e.config.run.seed for e in entries})
-    text = f"{verdict}\n\n{', '.join(methods)}; {preset}, {entries[0].config.run.kimg:,} kimg; seeds: {seeds}.\n"
-    report(outdir, f"{given.what}.md", text, f"{given.what}.png, .svg, .csv and .md")
-
-
-def entries_with_probe(preset: str, methods: Sequence[str], seeds: int, flags: list[str]) -> list[Entry]:
-    """The runs, with some hundreds of looks of a probe in each.
-
-    Raises:
-        InputError: if there would be too few looks for a figure.
-    """
-    from logan.paper.figures import FEWEST_LOOKS
-
-    entries = plan(preset, methods, seeds, flags)
+    entries = plan(preset, methods, given.how_many(), flags)
     if value_of("--probe", flags) is None:
-        entries = plan(preset, methods, seeds, [*flags, "--probe", str(max(1, min(map(_steps, entries)) // LOOKS))])
+        every = max(1, min(map(_steps, entries)) // LOOKS)
+        entries = plan(preset, methods, given.how_many(), [*flags, "--probe", str(every)])
     for entry in entries:
         every = entry.config.scores.probe
         looks = -(-_steps(entry) // every) if every else 0
@@ -180,7 +163,13 @@ def entries_with_probe(preset: str, methods: Sequence[str], seeds: int, flags: l
                 f"--probe {every} looks {looks} times in {_steps(entry)} steps, and a figure needs {FEWEST_LOOKS} looks: "
                 "pass a smaller --probe, or a larger --kimg"
             )
-    return entries
+    if given.plan_only:
+        return say_plan(entries, outdir)
+    panels, verdict = FIGURES[given.what](run(entries, outdir))
+    save(outdir / given.what, panels)
+    seeds = len({e.config.run.seed for e in entries})
+    text = f"{verdict}\n\n{', '.join(methods)}; {preset}, {entries[0].config.run.kimg:,} kimg; seeds: {seeds}.\n"
+    report(outdir, f"{given.what}.md", text, f"{given.what}.png, .svg, .csv and .md")
 
 
 def _steps(entry: Entry) -> int:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from logan.cli.parsing import parse, value_of
-from logan.config import Config, ScoreConfig, presets
+from logan.config import Config, DataConfig, ScoreConfig, presets
 from logan.errors import InputError
+
+if TYPE_CHECKING:
+    from logan.data import Dataset, Mixture
+    from logan.evaluation.evaluator import Evaluator
+    from logan.evaluation.protocols import Protocol
+    from logan.training.watch import Watch
 
 Settings = Annotated[Config, tyro.conf.arg(name="")]
 """Of a dataclass of arguments: every setting is a flag of its own, in the group that it belongs to."""
@@ -47,11 +53,18 @@ class ScoringArguments:
     device: str = "auto"
     """auto, cpu, cuda ..."""
 
-    def detector_of(self, scores: ScoreConfig) -> tuple[str, str | None]:
-        """The detector and its weights: those given, else those of a run with these ``scores``."""
-        if self.detector is None:
-            return scores.detector, self.detector_weights or scores.detector_weights
-        return self.detector, self.detector_weights
+    def evaluator(
+        self, protocol: Protocol, data: DataConfig, train: Dataset | Mixture | None, own: ScoreConfig, watch: Watch
+    ) -> Evaluator:
+        """An evaluator with the detector that was asked for, else that of a run with the scores ``own``."""
+        from logan.devices import choose_device
+        from logan.evaluation import protocols
+
+        weights = self.detector_weights or (own.detector_weights if self.detector is None else None)
+        return protocols.prepare(
+            protocol, data, train, detector=self.detector or own.detector, weights=weights,
+            device=choose_device(self.device), say=watch.say, progress=watch.fraction_bar("training a classifier"),
+        )  # fmt: skip
 
 
 def read_untrained(kind: Any, args: Sequence[str], *, prog: str, description: str) -> Any:

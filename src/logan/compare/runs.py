@@ -74,15 +74,14 @@ class Result:
         """The step of the first snapshot of the run's collapsed end, or None if it did not collapse."""
         curve = self.curve(by)
         for i in range(1, len(curve)):
-            if all(_much_worse(value, [v for _, v in curve[:i]], by) for _, value in curve[i:]):
+            before, after = [v for _, v in curve[:i]], [v for _, v in curve[i:]]
+            if lower_is_better(by):
+                collapsed = min(after) > max(COLLAPSE * min(before), 0)  # KID's estimate may be below zero
+            else:
+                collapsed = max(after) < max(before) / COLLAPSE
+            if collapsed:
                 return curve[i][0]["steps"]
         return None
-
-
-def _much_worse(value: float, before: Sequence[float], by: str) -> bool:
-    if lower_is_better(by):
-        return value > max(COLLAPSE * min(before), 0)  # KID's estimate may be below zero
-    return value < max(before) / COLLAPSE
 
 
 def run_all(entries: Sequence[Entry], outdir: Path, say: Callable[[str], None], quiet: bool = False) -> list[Result]:
@@ -100,22 +99,19 @@ def run_all(entries: Sequence[Entry], outdir: Path, say: Callable[[str], None], 
 
 
 def _result(entry: Entry, outdir: Path, known: list[tuple[Path, Config]], quiet: bool) -> Result:
-    kimg = entry.config.run.kimg
-    run = next((path for path, config in known if _same(config, entry.config)), None)
-    points = [] if run is None or images_seen(run) < kimg * 1000 else read_points(run, kimg)
+    new = entry.config.run
+    same = (p for p, c in known if replace(c, run=replace(c.run, kimg=new.kimg, device=new.device)) == entry.config)
+    run = next(same, None)
+    points = [] if run is None or images_seen(run) < new.kimg * 1000 else read_points(run, new.kimg)
     if run is None or not points:
         desc = entry.description if run is None else None
         run = train(entry.config, outdir=outdir, desc=desc, resume=run, quiet=quiet)
-        points = read_points(run, kimg)
+        points = read_points(run, new.kimg)
     if not points:
         raise InputError(
             f"{run} has no scores: was it trained with `metrics` none? Remove the folder, or add `metrics`"
         )
     return Result(entry, run, points)
-
-
-def _same(old: Config, new: Config) -> bool:
-    return replace(old, run=replace(old.run, kimg=new.run.kimg, device=new.run.device)) == new
 
 
 def existing_runs(outdir: Path) -> list[tuple[Path, Config]]:

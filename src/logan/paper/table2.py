@@ -96,18 +96,19 @@ def score(
                 )
             model = load(path, str(device))
             for k in latent_steps_of(result.entry.config.latent.latent, steps):
-                scores: Any = snapshots.known(path, model, evaluator, protocol, latent_steps=k)
-                if scores is None:
+                scored: dict[str, Any] | None = snapshots.known(path, model, evaluator, protocol, latent_steps=k)
+                if scored is None:
                     told = watch.fraction_bar(f"{result.run.name}, protocol {name}, {k} latent steps")
-                    scores = snapshots.score(path, model, evaluator, protocol, latent_steps=k, progress=told)
-                found.setdefault((result.entry.label, name, k), []).append(scores)
-    return [Row(method, name, k, *_columns(name, scores)) for (method, name, k), scores in found.items()]
-
-
-def _columns(protocol: str, scores: Sequence[dict[str, Any]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    n = count_name(parse_all(protocols.get(protocol).metrics)[0].count)
-    values = [[math.nan if s[f"{kind}{n}"] is None else s[f"{kind}{n}"] for s in scores] for kind in ("fid", "is")]
-    return tuple(values[0]), tuple(values[1])
+                    scored = snapshots.score(path, model, evaluator, protocol, latent_steps=k, progress=told)
+                found.setdefault((result.entry.label, name, k), []).append(scored)
+    rows = []
+    for (method, name, k), scores in found.items():
+        n = count_name(parse_all(protocols.get(name).metrics)[0].count)
+        fid, inception = (
+            tuple(math.nan if s[kind + n] is None else s[kind + n] for s in scores) for kind in ("fid", "is")
+        )
+        rows.append(Row(method, name, k, fid, inception))
+    return rows
 
 
 def table(rows: Sequence[Row], notes: Sequence[str]) -> str:

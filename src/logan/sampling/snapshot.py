@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,7 @@ class Snapshot:
 
     def describe(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "format": FORMAT,
-            "architecture": self.architecture,
-            "config": self.config.to_dict(),
-            "images": self.images,
-            "class_names": self.class_names,
-        }
+        return {"format": FORMAT} | asdict(self)
 
 
 def file_name(images: int) -> str:

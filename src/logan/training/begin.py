@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,8 +102,11 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     watch.start = progress.images
     parts.game.steps_played = progress.steps  # decides which steps are latent steps
     parts.game.announce = lambda message: watch.say(f"warning: {message}")
-    for warning in [*warnings, *data.notices, *_left_out(data.broken)]:
+    for warning in [*warnings, *data.notices]:
         watch.say(f"warning: {warning}")
+    if broken := data.broken:
+        named = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
+        watch.say(f"warning: left out {len(broken)} broken image{'s' * (len(broken) > 1)}: {named}")
     watch.say(f"{path}: {_headline(parts)}")
     if resumed is not None:
         watch.say(f"going on at {progress.images / 1000:g} kimg")
@@ -132,11 +134,3 @@ def _headline(parts: Parts) -> str:
         f"{data.name} ({many}{data.channels}x{data.image_size}x{data.image_size}{classes}), {config.networks.network}, "
         f"latent step {config.latent.latent}, {config.run.kimg} kimg on {where}"
     )
-
-
-def _left_out(broken: Sequence[str]) -> list[str]:
-    """A warning that names the first few images that could not be read."""
-    if not broken:
-        return []
-    named = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
-    return [f"left out {len(broken)} broken image{'s' * (len(broken) > 1)}: {named}"]

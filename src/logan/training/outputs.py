@@ -72,20 +72,15 @@ def save_fakes(
     config, classes = parts.config, parts.data.num_classes if parts.config.data.conditional else 0
     source = torch.Generator(parts.device).manual_seed(config.run.seed + 1)
     batch = without_gradients(config, parts.world.size)
-
-    if statistics_images is None:
-        statistics_images = max(STATISTICS_IMAGES, 10 * config.game.batch)
-
-    def draw(n: int) -> Tensor:
-        return draw_latents(config, n, source)
+    statistics_images = statistics_images or max(STATISTICS_IMAGES, 10 * config.game.batch)
 
     def statistics_inputs() -> Iterator[tuple[Tensor, Tensor | None]]:
         for _ in range(-(-statistics_images // batch)):
             y = torch.randint(classes, (batch,), generator=source, device=parts.device) if classes else None
-            yield draw(batch), y
+            yield draw_latents(config, batch, source), y
 
     n, columns = _grid_size(parts)
-    z = draw(n)
+    z = draw_latents(config, n, source)
     labels = torch.arange(n, device=parts.device) // columns % classes if classes else None  # a row per class
     recompute_statistics(average.module, statistics_inputs())
     if path is None:

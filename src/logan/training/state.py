@@ -104,20 +104,18 @@ def _read(path: Path, names: set[str]) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()  # torch does not check the sums of what it reads
-        if bad is not None:
-            raise InputError(f"{damaged} (checksum of {bad})")
         # Optimiser states follow their parameters' device by themselves; random states must stay on the CPU.
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = None if bad else torch.load(path, map_location="cpu", weights_only=True)
     except (PermissionError, IsADirectoryError) as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except FileNotFoundError:
         raise InputError(
             f"{path} does not exist; start a new run from a snapshot: `resume` network-snapshot-….safetensors"
         ) from None
-    except InputError:
-        raise
     except Exception as error:
         raise InputError(f"{damaged} ({first_line(error)})") from None
+    if bad is not None:
+        raise InputError(f"{damaged} (checksum of {bad})")
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path} is not a training state that this version of logan can read")
     if not names <= state.keys() or state["progress"].keys() != vars(Progress()).keys():

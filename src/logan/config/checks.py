@@ -5,13 +5,13 @@ Called by :meth:`logan.config.Config.check`.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import math
 import os
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from logan.config.groups import MAX_SEED, GameConfig, LatentConfig
+from logan.config.groups import MAX_SEED
 from logan.errors import InputError
 
 if TYPE_CHECKING:
@@ -137,54 +137,47 @@ def check_computing(config: Config, ranks: int) -> None:
 
 def idle_settings(config: Config) -> list[str]:
     """Settings that were changed but do nothing in this combination."""
-    latent, default, idle = config.latent, LatentConfig(), []
-    if latent.latent == "none":
-        changed = [
-            f.name
-            for f in dataclasses.fields(latent)
-            if f.name != "latent" and getattr(latent, f.name) != getattr(default, f.name)
-        ]
-        if changed:
-            idle.append(f"without effect, because of `latent` none: {_settings(changed)}")
-    elif latent.latent == "cs":
-        unused = ("alpha", "beta", "portion", "subset")
-        changed = [name for name in unused if getattr(latent, name) != getattr(default, name)]
-        if changed:
-            idle.append(f"without effect, because of `latent` cs: {_settings(changed)}")
-        if latent.stop_gradient in ("generator", "both"):
-            idle.append(f"`stop_gradient` {latent.stop_gradient}: the step size of `latent` cs stays as it begins")
-    elif latent.latent == "gd" and latent.beta != default.beta:
-        idle.append("without effect, because of `latent` gd: `beta`")
-    if latent.subset == "random" and latent.portion == 1:
-        idle.append("without effect, because of `portion` 1: `subset`")
-    if latent.penalty == 0 and latent.penalty_in != default.penalty_in:
-        idle.append("without effect, because of `penalty` 0: `penalty_in`")
-    idle += _idle_dynamics(config)
-    if config.scores.probe_eigenvalues and not config.scores.probe:
-        idle.append("without effect, because of `probe` 0: `probe_eigenvalues`")
-    built_in = {"mirror": ("ring", "grid"), "skip_broken": ("digits", "ring", "grid")}
-    for name, sources in built_in.items():
-        if getattr(config.data, name) and config.data.data in sources:
-            idle.append(f"without effect, because of `data` {config.data.data}: `{name}`")
+    data, latent, scores, idle = config.data, config.latent, config.scores, []
+
+    def because(setting: str, value: object, names: Iterable[str]) -> None:
+        if names := [f"`{name}`" for name in names]:
+            idle.append(f"without effect, because of `{setting}` {value}: {', '.join(names)}")
+
+    unused: dict[str, tuple[str, ...]] = {"cs": ("alpha", "beta", "portion", "subset"), "gd": ("beta",)}
+    unused["none"] = tuple(name for name in vars(latent) if name != "latent")
+    because("latent", latent.latent, _changed(latent, unused.get(latent.latent, ())))
+    if latent.latent == "cs" and latent.stop_gradient in ("generator", "both"):
+        idle.append(f"`stop_gradient` {latent.stop_gradient}: the step size of `latent` cs stays as it begins")
+    if latent.portion == 1:
+        because("portion", 1, _changed(latent, ["subset"]))
+    if latent.penalty == 0:
+        because("penalty", 0, _changed(latent, ["penalty_in"]))
+    _idle_dynamics(config, idle, because)
+    if not scores.probe:
+        because("probe", 0, _changed(scores, ["probe_eigenvalues"]))
+    for name, sources in {"mirror": ("ring", "grid"), "skip_broken": ("digits", "ring", "grid")}.items():
+        if data.data in sources:
+            because("data", data.data, _changed(data, [name]))
     return idle
 
 
-def _idle_dynamics(config: Config) -> list[str]:
+def _idle_dynamics(config: Config, idle: list[str], because: Callable[[str, object, Iterable[str]], None]) -> None:
     from logan.dynamics import STRENGTHS
 
-    game, default = config.game, GameConfig()
-    names = []
-    if game.dynamics not in STRENGTHS and game.dynamics_strength is not None:
-        names.append("dynamics_strength")
-    if game.dynamics != "unrolled":
-        names += [n for n in ("unroll", "unroll_g") if getattr(game, n) != getattr(default, n)]
+    game = config.game
     if game.dynamics_strength == 0 or (game.dynamics == "unrolled" and game.unroll == game.unroll_g == 0):
-        return [f"`dynamics` {game.dynamics} does nothing with these settings: both players follow their own gradients"]
-    idle = [f"without effect, because of `dynamics` {game.dynamics}: {_settings(names)}"] if names else []
+        idle.append(
+            f"`dynamics` {game.dynamics} does nothing with these settings: both players follow their own gradients"
+        )
+        return
+    names = [] if game.dynamics in STRENGTHS else ["dynamics_strength"]
+    names += [] if game.dynamics == "unrolled" else ["unroll", "unroll_g"]
+    because("dynamics", game.dynamics, _changed(game, names))
     if game.dynamics == "three-player" and config.latent.latent != "none":
         idle.append("`dynamics` three-player: the move of z is a constant, so `penalty` and `stop_gradient` do nothing")
-    return idle
 
 
-def _settings(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+def _changed(group: object, names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that have another value than a new group of that kind."""
+    default = type(group)()
+    return [name for name in names if getattr(group, name) != getattr(default, name)]

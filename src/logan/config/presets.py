@@ -9,16 +9,14 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from logan.config.groups import DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
-from logan.config.presets_large import LARGE
+from logan.config.presets_large import LARGE, Latent
 from logan.config.settings import Config
 from logan.errors import InputError, did_you_mean
 
 _MODES = ScoreConfig(metrics=("modes10k",))
 
-Latent = Literal["none", "cs", "gd", "ngd"]
 LATENT_METHODS = ("none", "cs", "gd", "ngd")
 
 

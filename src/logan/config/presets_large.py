@@ -30,6 +30,13 @@ def half_life_kimg(decay: float, images_per_step: int) -> float:
     return math.log(2) / -math.log(decay) * images_per_step / 1000
 
 
+def _for_steps(steps: int, config: Config) -> Config:
+    """As long as so many updates of G, with BigGAN's moving average, 0.9999 per step."""
+    images = config.game.d_steps * config.game.batch
+    game = replace(config.game, ema_kimg=half_life_kimg(0.9999, images))
+    return replace(config, game=game, run=replace(config.run, kimg=steps * images // 1000))
+
+
 def imagenet128_biggan_deep(latent: Latent = "none") -> Config:
     """BigGAN-deep on ImageNet at 128×128 as published: the model that the paper starts from.
 
@@ -37,22 +44,10 @@ def imagenet128_biggan_deep(latent: Latent = "none") -> Config:
     0.999, N(0, 1), ReLU, moving average 0.9999 per step. Two updates of D per update of G are stated of BigGAN; that
     BigGAN-deep keeps them is assumed. 300,000 steps: the baseline collapses after as many (LOGAN, section 5.2).
     """
-    return Config(
-        preset="imagenet128-biggan-deep",
-        data=_IMAGENET,
-        networks=NetworkConfig(network="biggan-deep", latent_dim=128, prior="normal"),
-        latent=_METHODS[latent],
-        game=GameConfig(
-            update="alternating",
-            d_steps=2,
-            g_lr=5e-5,
-            d_lr=2e-4,
-            adam_betas=(0.0, 0.999),
-            batch=2048,
-            ema_kimg=half_life_kimg(0.9999, 2 * 2048),
-        ),
-        run=RunConfig(kimg=300_000 * 2 * 2048 // 1000, tick=256, snap=20),
-    )
+    networks = NetworkConfig(network="biggan-deep", latent_dim=128, prior="normal")
+    game = GameConfig(update="alternating", d_steps=2, g_lr=5e-5, d_lr=2e-4, adam_betas=(0.0, 0.999), batch=2048)
+    run = RunConfig(tick=256, snap=20)
+    return _for_steps(300_000, Config("imagenet128-biggan-deep", _IMAGENET, networks, _METHODS[latent], game, run))
 
 
 def imagenet128_biggan_deep_logan_ngd(latent: Latent = "ngd") -> Config:
@@ -64,13 +59,9 @@ def imagenet128_biggan_deep_logan_ngd(latent: Latent = "ngd") -> Config:
     Not in the paper: the slope 0.2, and that the penalty is in G's loss alone (CS-GAN's code).
     """
     base = imagenet128_biggan_deep(latent)
-    return replace(
-        base,
-        preset="imagenet128-biggan-deep-logan-ngd",
-        networks=NetworkConfig(network="biggan-deep", latent_dim=256, prior="uniform", activation="leaky-relu"),
-        game=replace(base.game, update="simultaneous", d_steps=1, ema_kimg=half_life_kimg(0.9999, 2048)),
-        run=replace(base.run, kimg=600_000 * 2048 // 1000),
-    )
+    networks = NetworkConfig(network="biggan-deep", latent_dim=256, prior="uniform", activation="leaky-relu")
+    game = replace(base.game, update="simultaneous", d_steps=1)
+    return _for_steps(600_000, replace(base, preset="imagenet128-biggan-deep-logan-ngd", networks=networks, game=game))
 
 
 def imagenet128_biggan_deep_logan_gd(latent: Latent = "gd") -> Config:
@@ -98,21 +89,10 @@ def imagenet128_sagan(latent: Latent = "none") -> Config:
     Source: Zhang et al. (2018), section 4: batch 256, Adam with 4e-4 for D and 1e-4 for G, β 0 and 0.9, in turns one to one, a
     million steps. The moving average is BigGAN's.
     """
-    return Config(
-        preset="imagenet128-sagan",
-        data=_IMAGENET,
-        networks=NetworkConfig(network="sagan", latent_dim=128, prior="normal"),
-        latent=_METHODS[latent],
-        game=GameConfig(
-            update="alternating",
-            g_lr=1e-4,
-            d_lr=4e-4,
-            adam_betas=(0.0, 0.9),
-            batch=256,
-            ema_kimg=half_life_kimg(0.9999, 256),
-        ),
-        run=RunConfig(kimg=1_000_000 * 256 // 1000, tick=64, snap=50),
-    )
+    networks = NetworkConfig(network="sagan", latent_dim=128, prior="normal")
+    game = GameConfig(update="alternating", g_lr=1e-4, d_lr=4e-4, adam_betas=(0.0, 0.9), batch=256)
+    run = RunConfig(tick=64, snap=50)
+    return _for_steps(1_000_000, Config("imagenet128-sagan", _IMAGENET, networks, _METHODS[latent], game, run))
 
 
 def imagenet128_sngan(latent: Latent = "none") -> Config:
@@ -122,22 +102,10 @@ def imagenet128_sngan(latent: Latent = "none") -> Config:
     per update of G, 450,000 of those. Their linear decay of the rates over the last 50,000 is left out,
     G's batches are not larger than D's, and the moving average is BigGAN's.
     """
-    return Config(
-        preset="imagenet128-sngan",
-        data=_IMAGENET,
-        networks=NetworkConfig(network="sngan", latent_dim=128, prior="normal"),
-        latent=_METHODS[latent],
-        game=GameConfig(
-            update="alternating",
-            d_steps=5,
-            g_lr=2e-4,
-            d_lr=2e-4,
-            adam_betas=(0.0, 0.9),
-            batch=64,
-            ema_kimg=half_life_kimg(0.9999, 5 * 64),
-        ),
-        run=RunConfig(kimg=450_000 * 5 * 64 // 1000, tick=64, snap=50),
-    )
+    networks = NetworkConfig(network="sngan", latent_dim=128, prior="normal")
+    game = GameConfig(update="alternating", d_steps=5, g_lr=2e-4, d_lr=2e-4, adam_betas=(0.0, 0.9), batch=64)
+    run = RunConfig(tick=64, snap=50)
+    return _for_steps(450_000, Config("imagenet128-sngan", _IMAGENET, networks, _METHODS[latent], game, run))
 
 
 def emoji128(latent: Latent = "ngd") -> Config:

@@ -50,7 +50,7 @@ def load_cifar(path: str | Path, split: str = "train") -> InMemory:
     found = find_cifar(Path(path))
     if found is None:
         raise InputError(f"{path}: no CIFAR-10 there; give {FOLDERS[0]}, {FOLDERS[1]} or one of their .tar.gz files")
-    files = _from_folder(found, split) if found.is_dir() else _from_archive(found, split)
+    files = _read(found, split)
     parts = [_parse(files, stem, found) for stem in BATCHES[split]]
     images = torch.from_numpy(np.concatenate([images for images, _ in parts])).reshape(-1, 3, 32, 32)
     labels = torch.from_numpy(np.concatenate([labels for _, labels in parts]))
@@ -100,29 +100,22 @@ def _class_names(files: dict[str, bytes], where: Path) -> list[str]:
     return [n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names]
 
 
-def _wanted(split: str) -> set[str]:
-    return {"batches.meta", "batches.meta.txt", *(s + end for s in BATCHES[split] for end in ("", ".bin"))}
-
-
-def _from_folder(folder: Path, split: str) -> dict[str, bytes]:
+def _read(path: Path, split: str) -> dict[str, bytes]:
+    """The files of a split in a folder or an archive, by their names."""
+    wanted = {"batches.meta", "batches.meta.txt", *(s + end for s in BATCHES[split] for end in ("", ".bin"))}
     try:
-        return {name: (folder / name).read_bytes() for name in _wanted(split) if (folder / name).is_file()}
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error})") from error
-
-
-def _from_archive(path: Path, split: str) -> dict[str, bytes]:
-    files = {}
-    try:
+        if path.is_dir():
+            return {name: (path / name).read_bytes() for name in wanted if (path / name).is_file()}
+        files = {}
         with tarfile.open(path) as archive:
             for member in archive:
                 name = PurePosixPath(member.name).name
-                content = archive.extractfile(member) if member.isfile() and name in _wanted(split) else None
+                content = archive.extractfile(member) if member.isfile() and name in wanted else None
                 if content is not None:
                     files[name] = content.read()
+        return files
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise InputError(f"{path}: cannot be read ({error}); if it is damaged, download it again") from error
-    return files
 
 
 def _has_batches(folder: Path) -> bool:

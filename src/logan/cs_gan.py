@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from logan.errors import InputError
-from logan.latent import Moved, Scores, StopGradient, ascend, to_sphere, working_copy
+from logan.errors import InputError, check_choices
+from logan.latent import Moved, PenaltyIn, Scores, StopGradient, ascend, to_sphere, working_copy
 from logan.losses import Loss, non_saturating
 
 INITIAL_STEP_SIZE = 0.01
@@ -52,7 +52,7 @@ class CSStep:
     penalty: float = 3.0
     loss: Loss = non_saturating
     stop_gradient: StopGradient = "none"
-    penalty_in: Literal["generator", "both"] = "generator"
+    penalty_in: PenaltyIn = "generator"
     batch: int | None = None
     subset: ClassVar[str] = "all"
 
@@ -61,9 +61,7 @@ class CSStep:
             raise InputError(f"`steps` must be a whole number >= 1, not {self.steps!r}")
         if not (self.penalty >= 0 and math.isfinite(self.penalty)):
             raise InputError(f"`penalty` must be >= 0, not {self.penalty}")
-        for name, known in (("stop_gradient", get_args(StopGradient)), ("penalty_in", ("generator", "both"))):
-            if getattr(self, name) not in known:
-                raise InputError(f"`{name}` must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+        check_choices(self, stop_gradient=StopGradient, penalty_in=PenaltyIn)
 
     def of(self, generator: nn.Module) -> Callable[[Scores, Tensor], Moved]:
         """The step with a generator's learned size, to be called like a :class:`~logan.latent.LatentStep`.

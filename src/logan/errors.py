@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any, get_args
 
 _SETTING = re.compile(r"`([a-z]\w*)`")
 
@@ -39,6 +40,14 @@ class SaidElsewhereError(InputError):
 def with_settings(message: str, write: Callable[[str], str]) -> str:
     """``message`` with ``write(name)`` for each setting that stands in it in backquotes."""
     return _SETTING.sub(lambda found: write(found[1]), message)
+
+
+def check_choices(owner: object, **kinds: Any) -> None:
+    """Refuse attributes of ``owner`` that are none of the words of their ``Literal`` (InputError)."""
+    for name, kind in kinds.items():
+        value, words = getattr(owner, name), get_args(kind)
+        if value not in words:
+            raise InputError(f"`{name}` is one of {', '.join(words)}, not {value!r}")
 
 
 def did_you_mean(word: str, choices: list[str]) -> str:

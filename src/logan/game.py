@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from logan.accumulation import in_parts, over_ranks
 from logan.distributed import World, across
 from logan.dynamics import Adjustment, Dynamics, UpdateRule
-from logan.errors import InputError
+from logan.errors import InputError, check_choices
 from logan.fast import EngineName
 from logan.latent import LatentMethod
 from logan.losses import Loss, hinge
@@ -41,6 +41,7 @@ from logan.turns import (
 if TYPE_CHECKING:
     from logan.fast.engine import Engine
 
+Update = Literal["simultaneous", "alternating"]
 RealBatches = Callable[[], tuple[Tensor, Tensor | None]]
 Latents = Callable[[int], Tensor]
 
@@ -88,7 +89,7 @@ class Game:
     d_optimiser: torch.optim.Optimizer
     loss: Loss = hinge
     latent: LatentMethod | None = None
-    update: Literal["simultaneous", "alternating"] = "simultaneous"
+    update: Update = "simultaneous"
     d_steps: int = 1
     dynamics: Dynamics | None = None
     autocast: torch.dtype | None = None
@@ -103,8 +104,7 @@ class Game:
     _engine: Engine | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.engine not in get_args(EngineName):
-            raise InputError(f"`engine` is one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
+        check_choices(self, engine=EngineName, update=Update)
         _ = self.rules
         check_turns(
             update=self.update,
@@ -230,8 +230,6 @@ def check_turns(
     Raises:
         InputError: naming the attribute.
     """
-    if update not in ("simultaneous", "alternating"):
-        raise InputError(f"`update` is 'simultaneous' or 'alternating', not {update!r}")
     for name, value in (("d_steps", d_steps), ("latent_every", latent_every), ("micro_batch", micro_batch)):
         if value is not None and value < 1:
             raise InputError(f"`{name}` must be >= 1, not {value}")

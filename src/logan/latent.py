@@ -13,11 +13,13 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from logan.errors import InputError
+from logan.errors import InputError, check_choices
 from logan.side_effects import no_side_effects, same_random_numbers_next
 
 Method = Literal["gd", "ngd"]
+Subset = Literal["leading", "random"]
 StopGradient = Literal["none", "generator", "discriminator", "both"]
+PenaltyIn = Literal["generator", "both"]
 Player = Literal["generator", "discriminator"]
 Scores = Callable[[Tensor], Tensor]
 """f: latents (B, …) to one score per sample, (B,)."""
@@ -84,7 +86,7 @@ class LatentMethod(Protocol):
     def penalty(self) -> float: ...
 
     @property
-    def penalty_in(self) -> Literal["generator", "both"]: ...
+    def penalty_in(self) -> PenaltyIn: ...
 
     @property
     def stop_gradient(self) -> StopGradient: ...
@@ -148,13 +150,13 @@ class LatentStep:
     portion: float = 0.7
     penalty: float = 3.0
     bounds: tuple[float, float] | Literal["sphere"] | None = (-1.0, 1.0)
-    subset: Literal["leading", "random"] = "leading"
+    subset: Subset = "leading"
     steps: int = 1
     stop_gradient: StopGradient = "none"
-    penalty_in: Literal["generator", "both"] = "generator"
+    penalty_in: PenaltyIn = "generator"
 
     def __post_init__(self) -> None:
-        _require(self.method in ("gd", "ngd"), f"`method` is 'gd' or 'ngd', not {self.method!r}")
+        check_choices(self, method=Method, subset=Subset, stop_gradient=StopGradient, penalty_in=PenaltyIn)
         _require(self.alpha >= 0 and math.isfinite(self.alpha), f"`alpha` must be >= 0 and finite, not {self.alpha}")
         _require(
             self.method == "gd" or (self.beta > 0 and math.isfinite(self.beta)), f"`beta` must be > 0, not {self.beta}"
@@ -167,17 +169,8 @@ class LatentStep:
             or (not isinstance(self.bounds, str) and len(self.bounds) == 2 and self.bounds[0] < self.bounds[1]),
             f"`bounds` are (low, high) with low < high, 'sphere' or None, not {self.bounds!r}",
         )
-        _require(self.subset in ("leading", "random"), f"`subset` is 'leading' or 'random', not {self.subset!r}")
         _require(
             isinstance(self.steps, int) and self.steps >= 1, f"`steps` must be a whole number >= 1, not {self.steps!r}"
-        )
-        _require(
-            self.stop_gradient in ("none", "generator", "discriminator", "both"),
-            f"`stop_gradient` is 'none', 'generator', 'discriminator' or 'both', not {self.stop_gradient!r}",
-        )
-        _require(
-            self.penalty_in in ("generator", "both"),
-            f"`penalty_in` is 'generator' or 'both', not {self.penalty_in!r}",
         )
 
     def of(self, generator: nn.Module) -> LatentStep:

@@ -18,7 +18,7 @@ from torch.autograd import Function
 
 from logan.distributed.sums import sum_over_ranks
 from logan.distributed.world import World
-from logan.side_effects.substitution import Substituting, move_statistics, per_channel
+from logan.side_effects.substitution import BatchNorm, Substituting, per_channel
 
 
 def across(world: World) -> AbstractContextManager[Any]:
@@ -30,31 +30,23 @@ def across(world: World) -> AbstractContextManager[Any]:
     return nullcontext() if world.size == 1 else Substituting({F.batch_norm: partial(_in_training, world)})
 
 
-def _in_training(
-    world: World,
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor | None:
+def _in_training(world: World, *args: Any, **kwargs: Any) -> Tensor | None:
     """F.batch_norm's arguments; None where the running statistics are used, which all ranks have alike."""
-    if not training:
+    norm = BatchNorm(*args, **kwargs)
+    if not norm.training:
         return None
-    mean, variance = statistics(input, world)
-    move_statistics(running_mean, running_var, mean, variance, input.numel() // input.shape[1] * world.size, momentum)
-    scale = (variance + eps).rsqrt()
-    if weight is not None:
-        scale = scale * weight
+    x = norm.input
+    mean, variance = statistics(x, world)
+    norm.move(mean, variance, norm.values * world.size)
+    scale = (variance + norm.eps).rsqrt()
+    if norm.weight is not None:
+        scale = scale * norm.weight
     shift = -mean * scale
-    if bias is not None:
-        shift = shift + bias
-    wide = torch.promote_types(input.dtype, torch.float32)
-    y = torch.addcmul(per_channel(shift.to(wide), input), input.to(wide), per_channel(scale.to(wide), input))
-    return y.to(input.dtype)
+    if norm.bias is not None:
+        shift = shift + norm.bias
+    wide = torch.promote_types(x.dtype, torch.float32)
+    y = torch.addcmul(per_channel(shift.to(wide), x), x.to(wide), per_channel(scale.to(wide), x))
+    return y.to(x.dtype)
 
 
 def statistics(x: Tensor, world: World) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from logan.side_effects.substitution import Substituting, move_statistics, per_channel
+from logan.side_effects.substitution import BatchNorm, Substituting, move_statistics, per_channel
 
 
 def exact_norms() -> Substituting:
@@ -24,23 +24,15 @@ def exact_norms() -> Substituting:
     return Substituting(WRITTEN_OUT)
 
 
-def _batch_norm(
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor | None:
+def _batch_norm(*args: Any, **kwargs: Any) -> Tensor | None:
     """F.batch_norm's arguments; None for what is to be left to torch, as in the others."""
-    n = input.numel() // input.shape[1]
-    if not training or n == 1:
+    norm = BatchNorm(*args, **kwargs)
+    x = norm.input
+    if not norm.training or norm.values == 1:
         return None
-    y, mean, variance = _normalised(input, [0, *range(2, input.ndim)], eps)
-    move_statistics(running_mean, running_var, mean.flatten(), variance.flatten(), n, momentum)
-    return _scaled(y, *_affine(weight, bias, y)).to(input.dtype)
+    y, mean, variance = _normalised(x, [0, *range(2, x.ndim)], norm.eps)
+    norm.move(mean.flatten(), variance.flatten(), norm.values)
+    return _scaled(y, *_affine(norm.weight, norm.bias, y)).to(x.dtype)
 
 
 def _instance_norm(

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ from logan.dynamics.adjustment import Adjustment, constant, relative_size, requi
 from logan.dynamics.field import Blocks, Field, Theta, add, pull
 from logan.dynamics.gan import At, one_function
 from logan.dynamics.sga import SGA
-from logan.errors import InputError
+from logan.errors import check_choices
 from logan.latent import LatentMethod, Moved
 from logan.losses import Loss, mean
 from logan.side_effects import frozen, no_side_effects
@@ -59,8 +59,7 @@ class ThreePlayer(Adjustment):
         require_strength("strength", self.strength)
         if self.eta is not None:
             require_strength("eta", self.eta)
-        if self.form not in get_args(Form):
-            raise InputError(f"`form` is one of {', '.join(get_args(Form))}, not {self.form!r}")
+        check_choices(self, form=Form)
 
     def of(self, field: Field) -> Blocks:
         """SGA's gradients of a field of any players: the form ``game``. The others need to know f."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from logan.fast.operations import Convolve, Geometry, Normalise, Rectify
-from logan.side_effects.substitution import Substituting, move_statistics
+from logan.side_effects.substitution import BatchNorm, Substituting
 
 
 def fast_operations() -> Substituting:
@@ -65,24 +65,14 @@ def _leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fal
     return None if inplace or negative_slope < 0 else Rectify.apply(input, negative_slope)
 
 
-def _batch_norm(
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor | None:
-    n = input.numel() // input.shape[1]
-    if not training or n == 1:
+def _batch_norm(*args: Any, **kwargs: Any) -> Tensor | None:
+    norm = BatchNorm(*args, **kwargs)
+    if not norm.training or norm.values == 1:
         return None
-    y, mean, r = Normalise.apply(input, weight, bias, eps)
-    if running_mean is not None and running_var is not None:
+    y, mean, r = Normalise.apply(norm.input, norm.weight, norm.bias, norm.eps)
+    if norm.running_var is not None:
         # kernels return r in float32 whatever x is; their stand-ins for tensors without numbers do not
-        variance = r.to(running_var.dtype) ** -2 - eps
-        move_statistics(running_mean, running_var, mean, variance, n, momentum)
+        norm.move(mean, r.to(norm.running_var.dtype) ** -2 - norm.eps, norm.values)
     return y
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,6 +26,28 @@ class Substituting(TorchFunctionMode):
         substitute = self.substitutes.get(func)
         result = None if substitute is None else substitute(*args, **kwargs)
         return func(*args, **kwargs) if result is None else result
+
+
+class BatchNorm(NamedTuple):
+    """The arguments of :func:`torch.nn.functional.batch_norm`, for its substitutes."""
+
+    input: Tensor
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+    training: bool = False
+    momentum: float = 0.1
+    eps: float = 1e-5
+
+    @property
+    def values(self) -> int:
+        """How many there are of each channel."""
+        return self.input.numel() // self.input.shape[1]
+
+    def move(self, mean: Tensor, variance: Tensor, n: int) -> None:
+        """The running statistics; see :func:`move_statistics`."""
+        move_statistics(self.running_mean, self.running_var, mean, variance, n, self.momentum)
 
 
 @torch.no_grad()

@@ -209,7 +209,7 @@ def networks_of(figures):
         (["--utilisation", "2"], "--utilisation is a share in (0, 1]"),
         (["--peak-tflops", "0"], "must be > 0"),
         (["--out", "nowhere/x.json"], "cannot be written"),
-        (["--out", "."], "--out . is a folder; name a file, as in plan.json"),
+        (["--out", "."], "--out . is a folder; name a file, as in figures.json"),
         (["--dynamics", "sga"], "--dynamics sga cannot be planned"),
         (["--latent", "cs"], "--latent cs cannot be planned"),
     ],

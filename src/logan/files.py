@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +63,36 @@ def _umask() -> int:
     return mask
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text, atomically; bytes of a file's name that are no characters become "?"."""
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8", errors="replace"))
+
+
+def write_json(path: Path, value: Any, indent: int = 2) -> None:
     """Write ``value`` as readable JSON, atomically."""
-    text = json.dumps(value, indent=2) + "\n"  # ASCII: paths may hold bytes that are no characters
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text(path, json.dumps(value, indent=indent) + "\n")
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects in a file, one a line; none if there is no file. What is none (a line cut short) is left out."""
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+        with contextlib.suppress(json.JSONDecodeError):
+            found.append(json.loads(line))
+    return [value for value in found if isinstance(value, dict)]
+
+
+def write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
+    """Write JSON objects, one a line, atomically."""
+    write_text(path, "".join(json.dumps(value) + "\n" for value in values))
+
+
+def append_line(path: Path, value: dict[str, Any]) -> None:
+    """Add a JSON object as a line."""
+    with open(path, "a", encoding="utf-8") as f:
+        f.write(json.dumps(value) + "\n")
+
+
+def finite(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with None, as JSON can say it, for each number that is not finite."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in scores.items()}

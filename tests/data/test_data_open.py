@@ -71,9 +71,10 @@ def test_mixtures_take_no_image_options():
 def test_luminance_is_pillow_s():
     rgb = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     from logan.data.fit import fit
+    from logan.data.images import Wanted
 
     data = InMemory(torch.from_numpy(rgb).permute(2, 0, 1)[None])
-    assert (fit(data, None, 1, 0).images[0, 0].numpy() == np.asarray(Image.fromarray(rgb).convert("L"))).all()
+    assert (fit(data, Wanted(channels=1)).images[0, 0].numpy() == np.asarray(Image.fromarray(rgb).convert("L"))).all()
 
 
 @pytest.mark.parametrize(

@@ -391,7 +391,7 @@ def test_a_folder_of_parquet_files(tmp_path, monkeypatch):
 
 
 def test_a_batch_job_s_log_says_how_far_it_is(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("logan.cli.data.EVERY", 0.0)
+    monkeypatch.setattr("logan.training.watch.SECONDS_BETWEEN_LINES", 0.0)
     assert prepare(folder, tmp_path / "o.zip", "--size", 8) == 0
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 8

@@ -104,7 +104,7 @@ PARTS = {
     "conditional": (lambda: norm_of(4), (3, 4, 2, 2)),
     "attention": (lambda: SelfAttention(4), (2, 4, 4, 4)),
     "g block": (lambda: GeneratorBlock(3, 2, norm_of, nn.LeakyReLU), (3, 3, 2, 2)),
-    "g bottleneck": (lambda: GeneratorBottleneck(4, 2, 3, True, nn.LeakyReLU), (3, 4, 2, 2)),
+    "g bottleneck": (lambda: GeneratorBottleneck(4, 2, norm_of, True, nn.LeakyReLU), (3, 4, 2, 2)),
     "d block": (lambda: DiscriminatorBlock(2, 2, 3, True, False, nn.LeakyReLU), (2, 2, 4, 4)),
     "d bottleneck": (lambda: DiscriminatorBottleneck(2, 8, True, nn.LeakyReLU), (2, 2, 4, 4)),
 }
@@ -143,7 +143,7 @@ def test_scores_twice_in_z(name):
 
 def test_a_skip_without_weights():
     """G's bottleneck keeps the first channels, D's gets those that it lacks from a 1×1 convolution (BigGAN's figure 16)."""
-    g, d = GeneratorBottleneck(8, 4, 3, True, nn.ReLU), DiscriminatorBottleneck(4, 8, True, nn.ReLU)
+    g, d = GeneratorBottleneck(8, 4, norm_of, True, nn.ReLU), DiscriminatorBottleneck(4, 8, True, nn.ReLU)
     for block in (g, d):
         nn.init.zeros_(block.conv4.weight), nn.init.zeros_(block.conv4.bias)
     x = torch.randn(2, 8, 4, 4)

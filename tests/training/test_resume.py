@@ -122,14 +122,16 @@ def folder_or_none(path):
 
 def test_streamed_folder_with_workers(tmp_path, monkeypatch):
     """Order of the data when images are decoded on the way."""
-    from logan.data import configured, open_data
+    import functools
+
+    from logan.data import open_data
 
     images = tmp_path / "images"
     images.mkdir()
     source = np.random.default_rng(0)
     for i in range(130):
         Image.fromarray(source.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(images / f"{i:03d}.png")
-    monkeypatch.setattr(configured, "open_data", functools.partial(open_data, memory_limit=0))
+    monkeypatch.setattr("logan.data.open.open_data", functools.partial(open_data, memory_limit=0))
     settings = config(data=str(images), workers=2, kimg=1, snap=1)
     whole = train(settings, outdir=tmp_path, desc="whole", quiet=True)
     with monkeypatch.context() as m:

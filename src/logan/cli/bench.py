@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from logan.cli.settings import UnscoredSettings, read_untrained, refuse
-from logan.errors import InputError, did_you_mean
+from logan.cli.parsing import dispatch
+from logan.cli.settings import UnscoredSettings, check_at_least_one, check_out, read_untrained, refuse
+from logan.errors import InputError
 from logan.fast import EngineName
+from logan.files import write_json
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -48,16 +48,11 @@ class ProfileArguments:
 def main(args: Sequence[str]) -> int:
     """Run the command."""
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler reports its starts and stops otherwise
-    commands = {"step": _step, "profile": _profile}
-    if not args or args[0] in ("-h", "--help"):
-        print("logan bench step     time the game step with and without the latent step")
-        print("logan bench profile  show which operations a step's time goes to")
-        return 0
-    if args[0] not in commands:
-        raise InputError(
-            f"unknown benchmark {args[0]!r}{did_you_mean(args[0], list(commands))}; there are step, profile"
-        )
-    return commands[args[0]](args[1:])
+    commands = {
+        "step": (_step, "time the game step with and without the latent step"),
+        "profile": (_profile, "show which operations a step's time goes to"),
+    }
+    return dispatch("logan bench", commands, args)
 
 
 def _step(args: Sequence[str]) -> int:
@@ -72,15 +67,12 @@ def _step(args: Sequence[str]) -> int:
             raise InputError(f"--{flag} needs at least one value; see logan bench step --help")
     if not 0 < given.seconds <= 86400:
         raise InputError(f"--seconds must be > 0 and <= 86,400, not {given.seconds}")
-    out = None if given.out is None else Path(given.out)
-    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
-        raise InputError(f"--out {out} cannot be written: it is a folder, or its folder does not exist")
-    from rich.progress import Progress
-
+    out = check_out(given.out)
     from logan.bench import steps
     from logan.devices import choose_device, cpu_threads
     from logan.training.allocator import keep_freed_memory
     from logan.training.setup import choose_engine
+    from logan.training.watch import Watch
 
     variants = [
         steps.Variant(latent, engine, precision)
@@ -93,15 +85,12 @@ def _step(args: Sequence[str]) -> int:
     for engine in given.engines:
         choose_engine(engine, choose_device(config.run.device))
     keep_freed_memory()
-    with cpu_threads(config.run.threads), Progress(transient=True) as bar:
-        task = bar.add_task(f"timing {config.preset}", total=1.0)
-        result = steps.measure(config, variants, given.seconds, lambda fraction: bar.update(task, completed=fraction))
+    with cpu_threads(config.run.threads):
+        result = steps.measure(config, variants, given.seconds, Watch(1).fraction_bar(f"timing {config.preset}"))
     result = {"preset": config.preset, "batch": config.game.batch, "settings": config.to_dict(), **result}
     _print_costs(result)
     if out is not None:
-        from logan.files import write_atomically
-
-        write_atomically(out, lambda partial: Path(partial).write_text(json.dumps(result, indent=1) + "\n"))
+        write_json(out, result, indent=1)
         print(f"wrote {out}")
     return 0
 
@@ -116,22 +105,12 @@ def _print_costs(result: dict[str, Any]) -> None:
         "x best baseline", "x plain's speed", title=f"{result['preset']}, batch {result['batch']}", title_justify="left",
     )  # fmt: skip
     for c in result["costs"]:
-        table.add_row(
-            c["latent"],
-            c["engine"],
-            c["precision"],
-            f"{c['ms']:.2f}",
-            f"{c['ms_10']:.2f}-{c['ms_90']:.2f}",
-            f"{c['steps_per_second']:.1f}",
-            f"{c['gflop']:.4g}",
-            f"{c['share_of_peak']:.0%}",
-            str(c["kernels"]),
-            f"{c['resident_mib'] + c['peak_mib']:.1f}",
-            *(
-                f"{c[k]:.2f}" if c[k] is not None else "-"
-                for k in ("over_baseline", "over_best_baseline", "times_plain")
-            ),
-        )
+        row = (
+            "{latent}|{engine}|{precision}|{ms:.2f}|{ms_10:.2f}-{ms_90:.2f}|{steps_per_second:.1f}|{gflop:.4g}|"
+            "{share_of_peak:.0%}|{kernels}|{mib:.1f}"
+        ).format(**c, mib=c["resident_mib"] + c["peak_mib"])
+        ratios = map(c.get, ("over_baseline", "over_best_baseline", "times_plain"))
+        table.add_row(*row.split("|"), *("-" if x is None else f"{x:.2f}" for x in ratios))
     console = Console(width=150, highlight=False)
     console.print(table)
     console.print(f"{machine}; medians of {result['rounds']} interleaved rounds")
@@ -140,8 +119,7 @@ def _print_costs(result: dict[str, Any]) -> None:
 def _profile(args: Sequence[str]) -> int:
     given = read_untrained(ProfileArguments, args, prog="logan bench profile", description=PROFILE)
     given.config.check()
-    if given.rows < 1:
-        raise InputError(f"--rows must be >= 1, not {given.rows}")
+    check_at_least_one(given, "rows")
     from logan.bench.profile import print_profile
     from logan.devices import cpu_threads
     from logan.training.allocator import keep_freed_memory

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from logan import dynamics, errors
+from logan import dynamics
 from logan.cli.parsing import parse_known
 from logan.cli.settings import PRESETS, refuse
 from logan.cli.train import read_arguments
@@ -15,6 +14,7 @@ from logan.compare.runs import Entry, Result
 from logan.config import Config, presets
 from logan.errors import InputError, did_you_mean
 from logan.evaluation.names import parse_all
+from logan.files import write_json, write_text
 
 DESCRIPTION = f"""Train several methods over several seeds, or reuse runs that are there, and put them side by side.
 
@@ -116,23 +116,33 @@ def say_plan(entries: Sequence[Entry], outdir: Path) -> None:
         print(f"{outdir}: {entry.label}, seed {c.run.seed}, {c.run.kimg:,} kimg ({steps:,} steps of {c.game.batch})")
 
 
-def run_and_report(entries: Sequence[Entry], outdir: Path) -> list[Result]:
-    """Make the runs, print the table, write everything into ``outdir``."""
-    from rich.console import Console
-
-    from logan.compare import summary
+def run(entries: Sequence[Entry], outdir: Path) -> list[Result]:
+    """Make the runs, or read those that are there, and say which one it is at."""
     from logan.compare.runs import run_all
     from logan.training.allocator import keep_freed_memory
+    from logan.training.watch import Watch
 
     keep_freed_memory()
-    console = Console(stderr=True, highlight=False)
-    results = run_all(entries, outdir, lambda message: console.print(errors.wording(message), markup=False))
+    return run_all(entries, outdir, Watch(1).say)
+
+
+def report(outdir: Path, name: str, text: str, wrote: str | None = None) -> None:
+    """Write and print what the runs show; ``wrote``: which files that made, if not ``name`` alone."""
+    write_text(outdir / name, text)
+    print(f"\n{text}\nwrote {wrote or name} to {outdir}")
+
+
+def run_and_report(entries: Sequence[Entry], outdir: Path) -> list[Result]:
+    """Make the runs, print the table, write everything into ``outdir``."""
+    from logan.compare import summary
+
+    results = run(entries, outdir)
     names = summary.score_names(results)
     text = summary.table(results) + summary.footnote(results)
-    for name, content in (("table.md", text), ("scores.csv", summary.all_scores(results))):
-        _write(outdir / name, content)
+    write_text(outdir / "table.md", text)
+    write_text(outdir / "scores.csv", summary.all_scores(results))
     runs = [{"method": r.entry.label, "run": r.run.name, "settings": r.entry.config.to_dict()} for r in results]
-    _write(outdir / "runs.json", json.dumps(runs, indent=1) + "\n")
+    write_json(outdir / "runs.json", runs, indent=1)
     shown = [names[0], *(n for n in names if n.startswith("quality"))]
     for score in shown:
         for against in ("steps", "seconds"):
@@ -141,9 +151,3 @@ def run_and_report(entries: Sequence[Entry], outdir: Path) -> list[Result]:
     print(text)
     print(f"wrote table.md, scores.csv, runs.json, pictures.png and {shown[0]}-steps.png to {outdir}")
     return results
-
-
-def _write(path: Path, text: str) -> None:
-    from logan.files import write_atomically
-
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
 from logan.cli.parsing import parse
-from logan.config import DataConfig
+from logan.cli.settings import ScoringArguments
 from logan.errors import InputError
 from logan.evaluation import protocols
 from logan.evaluation.names import count_name
-from logan.files import check_writable, write_atomically
+from logan.files import check_writable, write_text
 from logan.metrics.truncation import LEVELS, Point, match
 from logan.sampling import snapshot
 
@@ -26,7 +27,7 @@ SAMPLES = 64
 
 
 @dataclass(frozen=True)
-class CurveArguments:
+class CurveArguments(ScoringArguments):
     """What ``logan curve`` takes."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -41,25 +42,12 @@ class CurveArguments:
     """The same for the nearest FID (Figures 2 and 7)."""
     out: str = "curve"
     """Folder for curve.png, curve.csv and the samples."""
-    detector: Literal["classifier", "inception"] | None = None
-    """Whose features are compared; the first run's own by default."""
-    detector_weights: str | None = None
-    """The detector's weights; see logan evaluate."""
-    seed: int = 0
-    """Of the latents: the same ones at every level."""
-    batch: int = 250
-    """Images per pass."""
-    data: str | None = None
-    """Where the real images are now, if not where the runs were trained."""
-    device: str = "auto"
-    """auto, cpu, cuda ..."""
 
 
 def main(args: Sequence[str]) -> int:
     """Run the command."""
     given = parse(CurveArguments, args, prog="logan curve", description=DESCRIPTION)
     _check(given)
-    from logan.devices import choose_device
     from logan.report import truncation_curves
     from logan.sampling import load
     from logan.training.watch import Watch
@@ -69,19 +57,18 @@ def main(args: Sequence[str]) -> int:
     config = next(iter(models.values())).info.config
     if any(m.info.architecture["image_size"] == 1 for m in models.values()):
         raise InputError("truncation curves are of images; these runs make points")
-    if len({_reals(m.info.config.data) for m in models.values()}) > 1:
+    data = (m.info.config.data for m in models.values())
+    if len({replace(d, mirror=False, conditional=False, workers=0) for d in data}) > 1:  # those are of training alone
         raise InputError("these runs are of different data: their scores do not compare; draw one curve for each set")
     check_writable(given.out)
     watch = Watch(1)
     count = count_name(given.n)
-    evaluator = protocols.prepare(
+    evaluator = given.evaluator(
         replace(protocols.PROTOCOLS["training"], metrics=(f"fid{count}", f"is{count}")),
         replace(config.data, data=given.data or config.data.data),
-        detector=given.detector or config.scores.detector,
-        weights=given.detector_weights or (config.scores.detector_weights if given.detector is None else None),
-        device=choose_device(given.device),
-        say=watch.say,
-        progress=watch.fraction_bar("training a classifier"),
+        None,
+        config.scores,
+        watch,
     )
     out = Path(given.out).expanduser()
     out.mkdir(parents=True, exist_ok=True)
@@ -91,16 +78,16 @@ def main(args: Sequence[str]) -> int:
         if len(levels[name]) < len(given.levels):
             watch.say(f"{name}: one point, at s = 1, since latents on the unit sphere have no truncation")
         show = watch.fraction_bar(f"{name}: {len(levels[name])} levels of {given.n:,} images")
-        for i, s in enumerate(levels[name]):
-            scores = evaluator(_drawer(model, s, given), seed=given.seed)
-            curves.setdefault(name, []).append(Point(s, scores[f"fid{count}"], scores[f"is{count}"]))
-            show((i + 1) / len(levels[name]))
+        curves[name] = []
+        for s in levels[name]:
+            scores = evaluator(partial(_draw, model, s, given), seed=given.seed)
+            curves[name].append(Point(s, scores[f"fid{count}"], scores[f"is{count}"]))
+            show(len(curves[name]) / len(levels[name]))
     marked = _marked(curves, given)
     record = next(iter(evaluator.last.values()))
     title = f"{record['detector']} {record['detector_sha256'][:12]}, {record['n_real']:,} real, {given.n:,} generated images"
     how = {k: record[k] for k in ("detector", "detector_sha256", "n_real")} | {"seed": given.seed}
-    text = truncation_curves.as_csv(curves, count, how)
-    write_atomically(out / "curve.csv", lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text(out / "curve.csv", truncation_curves.as_csv(curves, count, how))
     truncation_curves.save_plot(out / "curve.png", curves, marked, title)
     print(truncation_curves.as_csv(curves, count, {}), end="")
     if marked:
@@ -113,11 +100,6 @@ def main(args: Sequence[str]) -> int:
     return 0
 
 
-def _reals(data: DataConfig) -> DataConfig:
-    """The settings that say which images are real; the others are of the training alone."""
-    return replace(data, mirror=False, conditional=False, workers=0)
-
-
 def _levels(model: Any, given: CurveArguments) -> tuple[float, ...]:
     """Those asked for; of a generator on the unit sphere, which has no truncation, one point unless others were asked for."""
     levels = (1.0,) if model.info.config.on_sphere() and given.levels == LEVELS else given.levels
@@ -125,12 +107,9 @@ def _levels(model: Any, given: CurveArguments) -> tuple[float, ...]:
     return levels
 
 
-def _drawer(model: Any, s: float, given: CurveArguments) -> Any:
-    def draw(n: int) -> Any:
-        for images in model.batches(n, seed=given.seed, trunc=s, batch=given.batch):
-            yield images.to(model.device)
-
-    return draw
+def _draw(model: Any, s: float, given: CurveArguments, n: int) -> Iterator[Any]:
+    for images in model.batches(n, seed=given.seed, trunc=s, batch=given.batch):
+        yield images.to(model.device)
 
 
 def _check(given: CurveArguments) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,13 +10,11 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from logan import errors
-from logan.cli.parsing import parse
-from logan.errors import InputError, did_you_mean
+from logan.cli.parsing import dispatch, parse
+from logan.cli.settings import check_at_least_one
+from logan.errors import InputError
+from logan.files import write_text
 
-COMMANDS = {
-    "prepare": "crop, resize and pack images into one file that trains fast",
-    "info": "what a data set holds: images, sizes, classes; a sheet of its first images",
-}
 PREPARE = """Crop, resize and pack images into one file, once, so that training reads them fast.
 
 SOURCE: a folder or zip of images, in class folders or not; ImageNet as it comes (the ILSVRC folder, its train folder,
@@ -26,8 +23,6 @@ cannot be used are listed at the end; the rest is prepared."""
 INFO = "Say what a data set holds: anything that --data of logan train takes, except for points."
 SHOWN = 20
 """Files that were left out, or classes, on the screen."""
-EVERY = 30.0
-"""Seconds between lines about how far it has come, where there is no terminal."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +70,16 @@ class InfoArguments:
 
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    if not args or args[0] in ("-h", "--help"):
-        print("\n".join(f"logan data {name:<8} {what}" for name, what in COMMANDS.items()))
-        return 0
-    if args[0] not in COMMANDS:
-        hint = did_you_mean(args[0], list(COMMANDS))
-        raise InputError(f"unknown command {args[0]!r}{hint}; there are {' and '.join(COMMANDS)}")
-    return {"prepare": _prepare, "info": _info}[args[0]](args[1:])
+    commands = {
+        "prepare": (_prepare, "crop, resize and pack images into one file that trains fast"),
+        "info": (_info, "what a data set holds: images, sizes, classes; a sheet of its first images"),
+    }
+    return dispatch("logan data", commands, args)
 
 
 def _prepare(args: Sequence[str]) -> int:
     from logan.data.prepare import prepare
+    from logan.training.watch import track
 
     given = parse(PrepareArguments, args, prog="logan data prepare", description=PREPARE)
     destination = _destination(given)
@@ -99,7 +93,7 @@ def _prepare(args: Sequence[str]) -> int:
         labels=None if given.labels is None else Path(given.labels).expanduser(),
         limit=given.limit,
         threads=given.workers,
-        progress=_progress,
+        progress=track,
     )
     for notice in made.notices:
         print(errors.wording(notice))
@@ -110,14 +104,11 @@ def _prepare(args: Sequence[str]) -> int:
 
 
 def _list_left_out(destination: Path, left_out: list[str]) -> None:
-    from logan.files import write_atomically
-
     listed = destination.with_name(destination.name + ".left-out.txt")
     if not left_out:
         listed.unlink(missing_ok=True)  # that of the file which was replaced
         return
-    text = "\n".join(left_out) + "\n"
-    write_atomically(listed, lambda partial: partial.write_text(text, encoding="utf-8", errors="replace"))
+    write_text(listed, "\n".join(left_out) + "\n")
     print(f"left out {len(left_out):,} file{'s' * (len(left_out) > 1)} (all of them in {listed}):")
     for line in left_out[:SHOWN]:
         print(f"  {line}")
@@ -133,39 +124,9 @@ def _destination(given: PrepareArguments) -> Path:
         raise InputError(f"{path} is there already; pass --force to replace it, or another name")
     if not 1 <= given.size <= 8192:
         raise InputError(f"--size must be 1 to 8192, not {given.size}")
-    for name in ("limit", "workers"):
-        value = getattr(given, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name} must be >= 1, not {value}")
+    check_at_least_one(given, "limit", "workers")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def _progress(iterable: Iterable[Any], description: str, total: int) -> Iterator[Any]:
-    """A bar with rate and time left; a line now and then where there is no terminal, as in the log of a batch job."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    start = said = time.monotonic()
-    columns = (
-        TextColumn(description),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(description, total=total, rate="")
-        for done, item in enumerate(iterable, 1):
-            yield item
-            now = time.monotonic()
-            rate = done / max(now - start, 1e-9)
-            bar.update(task, completed=done, rate=f"{rate:,.0f} img/s")
-            if not console.is_terminal and now - said >= EVERY:
-                said, minutes = now, (total - done) / rate / 60
-                line = f"{description}: {done:,} of {total:,}, {rate:,.0f} img/s, {minutes:,.0f} min left"
-                console.print(line, highlight=False, soft_wrap=True)
 
 
 def _info(args: Sequence[str]) -> int:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 from torch import Tensor
 
 from logan.cli.parsing import parse
-from logan.config import MAX_SEED, DataConfig
+from logan.cli.settings import ScoringArguments
+from logan.config import MAX_SEED, DataConfig, ScoreConfig
 from logan.errors import InputError
 from logan.evaluation import names, protocols, records
+from logan.evaluation.evaluator import Evaluator
 from logan.evaluation.protocols import Protocol
 from logan.sampling import snapshot
+from logan.training.watch import Watch
 
 DESCRIPTION = """Score snapshots of a run (RUN), or the images of a folder or zip against real ones (REAL FAKE).
 
@@ -23,7 +26,7 @@ The results go to metric-*.jsonl in the run folder, with detector, counts, seed,
 
 
 @dataclass(frozen=True)
-class EvaluateArguments:
+class EvaluateArguments(ScoringArguments):
     """What ``logan evaluate`` takes."""
 
     what: Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -34,24 +37,12 @@ class EvaluateArguments:
     """training: 50k training images, 10k fakes. A: 50k and 50k, 10 splits. B: first 10k, 10k. C: 10k test images, 5k."""
     metrics: tuple[str, ...] | None = None
     """Other metrics than the protocol's: fid10k kid10k is10k pr10k, or modes10k for mixtures."""
-    detector: Literal["classifier", "inception"] | None = None
-    """Whose features are compared; the run's own by default."""
-    detector_weights: str | None = None
-    """The detector's weights: the Inception file (by default looked for in torch's download cache), or a classifier's."""
     latent_steps: int = 0
     """Steps of latent optimisation before an image is scored (Table 2: 10)."""
     trunc: float = 1.0
     """Truncation s; see logan sample."""
-    seed: int = 0
-    """Of the latents."""
-    batch: int = 250
-    """Images per pass."""
-    data: str | None = None
-    """Where the real images are now, if not where the run was trained."""
     image_size: int | None = None
     """Of two folders: the side to which the images of both are cropped and resized, if they have several."""
-    device: str = "auto"
-    """auto, cpu, cuda ..."""
 
 
 def main(args: Sequence[str]) -> int:
@@ -75,8 +66,7 @@ def _is_run(path: str) -> bool:
 
 def _run(given: EvaluateArguments) -> None:
     from logan.data import Mixture
-    from logan.data.configured import open_configured
-    from logan.devices import choose_device
+    from logan.data.open import open_configured
     from logan.evaluation import snapshots
     from logan.sampling import load
 
@@ -88,29 +78,25 @@ def _run(given: EvaluateArguments) -> None:
     points = first.info.architecture["image_size"] == 1
     protocol = _protocol(given, ("modes10k",) if points else None)
     first.check_sampling(given.seed, given.trunc, given.latent_steps, given.batch)
-    detector, weights = _detector(given, config.scores.detector, config.scores.detector_weights)
     data = replace(config.data, data=given.data or config.data.data)
     train = open_configured(data)
     if points != isinstance(train, Mixture):
         raise InputError(f"{data.data} does not fit a run that makes {'points' if points else 'images'}")
-    shown = _Progress()
+    watch = Watch(1)
     own = config.scores.metric_latent_steps
     if own and given.latent_steps == 0:
-        shown.say(f"without latent steps; training scored this run with {own}: --latent-steps {own}")
-    evaluator = protocols.prepare(
-        protocol, data, train, detector=detector, weights=weights, device=choose_device(given.device),
-        say=shown.say, progress=shown.bar("training a classifier"),
-    )  # fmt: skip
+        watch.say(f"without latent steps; training scored this run with {own}: --latent-steps {own}")
+    evaluator = given.evaluator(protocol, data, train, config.scores, watch)
     most = max((m.count for m in evaluator.metrics), default=0)
     for i, path in enumerate(found):
         model = first if i == 0 else load(path, given.device)
-        advance = shown.bar(f"{path.name}: {most:,} images")
+        advance = watch.fraction_bar(f"{path.name}: {most:,} images")
         scores = snapshots.score(
             path, model, evaluator, protocol, seed=given.seed, trunc=given.trunc, latent_steps=given.latent_steps,
             batch=given.batch, progress=advance,
         )  # fmt: skip
-        shown.result(path.name, scores)
-    shown.footnote(evaluator)
+        _print_scores(path.name, scores)
+    _print_detector(evaluator)
 
 
 def _snapshots(path: Path, which: str) -> list[Path]:
@@ -135,12 +121,6 @@ def _protocol(given: EvaluateArguments, metrics: tuple[str, ...] | None = None) 
     return replace(protocol, metrics=tuple(chosen))
 
 
-def _detector(given: EvaluateArguments, name: str, weights: str | None) -> tuple[str, str | None]:
-    if given.detector is None:
-        return name, given.detector_weights or weights
-    return given.detector, given.detector_weights
-
-
 def _folders(given: EvaluateArguments) -> None:
     from logan.data import Mixture, open_data
     from logan.devices import choose_device
@@ -156,13 +136,13 @@ def _folders(given: EvaluateArguments) -> None:
     train = open_data(real, image_size=given.image_size)
     if isinstance(train, Mixture):
         raise InputError(f"{real} is a mixture, not a set of images")
-    shown, fakes = _Progress(), open_data(fake, image_size=given.image_size, channels=train.channels)
+    watch, fakes = Watch(1), open_data(fake, image_size=given.image_size, channels=train.channels)
     if isinstance(fakes, Mixture):
         raise InputError(f"{fake} is a mixture, not a set of images")
     if fakes.image_size != train.image_size:
         fakes = open_data(fake, image_size=train.image_size, channels=train.channels)
         assert not isinstance(fakes, Mixture)
-        shown.say(f"the images of {fake} are resized to {train.image_size} pixels, the size of those of {real}")
+        watch.say(f"the images of {fake} are resized to {train.image_size} pixels, the size of those of {real}")
     default = tuple(f"{kind}{names.count_name(len(fakes))}" for kind in ("fid", "is"))
     protocol = _protocol(given, default if given.protocol == "training" else None)
     short = [m for m in protocol.metrics for p in names.parse_all([m]) if p.count > len(fakes)]
@@ -170,7 +150,6 @@ def _folders(given: EvaluateArguments) -> None:
         instead = short[0].rstrip("0123456789k") + names.count_name(len(fakes))
         raise InputError(f"{short[0]} needs more images than {fake} has ({len(fakes):,}); use {instead}")
     device = choose_device(given.device)
-    detector, weights = _detector(given, "classifier", None)
 
     def draw(n: int) -> Iterator[Tensor]:
         import torch
@@ -178,35 +157,19 @@ def _folders(given: EvaluateArguments) -> None:
         for part in torch.arange(n).split(given.batch):
             yield fakes.batch(part)[0].to(device)
 
-    evaluator = protocols.prepare(
-        protocol, DataConfig(real, given.image_size), train, detector=detector, weights=weights, device=device,
-        say=shown.say, progress=shown.bar("training a classifier"),
-    )  # fmt: skip
-    shown.result(fake, evaluator(draw, from_generator=False, seed=given.seed))
-    shown.footnote(evaluator)
+    evaluator = given.evaluator(protocol, DataConfig(real, given.image_size), train, ScoreConfig(), watch)
+    _print_scores(fake, evaluator(draw, from_generator=False, seed=given.seed))
+    _print_detector(evaluator)
 
 
-class _Progress:
-    """Bars and lines on standard error, results on standard output."""
+def _print_scores(name: str, scores: dict[str, float]) -> None:
+    print(f"{name}: " + "  ".join(f"{k} {v:.4g}" for k, v in scores.items()))
 
-    def __init__(self) -> None:
-        from logan.training.watch import Watch
 
-        self._watch = Watch(1)
-
-    def say(self, message: str) -> None:
-        self._watch.say(message)
-
-    def bar(self, description: str) -> Any:
-        return self._watch.fraction_bar(description)
-
-    def result(self, name: str, scores: dict[str, float]) -> None:
-        print(f"{name}: " + "  ".join(f"{k} {v:.4g}" for k, v in scores.items()))
-
-    def footnote(self, evaluator: Any) -> None:
-        for record in list(evaluator.last.values())[:1]:
-            if record["detector"]:
-                print(
-                    f"detector {record['detector']} {record['detector_sha256'][:12]}, {record['n_real']:,} real images; "
-                    f"compare only with scores by the same detector, counts and split"
-                )
+def _print_detector(evaluator: Evaluator) -> None:
+    for record in list(evaluator.last.values())[:1]:
+        if record["detector"]:
+            print(
+                f"detector {record['detector']} {record['detector_sha256'][:12]}, {record['n_real']:,} real images; "
+                f"compare only with scores by the same detector, counts and split"
+            )

@@ -32,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     before, errors.wording = errors.wording, in_flags
     try:
         if not args or args[0] in ("-h", "--help"):
-            print(_help())
+            print(f"logan {__version__}: latent optimisation for GANs\n\nlogan COMMAND --help\n")
+            print("\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items()))
             return 0
         if args[0] == "--version":
             print(f"logan {__version__}")
@@ -89,11 +90,6 @@ def _fail(message: str) -> int:
     line = " ".join(in_flags(message).split()).encode("utf-8", "replace").decode()
     print(f"logan: error: {line}", file=sys.stderr)
     return 2
-
-
-def _help() -> str:
-    rows = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
-    return f"logan {__version__}: latent optimisation for GANs\n\nlogan COMMAND --help\n\n{rows}"
 
 
 if __name__ == "__main__":

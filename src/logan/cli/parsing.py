@@ -6,12 +6,13 @@ import contextlib
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import dropwhile, takewhile
 from typing import Any, TypeVar
 
 import tyro
 
-from logan.errors import InputError
+from logan.errors import InputError, did_you_mean
 
 T = TypeVar("T")
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.SuppressFixed)
@@ -56,7 +57,7 @@ def one_line(box: str, prog: str) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", box)
     lines = [line.strip("│╭╮╰╯|+ \t") for line in text.splitlines()]  # boxes of ASCII where there is no UTF-8
     body = [line for line in lines[1:] if line]
-    message = " ".join(_until_rule(body))
+    message = " ".join(takewhile(lambda line: not _is_rule(line), dropwhile(_is_rule, body)))
     unknown = re.fullmatch(r"Unrecognized options: (.*)", message)
     if unknown:
         words = unknown.group(1).split(", ")
@@ -66,16 +67,20 @@ def one_line(box: str, prog: str) -> str:
     return f"{message or text.strip()}{meant}; see {prog} --help"
 
 
-def _until_rule(lines: list[str]) -> list[str]:
-    """The lines up to the first horizontal rule, not counting one under the title."""
-    found: list[str] = []
-    for line in lines:
-        if set(line) <= {"─", "-"}:
-            if found:
-                break
-        else:
-            found.append(line)
-    return found
+def _is_rule(line: str) -> bool:
+    """A horizontal one: under the title, or before the suggestion."""
+    return set(line) <= {"─", "-"}
+
+
+def dispatch(prog: str, commands: Mapping[str, tuple[Callable[[Sequence[str]], int], str]], args: Sequence[str]) -> int:
+    """Run the command that ``args`` begin with, of ``commands``: by name what it does, and that in words."""
+    if not args or args[0] in ("-h", "--help"):
+        print("\n".join(f"{prog} {name:<8} {what}" for name, (_, what) in commands.items()))
+        return 0
+    if args[0] not in commands:
+        hint = did_you_mean(args[0], list(commands))
+        raise InputError(f"unknown command {args[0]!r}{hint}; there are {' and '.join(commands)}")
+    return commands[args[0]][0](args[1:])
 
 
 def value_of(flag: str, args: Sequence[str]) -> str | None:

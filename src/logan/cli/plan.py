@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logan.cli.settings import UnscoredSettings, read_untrained
+from logan.cli.settings import UnscoredSettings, check_at_least_one, check_out, read_untrained
 from logan.config import Config
 from logan.errors import InputError
+from logan.files import write_json
 
 if TYPE_CHECKING:
     from logan.bench.planning import Device, Plan
@@ -42,55 +44,35 @@ class PlanArguments:
 
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    args = [
-        "--device-name" + a.removeprefix("--device") if a == "--device" or a.startswith("--device=") else a
-        for a in args
-    ]
+    args = [re.sub("^--device(?==|$)", "--device-name", a) for a in args]
     given = read_untrained(PlanArguments, args, prog="logan plan", description=DESCRIPTION)
     config = given.config
-    _check(given, config)
+    out = _check(given, config)
 
     from rich.console import Console
 
     from logan.bench import planning
 
     device = _device(given)
-    note = Console(stderr=True)
-    with note.status("building the networks") if note.is_terminal else _silent() as status:
-        say = (lambda message: status.update(message)) if status else lambda message: None
-        plan = planning.make(config, say, given.gpus)
+    with Console(stderr=True).status("building the networks") as status:  # nothing where there is no terminal
+        plan = planning.make(config, status.update, given.gpus)
     figures = _figures(given, config, device, plan)
     _print(given, config, figures)
-    if given.out is not None:
-        from logan.files import write_json
-
-        write_json(Path(given.out).expanduser(), figures)
+    if out is not None:
+        write_json(out, figures)
         print(f"wrote {given.out}")
     return 0
 
 
-def _silent() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()
-
-
-def _check(given: PlanArguments, config: Config) -> None:
-    for flag, count in (("gpus", given.gpus), ("steps", given.steps)):
-        if count < 1:
-            raise InputError(f"--{flag} must be >= 1, not {count}")
+def _check(given: PlanArguments, config: Config) -> Path | None:
+    check_at_least_one(given, "gpus", "steps")
     if not 0 < given.utilisation <= 1:
         raise InputError(f"--utilisation is a share in (0, 1], as in 0.35, not {given.utilisation:g}")
     for flag, amount in (("peak-tflops", given.peak_tflops), ("memory-gib", given.memory_gib)):
         if amount is not None and not amount > 0:
             raise InputError(f"--{flag} must be > 0, not {amount:g}")
-    if given.out is not None:
-        out = Path(given.out)
-        if out.expanduser().is_dir():
-            raise InputError(f"--out {out} is a folder; name a file, as in {out / 'plan.json'}")
-        if not out.expanduser().absolute().parent.is_dir():
-            raise InputError(f"--out {out} cannot be written: its folder is not there")
     config.check(given.gpus)
+    return check_out(given.out)
 
 
 def _device(given: PlanArguments) -> Device:

@@ -46,16 +46,13 @@ def read_arguments(args: Sequence[str], prog: str = "logan train") -> TrainArgum
     else:
         base = presets.get("digits" if preset is None else preset, latent)
     if resume in (None, "auto") or preset is not None or resume.endswith(".safetensors"):
-        base = _with_network(base, value_of("--network", args))
+        n, network = base.networks, value_of("--network", args)
+        if network not in (
+            None,
+            n.network,
+        ):  # it starts from its own published width, depth, activation and normalisation
+            base = replace(base, networks=NetworkConfig(network=network, latent_dim=n.latent_dim, prior=n.prior))
     return parse(TrainArguments, args, prog=prog, description=DESCRIPTION, default=TrainArguments(base))
-
-
-def _with_network(preset: Config, network: str | None) -> Config:
-    """Another network than the preset's starts from its own published width, depth, activation and normalisation."""
-    n = preset.networks
-    if network is None or network == n.network:
-        return preset
-    return replace(preset, networks=NetworkConfig(network=network, latent_dim=n.latent_dim, prior=n.prior))
 
 
 def _resumed_config(path: Path, args: Sequence[str]) -> Config:
@@ -88,8 +85,7 @@ def main(args: Sequence[str]) -> int:
         if given.dry_run:
             from logan.cli.dry_run import print_plan
 
-            ranks = int(os.environ.get("WORLD_SIZE", 1))
-            print_plan(given.config, given.outdir, given.desc, given.resume, ranks)
+            print_plan(given.config, given.outdir, given.desc, given.resume, int(os.environ.get("WORLD_SIZE", 1)))
             return 0
     except InputError as error:
         if int(os.environ.get("LOCAL_RANK", 0)) > 0:
@@ -105,7 +101,12 @@ def main(args: Sequence[str]) -> int:
     except RuntimeError as error:
         if "RANK" not in os.environ or not is_loss(error):
             raise
-        print(f"logan: error: rank {os.environ['RANK']}: {_lost(error)}", file=sys.stderr)
+        print(
+            f"logan: error: rank {os.environ['RANK']}: another rank is gone, so this one stops ({first_line(error)}). What was "
+            f"saved last is whole: the same command with --resume auto goes on from there; torchrun --max-restarts does that "
+            f"by itself",
+            file=sys.stderr,
+        )
         return 1
     return 0
 
@@ -131,10 +132,3 @@ def _own_run(given: TrainArguments) -> Path | None:
 
     resumed = None if given.resume is None else resumed_folder(given.resume)
     return job.own_run([Path(given.outdir).expanduser(), *([] if resumed is None else [resumed.parent])])
-
-
-def _lost(error: RuntimeError) -> str:
-    return (
-        f"another rank is gone, so this one stops ({first_line(error)}). What was saved last is whole: the same command with "
-        f"--resume auto goes on from there; torchrun --max-restarts does that by itself"
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -56,8 +57,7 @@ class Result:
 
     def best(self, score: str, by: str) -> float:
         """The score at the snapshot at which ``by`` is best (section 5.2: IS at the lowest FID)."""
-        where = self.best_point(by)
-        value = where["scores"].get(score)
+        value = self.best_point(by)["scores"].get(score)
         return math.nan if value is None else value
 
     def best_point(self, by: str) -> dict[str, Any]:
@@ -74,15 +74,14 @@ class Result:
         """The step of the first snapshot of the run's collapsed end, or None if it did not collapse."""
         curve = self.curve(by)
         for i in range(1, len(curve)):
-            if all(_much_worse(value, [v for _, v in curve[:i]], by) for _, value in curve[i:]):
+            before, after = [v for _, v in curve[:i]], [v for _, v in curve[i:]]
+            if lower_is_better(by):
+                collapsed = min(after) > max(COLLAPSE * min(before), 0)  # KID's estimate may be below zero
+            else:
+                collapsed = max(after) < max(before) / COLLAPSE
+            if collapsed:
                 return curve[i][0]["steps"]
         return None
-
-
-def _much_worse(value: float, before: Sequence[float], by: str) -> bool:
-    if lower_is_better(by):
-        return value > max(COLLAPSE * min(before), 0)  # KID's estimate may be below zero
-    return value < max(before) / COLLAPSE
 
 
 def run_all(entries: Sequence[Entry], outdir: Path, say: Callable[[str], None], quiet: bool = False) -> list[Result]:
@@ -95,40 +94,32 @@ def run_all(entries: Sequence[Entry], outdir: Path, say: Callable[[str], None], 
     results = []
     for number, entry in enumerate(entries, start=1):
         say(f"[{number}/{len(entries)}] {entry.label}, seed {entry.config.run.seed}")
-        results.append(Result(entry, *_run(entry, outdir, known, quiet)))
+        results.append(_result(entry, outdir, known, quiet))
     return results
 
 
-def _run(
-    entry: Entry, outdir: Path, known: list[tuple[Path, Config]], quiet: bool
-) -> tuple[Path, list[dict[str, Any]]]:
-    run = next((path for path, config in known if _same(config, entry.config)), None)
-    if run is not None and images_seen(run) >= entry.config.run.kimg * 1000:
-        points = read_points(run, entry.config.run.kimg)
-        if points:
-            return run, points
-    run = train(entry.config, outdir=outdir, desc=entry.description if run is None else None, resume=run, quiet=quiet)
-    points = read_points(run, entry.config.run.kimg)
+def _result(entry: Entry, outdir: Path, known: list[tuple[Path, Config]], quiet: bool) -> Result:
+    new = entry.config.run
+    same = (p for p, c in known if replace(c, run=replace(c.run, kimg=new.kimg, device=new.device)) == entry.config)
+    run = next(same, None)
+    points = [] if run is None or images_seen(run) < new.kimg * 1000 else read_points(run, new.kimg)
+    if run is None or not points:
+        desc = entry.description if run is None else None
+        run = train(entry.config, outdir=outdir, desc=desc, resume=run, quiet=quiet)
+        points = read_points(run, new.kimg)
     if not points:
         raise InputError(
             f"{run} has no scores: was it trained with `metrics` none? Remove the folder, or add `metrics`"
         )
-    return run, points
-
-
-def _same(old: Config, new: Config) -> bool:
-    return replace(old, run=replace(old.run, kimg=new.run.kimg, device=new.run.device)) == new
+    return Result(entry, run, points)
 
 
 def existing_runs(outdir: Path) -> list[tuple[Path, Config]]:
     """The run folders under ``outdir`` whose settings can be read."""
     found = []
-    for path in sorted(outdir.glob("*")) if outdir.is_dir() else []:
-        if path.is_dir() and (path / folder.OPTIONS).exists():
-            try:
-                found.append((path, folder.read_options(path)))
-            except InputError:
-                continue
+    for path in sorted(outdir.glob(f"*/{folder.OPTIONS}")):
+        with contextlib.suppress(InputError):
+            found.append((path.parent, folder.read_options(path.parent)))
     return found
 
 
@@ -145,14 +136,9 @@ def read_points(run: Path, kimg: float = math.inf) -> list[dict[str, Any]]:
         InputError: if the run is longer, and has nothing measured at ``kimg``.
     """
     points: dict[int, dict[str, Any]] = {}
-    known = records.measured(run)
-    for path in sorted(run.glob("metric-*.jsonl")):
-        for r in records.read(run, path.stem.removeprefix("metric-")):
-            if r.get("in_training") and r["images"] in known and records.yardstick_of(r) == known[r["images"]][1]:
-                point = points.setdefault(
-                    r["images"], {k: r[k] for k in ("images", "steps", "seconds")} | {"scores": {}}
-                )
-                point["scores"] |= r["results"]
+    for r in records.in_training(run):
+        point = points.setdefault(r["images"], {k: r[k] for k in ("images", "steps", "seconds")} | {"scores": {}})
+        point["scores"] |= r["results"]
     found = [points[images] for images in sorted(points)]
     end = next((i for i, p in enumerate(found) if p["images"] >= kimg * 1000), None)
     if end is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +12,8 @@ from PIL import Image
 from logan.compare.runs import Result, mean_std
 from logan.evaluation import records
 from logan.evaluation.records import leading
-from logan.files import write_atomically
+from logan.report.canvas import new_figure, save_figure, save_side_by_side
+from logan.report.tables import comma_separated, markdown
 
 
 def by_label(results: Sequence[Result]) -> dict[str, list[Result]]:
@@ -38,7 +37,7 @@ def table(results: Sequence[Result]) -> str:
     by = names[0]
     head = ["method", "seeds", *(f"{n}, best" for n in names), *(f"{n}, final" for n in names), "best at step",
             "seconds", "ms per step", "collapsed at step"]  # fmt: skip
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = []
     for label, group in by_label(results).items():
         cells = [label, str(len(group))]
         cells += [_cell([r.best(n, by) for r in group]) for n in names]
@@ -48,15 +47,14 @@ def table(results: Sequence[Result]) -> str:
         cells.append(_cell([p["seconds"] for p in last]))
         cells.append(_cell([1000 * p["seconds"] / max(p["steps"], 1) for p in last]))
         cells.append(", ".join("-" if (c := r.collapse(by)) is None else f"{c:,}" for r in group))
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append(cells)
+    return markdown(head, rows)
 
 
 def footnote(results: Sequence[Result]) -> str:
     """By what the leading score was measured: it compares with others of the same detector and counts only."""
     run, score = results[0].run, score_names(results)[0]
-    files = [path.stem.removeprefix("metric-") for path in run.glob("metric-*.jsonl")]
-    last = [r for name in files for r in records.read(run, name) if r.get("in_training") and score in r["results"]][-1]
+    last = [r for r in records.in_training(run) if score in r["results"]][-1]
     if last["detector"] is None:
         return f"\n{last['n_fake']:,} points of the averaged generator at every snapshot.\n"
     return (
@@ -79,34 +77,17 @@ def _short(value: float) -> str:
 
 def all_scores(results: Sequence[Result]) -> str:
     """CSV: a line per run, snapshot and score."""
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow(["method", "seed", "images", "steps", "seconds", "score", "value"])
+    rows: list[list[object]] = []
     for r in results:
         for p in r.points:
-            for name, value in p["scores"].items():
-                shown = "" if value is None else f"{value:.6g}"
-                out.writerow(
-                    [
-                        r.entry.label,
-                        r.entry.config.run.seed,
-                        p["images"],
-                        p["steps"],
-                        f"{p['seconds']:.2f}",
-                        name,
-                        shown,
-                    ]
-                )
-    return text.getvalue()
+            where = [r.entry.label, r.entry.config.run.seed, p["images"], p["steps"], f"{p['seconds']:.2f}"]
+            rows += [[*where, name, "" if v is None else f"{v:.6g}"] for name, v in p["scores"].items()]
+    return comma_separated(["method", "seed", "images", "steps", "seconds", "score", "value"], rows)
 
 
 def save_curves(path: Path, results: Sequence[Result], score: str, against: str) -> None:
     """Mean over seeds as a line, lowest to highest as a band, against ``steps`` or ``seconds``."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8, 4.5)
     axes = figure.subplots()
     for label, group in by_label(results).items():
         curves = [{p["steps"]: (p[against], v) for p, v in r.curve(score)} for r in group]
@@ -114,8 +95,8 @@ def save_curves(path: Path, results: Sequence[Result], score: str, against: str)
         length = len(common)
         x = np.array([[c[step][0] for step in common] for c in curves], dtype=float).mean(0)
         y = np.array([[c[step][1] for step in common] for c in curves], dtype=float)
-        y[~np.isfinite(y)] = np.nan
-        (line,) = axes.plot(x, _mean(y), label=f"{label} ({len(group)})", marker="." if length < 40 else None)
+        y[~np.isfinite(y)] = np.nan  # as the mean is, from where a seed has diverged
+        (line,) = axes.plot(x, y.mean(0), label=f"{label} ({len(group)})", marker="." if length < 40 else None)
         if len(group) > 1:
             axes.fill_between(x, np.fmin.reduce(y), np.fmax.reduce(y), alpha=0.15, color=line.get_color(), linewidth=0)
     axes.set(xlabel={"steps": "steps of G", "seconds": "seconds of training"}[against], ylabel=score)
@@ -123,31 +104,14 @@ def save_curves(path: Path, results: Sequence[Result], score: str, against: str)
         axes.set_yscale("log")
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, title="method (seeds)", title_fontsize=8)
-    write_atomically(path, lambda partial: figure.savefig(partial, format="png", bbox_inches="tight", pad_inches=0.1))
-
-
-def _mean(y: np.ndarray) -> np.ndarray:
-    """Over seeds; NaN from where one has diverged."""
-    return y.mean(0)
+    save_figure(path, figure, crop=True)
 
 
 def save_pictures(path: Path, results: Sequence[Result]) -> None:
     """The last grid of each method's first seed, side by side, with its name above."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    groups = by_label(results)
-    columns = min(4, len(groups))
-    rows = math.ceil(len(groups) / columns)
-    figure = Figure(figsize=(4 * columns, 4.25 * rows), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis in axes:
-        axis.axis("off")
-    for axis, (label, group) in zip(axes, groups.items(), strict=False):
+    pictures = {}
+    for label, group in by_label(results).items():
         grids = sorted(group[0].run.glob("fakes[0-9]*.png"))
-        if grids:
-            with Image.open(grids[-1]) as picture:
-                axis.imshow(np.asarray(picture.convert("RGB")))
-        axis.set_title(f"{label}, seed {group[0].entry.config.run.seed}", fontsize=10)
-    write_atomically(path, lambda partial: figure.savefig(partial, format="png", bbox_inches="tight", pad_inches=0.1))
+        name = f"{label}, seed {group[0].entry.config.run.seed}"
+        pictures[name] = Image.open(grids[-1]) if grids else None
+    save_side_by_side(path, pictures, min(4, len(pictures)), width=4, height=4.25, fontsize=10)

@@ -11,47 +11,31 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from logan.errors import InputError
 
 from .dataset import InMemory, Streamed
 from .fit import fit
-from .images import Fit
+from .images import Fit, Wanted, picture
 
 SUFFIX = ".npy"
 
 
-def load_array(
-    path: Path,
-    *,
-    image_size: int | None = None,
-    channels: int | None = None,
-    pad: int = 0,
-    memory_limit: int,
-) -> InMemory | Streamed:
+def load_array(path: Path, wanted: Wanted, memory_limit: int) -> InMemory | Streamed:
     """Opens such a file. If its images take more than ``memory_limit`` bytes they stay on disk, and are read one by one.
-
-    Args:
-        path: the file.
-        image_size: side of the images in pixels, border included; None keeps theirs.
-        channels: 1 or 3; None keeps theirs.
-        pad: width of a black border on each side, in pixels.
-        memory_limit: the most bytes that are held in memory.
 
     Raises:
         InputError: not such a file, cut off, or images smaller than asked for.
     """
     images, labels, class_names = _map(path)
-    count, own_channels, side, _ = images.shape
+    count, channels, side, _ = images.shape
     if images.nbytes <= memory_limit:
-        whole = InMemory(torch.from_numpy(np.array(images)), labels, path.stem, class_names)
-        return fit(whole, image_size, channels, pad)
-    wanted = Fit(image_size or side + 2 * pad, channels or own_channels, pad)
-    wanted.check_side(side, side, path.stem)
-    shape = (wanted.channels, wanted.image_size)
-    return Streamed(Rows(path, wanted), count, shape, labels, path.stem, class_names)
+        return fit(InMemory(torch.from_numpy(np.array(images)), labels, path.stem, class_names), wanted)
+    reader = Rows(path, wanted.fit(side, channels))
+    reader.fit.check_side(side, side, path.stem)
+    shape = (reader.fit.channels, reader.fit.image_size)
+    return Streamed(reader, count, shape, labels, path.stem, class_names)
 
 
 class Rows:
@@ -67,8 +51,7 @@ class Rows:
         image = np.array(self._images[index])  # a copy: the map is of a file
         if image.shape == (self.fit.channels, self.fit.image_size, self.fit.image_size) and not self.fit.pad:
             return torch.from_numpy(image)
-        picture = Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
-        return self.fit(picture, f"{self.path.name}[{index}]")
+        return self.fit(picture(image), f"{self.path.name}[{index}]")
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_images": None}  # pickled, a map would be the whole array
@@ -86,14 +69,9 @@ class ArrayPack:
     def __init__(self, path: Path, fit: Fit, planned: int) -> None:
         self.fit, self.count = fit, 0
         self.labels: list[int] = []
-        self.file: BinaryIO = open(path, "wb")  # noqa: SIM115 (open until __exit__)
+        self.file: BinaryIO = open(path, "wb")  # noqa: SIM115 (open until it is closed)
+        self.close = self.file.close
         self.start = self._header(planned)
-
-    def __enter__(self) -> ArrayPack:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.file.close()
 
     def encode(self, pixels: Tensor) -> bytes:
         """uint8 (C, S, S) as bytes; may run in another thread."""
@@ -125,13 +103,8 @@ def _map(path: Path) -> tuple[np.memmap, Tensor | None, list[str] | None]:
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
         shape = images.shape
-        if (
-            images.dtype != np.uint8
-            or len(shape) != 4
-            or shape[1] not in (1, 3)
-            or shape[2] != shape[3]
-            or not shape[0]
-        ):
+        squares = len(shape) == 4 and shape[0] and shape[1] in (1, 3) and shape[2] == shape[3]
+        if images.dtype != np.uint8 or not squares:
             raise InputError(
                 f"{path}: an array of {images.dtype} of shape {shape}; images are uint8 of shape (N, 1 or 3, S, S): "
                 "convert it, or make the file with logan data prepare"

@@ -116,9 +116,11 @@ class InMemory(_Described):
 
     def to(self, device: str | torch.device) -> InMemory:
         """The same set on ``device``."""
-        return InMemory(
-            self.images.to(device), self.labels, self.name, self.class_names, notices=self.notices, broken=self.broken
-        )
+        return self.with_images(self.images.to(device))
+
+    def with_images(self, images: Tensor) -> InMemory:
+        """The same set with other ``images`` (N, C, S, S), on their device."""
+        return InMemory(images, self.labels, self.name, self.class_names, notices=self.notices, broken=self.broken)
 
 
 class Streamed(_Described):

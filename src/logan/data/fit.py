@@ -3,44 +3,33 @@
 from __future__ import annotations
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from logan.errors import InputError
 
 from .dataset import InMemory
-from .images import Fit
+from .images import Fit, Wanted, picture
 
 
-def fit(dataset: InMemory, image_size: int | None, channels: int | None, pad: int) -> InMemory:
-    """The set with images of ``image_size`` (border included; None: as they are) and ``channels`` (None: as they are).
-
-    Args:
-        dataset: images (N, 1 or 3, S, S).
-        image_size: the new side in pixels; smaller images come from an antialiased reduction.
-        channels: 1 takes the luminance, 3 repeats grey.
-        pad: width of a black border on each side, in pixels.
+def fit(dataset: InMemory, wanted: Wanted) -> InMemory:
+    """The set with images (N, C, S, S) as they are ``wanted``: smaller ones by an antialiased reduction, C = 1 by the luminance.
 
     Raises:
         InputError: the images are smaller than asked for.
     """
-    native = dataset.image_size
-    size = native + 2 * pad if image_size is None else image_size
-    inner = size - 2 * pad
-    if inner > native:
-        border = f"`pad` {pad + (inner - native) // 2}, or " if (inner - native) % 2 == 0 else ""
+    native, pad = dataset.image_size, wanted.pad
+    fit = wanted.fit(native, dataset.channels)
+    if fit.inner > native:
+        excess = fit.inner - native
+        border = f"`pad` {pad + excess // 2}, or " if excess % 2 == 0 else ""
         raise InputError(
-            f"{dataset.name}: its images of {native}×{native} pixels are smaller than the network's size ({inner}): "
+            f"{dataset.name}: its images of {native}×{native} pixels are smaller than the network's size ({fit.inner}): "
             f"pass {border}`image_size` {native + 2 * pad}"
         )
-    images = _with_channels(dataset.images, channels or dataset.channels)
-    if inner < native:
-        images = _reduced(images, inner)
-    if pad:
-        images = torch.nn.functional.pad(images, (pad, pad, pad, pad))
-    return InMemory(
-        images, dataset.labels, dataset.name, dataset.class_names, notices=dataset.notices, broken=dataset.broken
-    )
+    images = _with_channels(dataset.images, fit.channels)
+    if fit.inner < native:
+        images = _reduced(images, fit.inner)
+    return dataset.with_images(torch.nn.functional.pad(images, (pad, pad, pad, pad)) if pad else images)
 
 
 def _with_channels(images: Tensor, channels: int) -> Tensor:
@@ -59,8 +48,4 @@ def _luminance(images: Tensor) -> Tensor:
 
 def _reduced(images: Tensor, size: int) -> Tensor:
     shrink = Fit(size, images.shape[1])
-    return torch.stack([shrink(_picture(image), "image") for image in images])
-
-
-def _picture(image: Tensor) -> Image.Image:
-    return Image.fromarray((image[0] if len(image) == 1 else image.permute(1, 2, 0)).contiguous().numpy())
+    return torch.stack([shrink(picture(image.numpy()), "image") for image in images])

@@ -44,9 +44,9 @@ def open_hugging_face(name: str, split: str) -> tuple[Source, Layout]:
         raise InputError(f"hf:{name}, split {split}, has no rows: take another `split`")
     classes = [k for k, f in rows.features.items() if isinstance(f, datasets.ClassLabel)]
     rows = rows.cast_column(images[0], datasets.Image(decode=False))
-    names = [f"{i:08d}" for i in range(len(rows))]
+    files = Rows(rows, images[0])
     if not classes:
-        return Rows(rows, images[0]), Layout(names)
+        return files, Layout(files.names())
     given = list(rows[classes[0]][:])
     if None in given:
         raise InputError(
@@ -56,7 +56,7 @@ def open_hugging_face(name: str, split: str) -> tuple[Source, Layout]:
     labels = torch.tensor(given)
     if int(labels.min()) < 0:
         raise InputError(f"hf:{name}, split {split}, has images without a class (−1): take another `split`")
-    return Rows(rows, images[0]), Layout(names, labels, list(rows.features[classes[0]].names))
+    return files, Layout(files.names(), labels, list(rows.features[classes[0]].names))
 
 
 class Rows:

@@ -44,7 +44,7 @@ def load_idx(path: str | Path, split: str = "train") -> InMemory:
     if found is None:
         raise InputError(f"{path}: no {PREFIXES[split]}-images-idx3-ubyte (or .gz) in this folder")
     images = read_idx(found, dimensions=3)
-    labels_file = _labels_of(found)
+    labels_file = _first(found.parent, f"{found.name.partition('-images')[0]}-labels", "idx1")
     labels = None if labels_file is None else read_idx(labels_file, dimensions=1)
     if images.shape[1] != images.shape[2] or not images.size:
         raise InputError(f"{found}: holds images of shape {images.shape}; square ones are needed")
@@ -85,11 +85,6 @@ def _contents(path: Path) -> bytes:
         return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({error}); if it is damaged, download it again") from error
-
-
-def _labels_of(images: Path) -> Path | None:
-    stem = images.name.partition("-images")[0]
-    return _first(images.parent, f"{stem}-labels", "idx1")
 
 
 def _first(folder: Path, stem: str, kind: str) -> Path | None:

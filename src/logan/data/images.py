@@ -114,6 +114,24 @@ class Fit:
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))  # torch's copy would start threads
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a set of images: side in pixels, border included, channels, and width of the border; None: theirs."""
+
+    image_size: int | None = None
+    channels: int | None = None
+    pad: int = 0
+
+    def fit(self, side: int, channels: int) -> Fit:
+        """For images of that side and those channels."""
+        return Fit(self.image_size or side + 2 * self.pad, self.channels or channels, self.pad)
+
+
+def picture(pixels: np.ndarray) -> Image.Image:
+    """uint8 (1 or 3, S, S) as Pillow has it."""
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+
+
 def _eight_bits(image: Image.Image, name: str) -> Image.Image:
     if image.mode.startswith("I"):
         return _from_sixteen_bits(image, name)

@@ -61,8 +61,7 @@ def _by_name(layout: Layout, path: Path, text: str) -> list[str]:
     lines = _lines(path, text)
     deepest = max((n.count("/") + 1 for n in layout.names), default=0)
     # a list may have been made in a folder above the images, or below: then only the last parts of the names agree
-    keys: list[Callable[[str], str]] = [_whole]
-    keys += [partial(_last_parts, count=k) for k in (0, *range(deepest, 0, -1))]
+    keys: list[Callable[[str], str]] = [str, *(partial(_last_parts, count=k) for k in (0, *range(deepest, 0, -1)))]
     found: dict[str, str] = {}
     for key in keys:
         if len(found) < len(layout.names):
@@ -98,10 +97,6 @@ def _match(names: list[str], lines: list[_Line], key: Callable[[str], str], foun
                 f"give each a line that starts with its whole name"
             )
         found[image] = first.label
-
-
-def _whole(name: str) -> str:
-    return name
 
 
 def _last_parts(name: str, count: int) -> str:

@@ -33,6 +33,11 @@ class Layout:
     prepared: tuple[int, int] | None = None
     """Side and channels that ``logan data prepare`` gave to every image; None where images must be looked at."""
 
+    def keep(self, kept: list[int]) -> None:
+        """Leave all but these images out."""
+        self.names = [self.names[i] for i in kept]
+        self.labels = None if self.labels is None else self.labels[kept]
+
 
 def lay_out(source: Source, title: str, split: str = "train") -> Layout:
     """Finds images and classes. In this order:

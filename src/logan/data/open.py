@@ -1,11 +1,13 @@
-"""One word or path to a data set."""
+"""One word or path to a data set, or the settings that name one."""
 
 from __future__ import annotations
 
 import os
 import tarfile
 from pathlib import Path
+from typing import Literal
 
+from logan.config.groups import DataConfig
 from logan.errors import InputError, did_you_mean
 
 from .array import SUFFIX, load_array
@@ -15,6 +17,7 @@ from .digits import load_digits
 from .fit import fit
 from .folders import MEMORY_LIMIT, load_images
 from .idx import find_idx, load_idx
+from .images import Wanted
 from .mixtures import Mixture, grid, ring
 from .parallel import Progress
 
@@ -43,7 +46,7 @@ def open_data(
         image_size: side of the images in pixels, border included; None keeps the size they have.
         channels: 1 (luminance) or 3; None keeps what they have; for folders, 1 if all images are grey, else 3.
         pad: width of a black border on each side, in pixels; Fashion-MNIST with 2 has 32×32.
-        skip_broken: leave broken images of a folder or zip file out.
+        skip_broken: leave broken images of a folder or zip file out, and list them in ``.broken``.
         memory_limit: folders, zip and ``.npy`` files that would take more bytes decoded are streamed.
         progress: ``progress(iterable, description, total)``, to show a bar while a folder or zip file is read.
         split: "train", or "test" for CIFAR-10, idx folders, and folders or zip files with folders train and test.
@@ -51,7 +54,10 @@ def open_data(
     Raises:
         InputError: nothing there, not a known kind, damaged, or images smaller than asked for.
     """
-    _check_shape(image_size, channels, pad, source)
+    if pad < 0:
+        raise InputError(f"`pad` must be at least 0, not {pad}")
+    if image_size is not None and image_size - 2 * pad < 1:
+        raise InputError(f"`image_size` {image_size} leaves no pixel for {source} inside a border of {pad}")
     if source in ("ring", "grid"):
         mixture = ring() if source == "ring" else grid()
         if (image_size, channels, pad) not in [(a, b, 0) for a in (None, 1) for b in (None, 2)]:
@@ -59,21 +65,28 @@ def open_data(
         return mixture
     if channels not in (None, 1, 3):
         raise InputError(f"`channels` must be 1 or 3, not {channels}")
+    wanted = Wanted(image_size, channels, pad)
     fixed = _fixed_size(source, split)
     if fixed is not None:
-        return fit(fixed, image_size, channels, pad)
+        return fit(fixed, wanted)
     path = Path(source).expanduser()
     if path.suffix.lower() == SUFFIX and path.is_file():
         if split != "train":
             raise InputError(f"{source}: no {split} images: a {SUFFIX} file holds one split; give that of the other")
-        return load_array(path, image_size=image_size, channels=channels, pad=pad, memory_limit=memory_limit)
-    return load_images(
-        path,
-        image_size=image_size,
-        channels=channels,
-        pad=pad,
-        skip_broken=skip_broken,
-        memory_limit=memory_limit,
+        return load_array(path, wanted, memory_limit)
+    return load_images(path, wanted, skip_broken=skip_broken, memory_limit=memory_limit, progress=progress, split=split)
+
+
+def open_configured(
+    settings: DataConfig, split: Literal["train", "test"] = "train", progress: Progress | None = None
+) -> InMemory | Streamed | Mixture:
+    """The images that the settings name, at the size and with the channels that they ask for; as :func:`open_data`."""
+    return open_data(
+        settings.data,
+        image_size=settings.image_size,
+        channels=settings.channels,
+        pad=settings.pad,
+        skip_broken=settings.skip_broken,
         progress=progress,
         split=split,
     )
@@ -86,7 +99,11 @@ def _fixed_size(source: str, split: str) -> InMemory | None:
             raise InputError("digits has no test images")
         return load_digits()
     path = Path(source).expanduser()
-    _check_there(source, path)
+    if not path.exists():
+        if source == path.name and not path.suffix and os.sep not in source:
+            known = ", ".join(BUILT_IN)
+            raise InputError(f"no data called {source!r}{did_you_mean(source, BUILT_IN)}: give {known}, or a path")
+        raise InputError(f"{source}: no such file or folder")
     if path.is_file() and ("idx3-ubyte" in path.name):
         if split != "train":
             raise InputError(f"{path}: a single file has no test images; give its folder")
@@ -98,19 +115,3 @@ def _fixed_size(source: str, split: str) -> InMemory | None:
     if path.is_file() and tarfile.is_tarfile(path):
         raise InputError(f"{path}: a tar archive; unpack it first, and give the folder (or a zip file)")
     return None
-
-
-def _check_there(source: str, path: Path) -> None:
-    if path.exists():
-        return
-    if source == path.name and not path.suffix and os.sep not in source:
-        known = ", ".join(BUILT_IN)
-        raise InputError(f"no data called {source!r}{did_you_mean(source, BUILT_IN)}: give {known}, or a path")
-    raise InputError(f"{source}: no such file or folder")
-
-
-def _check_shape(image_size: int | None, channels: int | None, pad: int, source: str) -> None:
-    if pad < 0:
-        raise InputError(f"`pad` must be at least 0, not {pad}")
-    if image_size is not None and image_size - 2 * pad < 1:
-        raise InputError(f"`image_size` {image_size} leaves no pixel for {source} inside a border of {pad}")

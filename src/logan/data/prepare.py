@@ -84,7 +84,8 @@ def prepare(
     if labels is not None:
         take_labels(layout, labels)
     if limit is not None:
-        _spread(layout, limit)
+        n = len(layout.names)
+        layout.keep(sorted({i * n // limit for i in range(limit)}) if limit < n else list(range(n)))
     _remove_abandoned(destination)
     fit = Fit(size, channels, enlarge=enlarge)
     _check_room(destination.parent, len(layout.names), fit)
@@ -107,7 +108,7 @@ class _Packer:
     def pack(self, path: Path, threads: int | None, progress: Progress | None) -> None:
         names = self.layout.names
         labels = [None] * len(names) if self.layout.labels is None else self.layout.labels.tolist()
-        with self.kind(path, self.fit, len(names)) as pack:
+        with closing(self.kind(path, self.fit, len(names))) as pack:
             results = in_order(
                 lambda i: self._encoded(names[i], pack), len(names), "preparing images", progress, threads
             )
@@ -149,13 +150,6 @@ def _open(source: str, split: str) -> tuple[Source, Layout]:
     path = Path(source).expanduser()
     files = open_source(path)
     return files, lay_out(files, str(path), split)
-
-
-def _spread(layout: Layout, limit: int) -> None:
-    n = len(layout.names)
-    kept = sorted({i * n // limit for i in range(min(limit, n))}) if limit < n else list(range(n))
-    layout.names = [layout.names[i] for i in kept]
-    layout.labels = None if layout.labels is None else layout.labels[kept]
 
 
 def _check_room(folder: Path, count: int, fit: Fit) -> None:

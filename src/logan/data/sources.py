@@ -7,7 +7,7 @@ import tarfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from logan.errors import InputError
 
@@ -114,25 +114,20 @@ class Tar:
         self._file: int | None = None
         self._process = -1
         try:
-            with tarfile.open(path, "r:") as outer:
-                for member in outer:
-                    if member.isfile():
-                        self._add(member, 0, "")
-            for name, (start, _) in [(n, p) for n, p in self._places.items() if n.endswith(".tar")]:
-                with open(path, "rb") as file:
-                    file.seek(start)
-                    with tarfile.open(fileobj=file, mode="r:") as inner:
-                        for member in inner:
-                            if member.isfile():
-                                self._add(member, 0, name.removesuffix(".tar") + "/")
-                del self._places[name]
+            with open(path, "rb") as file:
+                self._add_members(file, "")
+                for name in [n for n in self._places if n.endswith(".tar")]:
+                    file.seek(self._places.pop(name)[0])
+                    self._add_members(file, name.removesuffix(".tar") + "/")
         except (OSError, tarfile.TarError) as error:
             raise InputError(
                 f"{path}: not an uncompressed tar file that can be read ({error}); unpack it, and give the folder"
             ) from None
 
-    def _add(self, member: tarfile.TarInfo, start: int, folder: str) -> None:
-        self._places[(folder + member.name).removeprefix("./")] = (start + member.offset_data, member.size)
+    def _add_members(self, file: BinaryIO, folder: str) -> None:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
+            for member in filter(tarfile.TarInfo.isfile, archive):
+                self._places[(folder + member.name).removeprefix("./")] = (member.offset_data, member.size)
 
     def names(self) -> list[str]:
         return sorted(filter(_visible, self._places))

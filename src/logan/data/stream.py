@@ -122,7 +122,6 @@ def _ahead(data: Streamed, order: Iterator[Tensor], device: torch.device, worker
         batch_size=None,  # the sampler gives whole batches
         sampler=(indices.tolist() for indices in order),  # numbers: tensors would go through shared memory
         num_workers=workers,
-        collate_fn=_unchanged,
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # else the loader draws its seed from the program's generator and disturbs it
     )
@@ -143,7 +142,3 @@ class _Whole:
             return self.data.batch(torch.tensor(indices))
         except InputError as error:
             return str(error)
-
-
-def _unchanged(item: Any) -> Any:
-    return item

@@ -7,10 +7,9 @@ import json
 import zipfile
 from pathlib import Path
 
-from PIL import Image
 from torch import Tensor
 
-from .images import PIL_MODES, Fit
+from .images import Fit, picture
 from .layout import LABELS_FILE
 
 
@@ -27,18 +26,12 @@ class ZipPack:
         self.fit, self.count = fit, 0
         self.pairs: list[tuple[str, int]] = []
         self.archive = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)
-
-    def __enter__(self) -> ZipPack:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.archive.close()
+        self.close = self.archive.close
 
     def encode(self, pixels: Tensor) -> bytes:
         """uint8 (C, S, S) as a PNG; may run in another thread."""
-        picture = Image.fromarray(pixels.permute(1, 2, 0).squeeze(2).numpy(), PIL_MODES[self.fit.channels])
         data = io.BytesIO()
-        picture.save(data, format="png", compress_level=0)  # to be read many times, and written once
+        picture(pixels.numpy()).save(data, format="png", compress_level=0)  # to be read many times, and written once
         return data.getvalue()
 
     def add(self, data: bytes, label: int | None) -> None:

@@ -13,13 +13,7 @@ from logan.data.dataset import InMemory
 from logan.errors import InputError
 from logan.evaluation import cache
 from logan.files import write_atomically
-from logan.metrics.classifier import (
-    FORMAT,
-    ClassifierDetector,
-    load_classifier,
-    save_classifier,
-    train_classifier,
-)
+from logan.metrics.classifier import FORMAT, load_classifier, save_classifier, train_classifier
 from logan.metrics.detector import Detector
 from logan.metrics.inception import InceptionDetector
 
@@ -28,8 +22,8 @@ MOST_IMAGES = 200_000
 """Of a streamed set the classifier learns from this many images at most; they must fit in memory."""
 
 
-def check(name: str, weights: str | None, labelled: bool, data_name: str) -> None:
-    """Refuse what :func:`get` would refuse, before any work is done.
+def check(name: str, weights: str | None, labelled: bool, data_name: str) -> Detector | None:
+    """Refuse what :func:`get` would refuse, before any work is done; the detector, unless it is a classifier without a file.
 
     Raises:
         InputError: the detector or its weights are missing, or the data have no labels to train a classifier on.
@@ -37,14 +31,15 @@ def check(name: str, weights: str | None, labelled: bool, data_name: str) -> Non
     if name not in NAMES:
         raise InputError(f"`detector` is {' or '.join(NAMES)}, not {name!r}")
     if name == "inception":
-        InceptionDetector(weights)
-    elif weights is not None:
-        load_classifier(Path(weights).expanduser())
-    elif not labelled:
+        return InceptionDetector(weights)
+    if weights is not None:
+        return load_classifier(Path(weights).expanduser())
+    if not labelled:
         raise InputError(
             f"`detector` classifier needs class labels, and {data_name} has none; use `detector` inception, "
             f"`detector_weights` FILE of a classifier that is there, or class folders"
         )
+    return None
 
 
 def get(
@@ -70,17 +65,9 @@ def get(
     Raises:
         InputError: see :func:`check`.
     """
-    check(name, weights, train.num_classes > 1, train.name)
-    if name == "inception":
-        return InceptionDetector(weights)
-    if weights is not None:
-        return load_classifier(Path(weights).expanduser())
-    return _classifier(train, device, say, progress)
-
-
-def _classifier(
-    train: Dataset, device: torch.device | str, say: Callable[[str], None], progress: Callable[[float], None]
-) -> ClassifierDetector:
+    there = check(name, weights, train.num_classes > 1, train.name)
+    if there is not None:
+        return there
     key = cache.key_of(train)
     shipped = files("logan.metrics") / "embedded" / f"classifier-{key[:16]}.safetensors"
     if shipped.is_file():

@@ -15,16 +15,13 @@ from logan.data import Mixture
 from logan.errors import InputError
 from logan.evaluation.names import Metric, count_name
 from logan.evaluation.reference import Reference
+from logan.files import finite
 from logan.metrics import distances, manifold
 from logan.metrics.detector import Detector, Features, extract
 from logan.metrics.modes import score_modes
 
 Draw = Callable[[int], Iterable[Tensor]]
 """n to batches of n generated images in all, floats in [−1, 1]."""
-
-
-def _as_it_is(rows: Tensor) -> Tensor:
-    return rows
 
 
 @dataclass
@@ -45,7 +42,7 @@ class Evaluator:
     reference: Reference | None = None
     mixture: Mixture | None = None
     splits: int = 1
-    gather: Callable[[Tensor], Tensor] = _as_it_is
+    gather: Callable[[Tensor], Tensor] = lambda rows: rows
     last: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,26 +79,23 @@ class Evaluator:
         return scores
 
     def _score(self, metric: Metric, fakes: Any, seed: int) -> dict[str, float]:
-        n = count_name(metric.count)
         if self.mixture is not None:
             m = score_modes(fakes[: metric.count], self.mixture.centres, self.mixture.std)
-            return {f"modes{n}": float(m.modes), f"quality{n}": m.quality, f"reverse_kl{n}": m.reverse_kl}
+            return dict(zip(score_names(metric), (float(m.modes), m.quality, m.reverse_kl), strict=True))
         assert self.reference is not None
-        fake: Features = fakes.first(metric.count)
-        return score_features(metric, self.reference, fake, self.splits, seed)
+        return score_features(metric, self.reference, fakes.first(metric.count), self.splits, seed)
 
     def _record(self, metric: Metric, found: dict[str, float], seconds: float) -> dict[str, Any]:
-        real = None if self.reference is None else len(self.reference.features)
-        if self.reference is not None and metric.kind == "pr":
-            real = metric.count
+        reference, detector = self.reference, self.detector
+        real = None if reference is None else len(reference.features)
         return {
             "metric": metric.name,
-            "results": {k: v if math.isfinite(v) else None for k, v in found.items()},
-            "detector": None if self.detector is None else self.detector.name,
-            "detector_sha256": None if self.detector is None else self.detector.sha256,
-            "n_real": real,
+            "results": finite(found),
+            "detector": detector and detector.name,
+            "detector_sha256": detector and detector.sha256,
+            "n_real": metric.count if metric.kind == "pr" else real,
             "n_fake": metric.count,
-            "real_key": None if self.reference is None else self.reference.key,
+            "real_key": reference and reference.key,
             "splits": self.splits if metric.kind == "is" else None,
             "total_time": round(seconds, 3),
         }
@@ -116,21 +110,20 @@ def check_kind(metric: Metric, mixture: bool) -> None:
 
 def score_features(metric: Metric, real: Reference, fake: Features, splits: int, seed: int) -> dict[str, float]:
     """One metric of a generated set against a real one; NaN if the generated one is not finite."""
-    n = count_name(metric.count)
+    names = score_names(metric, splits)
     if not fake.finite:
-        return dict.fromkeys(score_names(metric, splits), math.nan)
+        return dict.fromkeys(names, math.nan)
+    values: tuple[float, ...]
     if metric.kind == "fid":
-        return {f"fid{n}": distances.fid(real.statistics, distances.FrechetStatistics.of(fake.features))}
-    if metric.kind == "kid":
-        mean, std = distances.kid(real.features.features, fake.features, seed=seed)
-        return {f"kid{n}": mean, f"kid{n}_std": std}
-    if metric.kind == "is":
-        mean, std = distances.inception_score(fake.logits, splits=splits, seed=seed)
-        return {f"is{n}": mean} if splits == 1 else {f"is{n}": mean, f"is{n}_std": std}
-    reals, fakes = real.features.features[: metric.count], fake.features  # equally dense: Kynkäänniemi, section 2
-    precision, recall = manifold.precision_recall(reals, fakes)
-    density, coverage = manifold.density_coverage(reals, fakes)
-    return {f"precision{n}": precision, f"recall{n}": recall, f"density{n}": density, f"coverage{n}": coverage}
+        values = (distances.fid(real.statistics, distances.FrechetStatistics.of(fake.features)),)
+    elif metric.kind == "kid":
+        values = distances.kid(real.features.features, fake.features, seed=seed)
+    elif metric.kind == "is":
+        values = distances.inception_score(fake.logits, splits=splits, seed=seed)[: len(names)]
+    else:
+        reals = real.features.features[: metric.count]  # equally dense: Kynkäänniemi, section 2
+        values = (*manifold.precision_recall(reals, fake.features), *manifold.density_coverage(reals, fake.features))
+    return dict(zip(names, values, strict=True))
 
 
 def score_names(metric: Metric, splits: int = 1) -> list[str]:

@@ -13,7 +13,7 @@ import torch
 
 from logan.config import DataConfig
 from logan.data import Dataset, Mixture
-from logan.data.configured import open_configured
+from logan.data.open import open_configured
 from logan.errors import InputError
 from logan.evaluation import detectors, names, reference
 from logan.evaluation.evaluator import Evaluator, check_kind

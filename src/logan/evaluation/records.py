@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import time
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 
 from logan.errors import InputError
 from logan.evaluation.names import lower_is_better
-from logan.files import read_json, write_atomically, write_json
+from logan.files import append_line, finite, read_json, read_lines, write_atomically, write_json, write_lines
 from logan.sampling import snapshot
 
 BEST = "best.json"
@@ -32,33 +31,31 @@ UNKNOWN = Yardstick()
 
 def append(run: Path, record: dict[str, Any]) -> None:
     """Add a line to ``metric-NAME.jsonl``."""
-    record = {**record, "timestamp": round(time.time(), 3)}
-    with open(run / f"metric-{record['metric']}.jsonl", "a", encoding="utf-8") as f:
-        f.write(json.dumps(record) + "\n")
+    append_line(run / f"metric-{record['metric']}.jsonl", {**record, "timestamp": round(time.time(), 3)})
 
 
 def read(run: Path, metric: str) -> list[dict[str, Any]]:
     """The lines of ``metric-NAME.jsonl``; a line that was cut short or damaged is left out."""
-    try:
-        lines = (run / f"metric-{metric}.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-    records = []
-    for line in lines:
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return [r for r in records if isinstance(r, dict) and isinstance(r.get("results"), dict) and "images" in r]
+    lines = read_lines(run / f"metric-{metric}.jsonl")
+    return [r for r in lines if isinstance(r.get("results"), dict) and "images" in r]
+
+
+def in_training(run: Path) -> list[dict[str, Any]]:
+    """What training measured, metric by metric.
+
+    Of several yardsticks (a run may be resumed with another detector) only the last one's: the others do not compare.
+    """
+    files = sorted(run.glob("metric-*.jsonl"))
+    lines = [r for path in files for r in read(run, path.stem.removeprefix("metric-")) if r.get("in_training")]
+    last = max(lines, key=lambda r: r["images"], default={})
+    return [r for r in lines if yardstick_of(r) == yardstick_of(last)]
 
 
 def drop_after(run: Path, images: int) -> None:
     """Forget what training measured after ``images``: a run that is resumed there will measure it again."""
     for path in run.glob("metric-*.jsonl"):
-        records = read(run, path.stem.removeprefix("metric-"))
-        kept = [r for r in records if not r.get("in_training") or r.get("images", 0) <= images]
-        text = "".join(json.dumps(r) + "\n" for r in kept)
-        _write(path, text)
+        lines = read(run, path.stem.removeprefix("metric-"))
+        write_lines(path, (r for r in lines if not r.get("in_training") or r["images"] <= images))
     if (run / BEST).exists() and _best(run)["images"] > images:
         (run / BEST).unlink()
         for seen, (scores, yardstick) in measured(run).items():
@@ -67,30 +64,17 @@ def drop_after(run: Path, images: int) -> None:
 
 
 def measured(run: Path) -> dict[int, tuple[dict[str, float], Yardstick]]:
-    """What training measured, all metrics together, by the images seen, in order; NaN where there was no number.
-
-    Of several yardsticks (a run may be resumed with another detector) only the last one's: the others do not compare.
-    """
-    lines = [r for path in sorted(run.glob("metric-*.jsonl")) for r in read(run, path.stem.removeprefix("metric-"))]
-    lines = [r for r in lines if r.get("in_training")]
-    if not lines:
-        return {}
-    last = yardstick_of(max(lines, key=lambda r: r["images"]))
+    """What training measured, all metrics together, by the images seen, in order; NaN where there was no number."""
     found: dict[int, tuple[dict[str, float], Yardstick]] = {}
-    for r in lines:
-        if yardstick_of(r) == last:
-            scores = {k: math.nan if v is None else v for k, v in r["results"].items()}
-            found.setdefault(r["images"], ({}, last))[0].update(scores)
+    for r in in_training(run):
+        scores = {k: math.nan if v is None else v for k, v in r["results"].items()}
+        found.setdefault(r["images"], ({}, yardstick_of(r)))[0].update(scores)
     return dict(sorted(found.items()))
 
 
 def yardstick_of(record: dict[str, Any]) -> Yardstick:
     """By what a record was measured."""
     return Yardstick(*(record.get(name) for name in Yardstick._fields))
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def keep_best(run: Path, images: int, scores: dict[str, float], yardstick: Yardstick = UNKNOWN) -> bool:
@@ -112,8 +96,8 @@ def keep_best(run: Path, images: int, scores: dict[str, float], yardstick: Yards
             return False
     source = run / snapshot.file_name(images)
     write_atomically(run / BEST_SNAPSHOT, lambda partial: shutil.copyfile(source, partial))
-    shown = {k: v if math.isfinite(v) else None for k, v in scores.items()}
-    write_json(run / BEST, {"by": name, "images": images, "kimg": images / 1000, "scores": shown, "measure": yardstick})
+    where = {"by": name, "images": images, "kimg": images / 1000}
+    write_json(run / BEST, where | {"scores": finite(scores), "measure": yardstick})
     return True
 
 

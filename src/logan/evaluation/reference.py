@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -51,7 +50,7 @@ def of_real(
             path.unlink(missing_ok=True)
     if features is None or len(features) != n:
         detector.to(device)
-        features = extract(detector, _batches(data, indices, device))
+        features = extract(detector, (data.batch(part)[0].to(device) for part in indices.split(BATCH)))
         if keep:
             tensors = {"features": features.features, "logits": features.logits}
             write_atomically(path, lambda partial: save_file(tensors, partial))
@@ -70,8 +69,3 @@ def chosen(data: Dataset, count: int | None) -> Tensor:
     if n == len(data) or not in_order:
         return torch.arange(n)
     return torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:n]
-
-
-def _batches(data: Dataset, indices: Tensor, device: torch.device) -> Iterator[Tensor]:
-    for part in indices.split(BATCH):
-        yield data.batch(part)[0].to(device)

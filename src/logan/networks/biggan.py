@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from logan.networks import resnet
 from logan.networks.base import Discriminator, Generator
 from logan.networks.layers import init_orthogonal
 from logan.networks.layouts import BIGGAN, biggan_attention
-from logan.networks.resnet import Style
-from logan.networks.resnet import build as build_resnet
 from logan.networks.spec import Spec
 
-STYLE = Style(
+STYLE = resnet.Style(
     width=96,
     condition="chunks",
     attention=biggan_attention,
     normed_g=True,
-    wide_d=True,
     init=init_orthogonal,
     eps=(1e-4, 1e-4),
     layouts=BIGGAN,
@@ -35,4 +33,4 @@ def build(spec: Spec) -> tuple[Generator, Discriminator]:
     Raises:
         InputError: another size, ``depth``, or a latent that cannot be divided.
     """
-    return build_resnet(spec, replace(STYLE, width=64) if spec.image_size == 32 else STYLE)
+    return resnet.build(spec, replace(STYLE, width=64) if spec.image_size == 32 else STYLE)

@@ -6,11 +6,11 @@ and the width doubling with every halving of the image.
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
-from logan.errors import InputError
-from logan.networks.activations import pick_activation
 from logan.networks.base import Discriminator, Generator
 from logan.networks.layers import LabelConcat, LabelProjection, add_spectral_norm, stack
 from logan.networks.spec import Spec
@@ -29,10 +29,7 @@ def build(spec: Spec) -> tuple[Generator, Discriminator]:
     Raises:
         InputError: another size, or ``depth``, which follows from the size.
     """
-    spec.refuse("depth")
-    if spec.image_size not in SIZES:
-        sizes = ", ".join(map(str, sorted(SIZES)))
-        raise InputError(f"dcgan cannot make images of size {spec.image_size}; it can make {sizes}", "image_size")
+    spec.check_convolutional(SIZES)
     return DcganGenerator(spec), DcganDiscriminator(spec)
 
 
@@ -44,21 +41,13 @@ class DcganGenerator(Generator):
         base, k = SIZES[spec.image_size]
         width = spec.width or WIDTH
         widths = [width * 2**i for i in reversed(range(k))]  # 8w, 4w, 2w, w at 64×64
-        activation = pick_activation(spec.activation, "relu")
+        activation = spec.pick_activation("relu")
         self.labels = LabelConcat(spec.num_classes, spec.latent_dim)
-        blocks = {
-            f"size{base}": stack(
-                conv=nn.ConvTranspose2d(self.labels.out_dim, widths[0], base, 1, 0, bias=False),
-                norm=nn.BatchNorm2d(widths[0]),
-                activation=activation(),
-            )
-        }
-        for i in range(1, k):
-            blocks[f"size{base * 2**i}"] = stack(
-                conv=nn.ConvTranspose2d(widths[i - 1], widths[i], 4, 2, 1, bias=False),
-                norm=nn.BatchNorm2d(widths[i]),
-                activation=activation(),
-            )
+        blocks = {}
+        for i, (before, after) in enumerate(itertools.pairwise([self.labels.out_dim, *widths])):
+            window = (base, 1, 0) if i == 0 else (4, 2, 1)
+            conv = nn.ConvTranspose2d(before, after, *window, bias=False)
+            blocks[f"size{base * 2**i}"] = stack(conv=conv, norm=nn.BatchNorm2d(after), activation=activation())
         self.blocks = stack(**blocks)
         self.output = nn.ConvTranspose2d(width, spec.image_channels, 4, 2, 1, bias=False)
         self.apply(init_weights)
@@ -77,15 +66,13 @@ class DcganDiscriminator(Discriminator):
         width = spec.width or WIDTH
         spectral = bool(spec.spectral_norm)
         widths = [spec.image_channels] + [width * 2**i for i in range(k)]  # C, w, 2w, 4w, 8w at 64×64
-        activation = pick_activation(spec.activation, "leaky-relu")
+        activation = spec.pick_activation("leaky-relu")
         blocks = {}
-        for i in range(k):
-            normed = i > 0 and not spectral  # no batch norm on the image itself (Radford et al. 2015, §3)
-            blocks[f"size{spec.image_size // 2 ** (i + 1)}"] = stack(
-                conv=nn.Conv2d(widths[i], widths[i + 1], 4, 2, 1, bias=spectral),
-                norm=nn.BatchNorm2d(widths[i + 1]) if normed else None,
-                activation=activation(),
-            )
+        for i, (before, after) in enumerate(itertools.pairwise(widths), start=1):
+            conv = nn.Conv2d(before, after, 4, 2, 1, bias=spectral)
+            normed = i > 1 and not spectral  # no batch norm on the image itself (Radford et al. 2015, §3)
+            norm = nn.BatchNorm2d(after) if normed else None
+            blocks[f"size{spec.image_size // 2**i}"] = stack(conv=conv, norm=norm, activation=activation())
         self.blocks = stack(**blocks)
         self.head = nn.Conv2d(widths[-1], 1, base, 1, 0, bias=spectral)
         self.projection = LabelProjection(spec.num_classes, widths[-1] * base**2)

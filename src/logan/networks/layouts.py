@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from logan.errors import InputError
-from logan.networks.spec import Spec
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -36,13 +33,6 @@ SNGAN = BIGGAN | {
     64: Layout((16, 8, 4, 2, 1), (1, 2, 4, 8, 16), 5),
 }
 """pfnet-research/sngan_projection: 32 is Miyato et al. (2018), table 4, in multiples of 64; 128 and 256 are as BigGAN's."""
-
-
-def check_size(spec: Spec) -> None:
-    """Raise InputError for an image size that these networks do not have."""
-    if spec.image_size not in BIGGAN:
-        sizes = ", ".join(map(str, BIGGAN))
-        raise InputError(f"{spec.name} cannot make images of size {spec.image_size}; it can make {sizes}", "image_size")
 
 
 def no_attention(size: int) -> int | None:

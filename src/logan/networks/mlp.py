@@ -6,12 +6,11 @@ sigmoid; here scores are logits, and the sigmoid belongs to the loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
 
 import torch
 from torch import Tensor, nn
 
-from logan.networks.activations import pick_activation
 from logan.networks.base import Discriminator, Generator
 from logan.networks.layers import LabelConcat, LabelProjection, add_spectral_norm, stack
 from logan.networks.spec import Spec
@@ -59,14 +58,10 @@ class MlpDiscriminator(Discriminator):
 
 
 def hidden_layers(in_features: int, width: int, spec: Spec) -> nn.Sequential:
-    activation = pick_activation(spec.activation, "relu")
+    activation = spec.pick_activation("relu")
     sizes = [in_features] + [width] * (spec.depth or DEPTH)
-    layers = {f"layer{i + 1}": layer(sizes[i], width, activation) for i in range(len(sizes) - 1)}
-    return stack(**layers)
-
-
-def layer(in_features: int, width: int, activation: Callable[[], nn.Module]) -> nn.Sequential:
-    return stack(linear=nn.Linear(in_features, width), activation=activation())
+    layers = (stack(linear=nn.Linear(a, b), activation=activation()) for a, b in itertools.pairwise(sizes))
+    return stack(**{f"layer{i}": layer for i, layer in enumerate(layers, start=1)})
 
 
 def values_per_image(spec: Spec) -> int:

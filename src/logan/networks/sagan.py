@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from logan.networks import resnet
 from logan.networks.base import Discriminator, Generator
 from logan.networks.layers import init_xavier
 from logan.networks.layouts import BIGGAN, sagan_attention
-from logan.networks.resnet import Style
-from logan.networks.resnet import build as build_resnet
 from logan.networks.spec import Spec
 
-STYLE = Style(
+STYLE = resnet.Style(
     width=64,
     condition="class",
     attention=sagan_attention,
     normed_g=True,
-    wide_d=True,
     init=init_xavier,
     eps=(1e-5, 1e-12),
     layouts=BIGGAN,
@@ -30,4 +28,4 @@ def build(spec: Spec) -> tuple[Generator, Discriminator]:
     Raises:
         InputError: another size, or ``depth``.
     """
-    return build_resnet(spec, STYLE)
+    return resnet.build(spec, STYLE)

@@ -7,12 +7,11 @@ logit here where that code has two: only their difference enters its loss.
 from __future__ import annotations
 
 import math
+import sys
 
 import torch
 from torch import Tensor, nn
 
-from logan.errors import InputError
-from logan.networks.activations import pick_activation
 from logan.networks.base import Discriminator, Generator
 from logan.networks.layers import LabelConcat, LabelProjection, add_spectral_norm, stack
 from logan.networks.spec import Spec
@@ -30,11 +29,7 @@ def build(spec: Spec) -> tuple[Generator, Discriminator]:
     Raises:
         InputError: another size, or ``depth``, which is fixed.
     """
-    spec.refuse("depth")
-    if spec.image_size % 8 or spec.image_size < 16:
-        raise InputError(
-            f"sndcgan cannot make images of size {spec.image_size}; it can make multiples of 8 from 16 on, like 32"
-        )
+    spec.check_convolutional(range(16, sys.maxsize, 8), "multiples of 8 from 16 on, like 32")
     return SndcganGenerator(spec), SndcganDiscriminator(spec)
 
 
@@ -47,7 +42,7 @@ class SndcganGenerator(Generator):
         self.base = spec.image_size // 8
         self.labels = LabelConcat(spec.num_classes, spec.latent_dim)
         self.input = nn.Linear(self.labels.out_dim, 8 * width * self.base**2)  # neither norm nor activation behind it
-        activation = pick_activation(spec.activation, "relu")
+        activation = spec.pick_activation("relu")
         blocks = {}
         for i in range(1, 4):
             channels = 8 * width // 2**i
@@ -72,7 +67,7 @@ class SndcganDiscriminator(Discriminator):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         width = spec.width or WIDTH
-        activation = pick_activation(spec.activation, "leaky-relu-0.1")
+        activation = spec.pick_activation("leaky-relu-0.1")
         blocks, channels = {}, spec.image_channels
         for i, (widths, kernel, stride) in enumerate(D_LAYERS, start=1):
             conv = nn.Conv2d(channels, widths * width, kernel, stride, 1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from logan.networks import resnet
 from logan.networks.base import Discriminator, Generator
 from logan.networks.layers import init_xavier
 from logan.networks.layouts import SNGAN, no_attention
-from logan.networks.resnet import DiscriminatorBlock, GeneratorBlock, Style
-from logan.networks.resnet import build as build_resnet
+from logan.networks.resnet import Activation, DiscriminatorBlock, GeneratorBlock
 from logan.networks.spec import Spec
 
 
@@ -22,15 +22,20 @@ def init(module: nn.Module) -> None:
                 conv.weight.mul_(2**0.5)
 
 
-STYLE = Style(
+def narrow_d(before: int, after: int, halve: bool, first: bool, activation: Activation) -> list[nn.Module]:
+    """One block, whose first convolution has as many channels as come in, but where that is the image."""
+    return [DiscriminatorBlock(before, after if first else before, after, halve, first, activation)]
+
+
+STYLE = resnet.Style(
     width=64,
     condition="class",
     attention=no_attention,
     normed_g=False,
-    wide_d=False,
     init=init,
     eps=(2e-5, 1e-12),  # chainer's batch norm
     layouts=SNGAN,
+    d_blocks=narrow_d,
 )
 
 
@@ -42,4 +47,4 @@ def build(spec: Spec) -> tuple[Generator, Discriminator]:
     Raises:
         InputError: another size, or ``depth``.
     """
-    return build_resnet(spec, STYLE)
+    return resnet.build(spec, STYLE)

@@ -10,6 +10,7 @@ from logan.compare.seeds import mean_and_spread
 from logan.compare.summary import by_label
 from logan.paper.dynamics_cost import ROUNDS, TimedStep
 from logan.paper.mixture_claims import scores
+from logan.report.tables import markdown
 
 METHODS = ("none", "none:update=alternating", "none:d-lr=4e-3", "gd", "ngd", "ngd:stop-gradient=both", "sga", "sga-aligned",
            "three-player", "consensus", "unrolled", "extragradient", "optimistic", "gradient-penalty",
@@ -29,12 +30,10 @@ def table(results: Sequence[Result], costs: Mapping[str, TimedStep]) -> str:
     """
     head = ["method", "seeds", "modes, final", "quality, final", f"first {GOOD:.0%} good: steps", "seconds",
             "ms per step", "memory of a step, MiB"]  # fmt: skip
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for label, group in by_label(results).items():
-        lines.append("| " + " | ".join(_row(label, group, costs[label])) + " |")
+    rows = (_row(label, group, costs[label]) for label, group in by_label(results).items())
     c = results[0].entry.config
-    return "\n".join(lines) + (
-        f"\n\n{c.run.kimg:,} kimg ({c.run.kimg * 1000 // c.game.batch:,} steps of {c.game.batch}), scored at every snapshot. Good: "
+    return markdown(head, rows) + (
+        f"\n{c.run.kimg:,} kimg ({c.run.kimg * 1000 // c.game.batch:,} steps of {c.game.batch}), scored at every snapshot. Good: "
         f"at least {GOOD:.0%} of the modes, and of the points on one. Ms per step: measured after the runs, all methods in one "
         f"process in turns, in random order, median of {ROUNDS} rounds; the step alone, without data, logs and scores. Seconds: "
         f"steps times that, and not what the run took, which depends on what else the machine did. Memory: the most "
@@ -42,13 +41,13 @@ def table(results: Sequence[Result], costs: Mapping[str, TimedStep]) -> str:
     )
 
 
-def _row(label: str, group: Sequence[Result], cost: TimedStep) -> list[str]:
+def _row(label: str, group: Sequence[Result], cost: TimedStep) -> list[object]:
     last = [scores(r.points[-1]) for r in group]
     good = [p["steps"] for r in group if (p := first_good(r)) is not None]
     steps = mean_std(good)[0]
     return [
         label,
-        str(len(group)),
+        len(group),
         mean_and_spread([s["modes"] for s in last]),
         mean_and_spread([s["quality"] for s in last], ".2f"),
         f"{steps:,.0f} ({len(good)} of {len(group)})" if good else f"none of {len(group)}",

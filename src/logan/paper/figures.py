@@ -6,7 +6,7 @@ runs agree, with the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ FEWEST_LOOKS = 2 * WINDOW
 BETAS = (0.1, 1.0, 5.0, 50.0)
 """Of figure 4a, beside the run's own: appendix E's, one in between, section 5.1's, and one for steep f."""
 
-Verdict = str
-Figure = tuple[list[Panel], Verdict]
+Figure = tuple[list[Panel], str]
+"""The panels, and the verdict."""
 
 
 def probes(result: Result, fewest: int = FEWEST_LOOKS) -> list[dict[str, Any]]:
@@ -190,12 +190,7 @@ def figure5b(results: Sequence[Result]) -> Figure:
     return [Panel(f"{by}, with second-order terms stopped", "steps of G", by, lines, log_y=low)], verdict
 
 
-FIGURES: dict[str, Callable[[Sequence[Result]], Figure]] = {
-    "figure4a": figure4a,
-    "figure4b": figure4b,
-    "figure5a": figure5a,
-    "figure5b": figure5b,
-}
+FIGURES = {figure.__name__: figure for figure in (figure4a, figure4b, figure5a, figure5b)}
 METHODS = {
     "figure4a": ("ngd",),
     "figure4b": ("none", "gd", "ngd"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from logan.compare.runs import Result
 from logan.compare.seeds import mean_and_spread, say
+from logan.compare.summary import by_label
 from logan.config import presets
 
 ABLATIONS = {
@@ -23,9 +24,7 @@ def verdict(results: Sequence[Result]) -> str:
     Claims: latent optimisation helps (section 5); NGD more than GD (5.2); neither second-order term can be missed
     (Figure 5b). A difference counts if the two groups of final values do not overlap, from three seeds each on.
     """
-    groups: dict[str, list[Result]] = {}
-    for result in results:
-        groups.setdefault(result.entry.label, []).append(result)
+    groups = by_label(results)
     pairs = [("ngd", "none", "latent optimisation helps"), ("gd", "none", "latent optimisation helps, by plain descent"),
              ("ngd", "gd", "natural gradient descent does better than gradient descent")]  # fmt: skip
     pairs += [("ngd", name, f"the second-order terms matter: {what} it is worse") for name, what in ABLATIONS.items()]

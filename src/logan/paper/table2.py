@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ import torch
 
 from logan.compare.runs import Result, mean_std
 from logan.config import Config, presets
-from logan.data.configured import open_configured
+from logan.data.open import open_configured
 from logan.data.sources import open_source
 from logan.errors import InputError
 from logan.evaluation import protocols, records, snapshots
-from logan.evaluation.evaluator import Evaluator
 from logan.evaluation.names import count_name, parse_all
+from logan.report.tables import markdown
 from logan.sampling import load
+from logan.training.watch import Watch
 
 PUBLISHED = (
     ("SN-GAN (Miyato et al. 2018)", "C", "29.3", "7.42 ± 0.08"),
@@ -39,7 +40,7 @@ class Row:
     inception_score: tuple[float, ...]
 
 
-def check(config: Config, names: Sequence[str], detector: str, weights: str | None, device: torch.device) -> None:
+def check(config: Config, names: Sequence[str], detector: str, weights: str | None) -> None:
     """Find whatever an evaluation would lack, before anything is trained.
 
     Raises:
@@ -68,8 +69,7 @@ def score(
     detector: str,
     weights: str | None,
     device: torch.device,
-    say: Callable[[str], None],
-    progress: Callable[[str], Callable[[float], None]],
+    watch: Watch,
 ) -> list[Row]:
     """The best snapshot of every run (by FID in training, section 5.2) under every protocol; what is known is not redone.
 
@@ -78,62 +78,50 @@ def score(
         names: of the protocols.
         steps: latent steps at evaluation.
         detector, weights, device: as :func:`logan.evaluation.protocols.prepare` takes them.
-        say, progress: told what goes on; ``progress(description)`` returns a callback for the fraction that is done.
+        watch: shows what goes on.
     """
     data = results[0].entry.config.data
     found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for name in names:
         protocol = protocols.get(name)
         evaluator = protocols.prepare(
-            protocol, data, detector=detector, weights=weights, device=device, say=say,
-            progress=progress("training a classifier"),
+            protocol, data, detector=detector, weights=weights, device=device, say=watch.say,
+            progress=watch.fraction_bar("training a classifier"),
         )  # fmt: skip
         for result in results:
+            path = result.run / records.BEST_SNAPSHOT
+            if not path.exists():
+                raise InputError(
+                    f"{result.run} has no {path.name}: every one of its scores was infinite; remove the folder"
+                )
+            model = load(path, str(device))
             for k in latent_steps_of(result.entry.config.latent.latent, steps):
-                told = progress(f"{result.run.name}, protocol {name}, {k} latent steps")
-                scores = _score_one(result.run, evaluator, protocol, k, device, told)
-                found.setdefault((result.entry.label, name, k), []).append(scores)
-    return [Row(method, name, k, *_columns(name, scores)) for (method, name, k), scores in found.items()]
-
-
-def _score_one(
-    run: Path,
-    evaluator: Evaluator,
-    protocol: protocols.Protocol,
-    steps: int,
-    device: torch.device,
-    progress: Callable[[float], None],
-) -> dict[str, Any]:
-    path = run / records.BEST_SNAPSHOT
-    if not path.exists():
-        raise InputError(f"{run} has no {path.name}: every one of its scores was infinite; remove the folder")
-    model = load(path, str(device))
-    before = snapshots.known(path, model, evaluator, protocol, latent_steps=steps)
-    if before is not None:
-        return before
-    return snapshots.score(path, model, evaluator, protocol, latent_steps=steps, progress=progress)
-
-
-def _columns(protocol: str, scores: Sequence[dict[str, Any]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    n = count_name(parse_all(protocols.get(protocol).metrics)[0].count)
-    values = [[math.nan if s[f"{kind}{n}"] is None else s[f"{kind}{n}"] for s in scores] for kind in ("fid", "is")]
-    return tuple(values[0]), tuple(values[1])
+                scored: dict[str, Any] | None = snapshots.known(path, model, evaluator, protocol, latent_steps=k)
+                if scored is None:
+                    told = watch.fraction_bar(f"{result.run.name}, protocol {name}, {k} latent steps")
+                    scored = snapshots.score(path, model, evaluator, protocol, latent_steps=k, progress=told)
+                found.setdefault((result.entry.label, name, k), []).append(scored)
+    rows = []
+    for (method, name, k), scores in found.items():
+        n = count_name(parse_all(protocols.get(name).metrics)[0].count)
+        fid, inception = (
+            tuple(math.nan if s[kind + n] is None else s[kind + n] for s in scores) for kind in ("fid", "is")
+        )
+        rows.append(Row(method, name, k, fid, inception))
+    return rows
 
 
 def table(rows: Sequence[Row], notes: Sequence[str]) -> str:
     """Markdown: what was measured, what was published, and what must be known to compare the two."""
-    lines = ["| method | protocol | latent steps | seeds | FID | IS | FID against none |", "|---" * 7 + "|"]
+    lines: list[list[object]] = []
     for row in rows:
         base = next((r for r in rows if (r.method, r.protocol) == ("none", row.protocol)), None)
-        cells = [row.method, row.protocol, row.latent_steps, len(row.fid), _pm(row.fid, 2), _pm(row.inception_score, 3),
-                 "" if base is None or row is base else _change(row.fid, base.fid)]  # fmt: skip
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    lines += [f"| published: {m} | {p} | | | {fid} | {score} | |" for m, p, fid, score in PUBLISHED]
-    lines += [
-        "",
-        "Published: LOGAN's FID is 39.6 % below SN-GAN's and 23.4 % below CS-GAN's; its IS 16.8 % above SN-GAN's.",
-    ]
-    return "\n".join([*lines, *(f"\n{note}" for note in notes)]) + "\n"
+        lines.append([row.method, row.protocol, row.latent_steps, len(row.fid), _pm(row.fid, 2), _pm(row.inception_score, 3),
+                      "" if base is None or row is base else _change(row.fid, base.fid)])  # fmt: skip
+    lines += [[f"published: {m}", p, "", "", fid, score, ""] for m, p, fid, score in PUBLISHED]
+    said = "Published: LOGAN's FID is 39.6 % below SN-GAN's and 23.4 % below CS-GAN's; its IS 16.8 % above SN-GAN's."
+    head = ["method", "protocol", "latent steps", "seeds", "FID", "IS", "FID against none"]
+    return "\n".join([markdown(head, lines), said, *(f"\n{note}" for note in notes)]) + "\n"
 
 
 def _pm(values: Sequence[float], digits: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from logan.files import write_atomically
+from logan.report.canvas import new_figure, save_figure
 
 PANELS = (
     ("losses", ("d_loss", "g_loss"), "linear"),
@@ -17,16 +17,12 @@ PANELS = (
 
 def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
     """Draw the panels that ``records`` (lines of ``stats.jsonl``) have values for, against thousands of images."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     measured = list(records[-1].get("metrics", {})) if records else []
     panels = [p for p in PANELS if any(name in r for r in records for name in p[1])]
     rows = len(panels) + len(measured)
     if not rows:
         return
-    figure = Figure(figsize=(8, 2.2 * rows), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8, 2.2 * rows, dpi=100)
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     for axis, (title, names, scale) in zip(axes, panels, strict=False):
         for name in names:
@@ -43,7 +39,7 @@ def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
             axis.set_yscale("log" if _falls_far([value for _, value in points]) else "linear")
         axis.set_title(name, fontsize=10, loc="left")
     axes[-1].set_xlabel("thousands of real images")
-    write_atomically(path, lambda partial: figure.savefig(partial, format="png"))
+    save_figure(path, figure)
 
 
 def _falls_far(values: list[float]) -> bool:

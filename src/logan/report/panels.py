@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from logan.files import write_atomically
+from logan.files import write_text
+from logan.report.canvas import new_figure, save_figure
+from logan.report.tables import comma_separated
 
 Numbers = Sequence[float] | np.ndarray
 COLUMNS = 3
@@ -58,15 +58,11 @@ class Panel:
 
 def save(stem: Path, panels: Sequence[Panel]) -> None:
     """Write ``stem``.png, .svg and .csv."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = 2 if len(panels) == 4 else min(len(panels), COLUMNS)
     rows = math.ceil(len(panels) / columns)
     styles = styles_of([line for panel in panels for line in panel.lines])
     below = max(len({line.label for line in panel.lines}) for panel in panels) > LEGEND
-    figure = Figure(figsize=(6.2 * columns, 4.2 * rows + 0.9 * below), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(6.2 * columns, 4.2 * rows + 0.9 * below)
     places = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in places[len(panels) :]:
         axes.axis("off")
@@ -77,10 +73,9 @@ def save(stem: Path, panels: Sequence[Panel]) -> None:
         figure.legend(
             handles.values(), handles.keys(), loc="outside lower center", ncols=min(5, 2 * columns), fontsize=9
         )
-    write_atomically(stem.with_suffix(".png"), lambda partial: figure.savefig(partial, format="png"))
-    write_atomically(stem.with_suffix(".svg"), lambda partial: figure.savefig(partial, format="svg"))
-    text = table(panels)
-    write_atomically(stem.with_suffix(".csv"), lambda partial: partial.write_text(text, encoding="utf-8"))
+    save_figure(stem.with_suffix(".png"), figure)
+    save_figure(stem.with_suffix(".svg"), figure)
+    write_text(stem.with_suffix(".csv"), table(panels))
 
 
 def styles_of(lines: Sequence[Line]) -> dict[str, tuple[str, str]]:
@@ -94,15 +89,13 @@ def styles_of(lines: Sequence[Line]) -> dict[str, tuple[str, str]]:
 
 def table(panels: Sequence[Panel]) -> str:
     """CSV: a line per point; lines of one label are numbered."""
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow(["panel", "label", "line", "x", "y"])
+    rows: list[tuple[object, ...]] = []
     for panel in panels:
         seen: dict[str, int] = {}
         for line in panel.lines:
             number = seen[line.label] = seen.get(line.label, -1) + 1
-            out.writerows([panel.title, line.label, number, f"{x:.7g}", f"{y:.7g}"] for x, y in _finite(line))
-    return text.getvalue()
+            rows += [(panel.title, line.label, number, f"{x:.7g}", f"{y:.7g}") for x, y in _finite(line)]
+    return comma_separated(["panel", "label", "line", "x", "y"], rows)
 
 
 def _finite(line: Line) -> list[tuple[float, float]]:

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from logan.files import write_atomically
+from logan.report.canvas import new_figure
 
 CELL = 48
 """Smallest side, in pixels, that an image is shown at in a grid; smaller ones are enlarged without smoothing."""
@@ -53,9 +54,8 @@ def grid(images: Tensor, columns: int | None = None) -> Image.Image:
 def scatter(points: Tensor, centres: Tensor | None = None) -> Image.Image:
     """Points (N, 2, 1, 1), with the mixture's centres as crosses; the frame is set by the centres if there are any."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
+    figure = new_figure(5, 5, dpi=100)
     canvas, axes = FigureCanvasAgg(figure), figure.subplots()
     xy = points.detach().float().cpu().flatten(1).numpy()
     reach = 1.25 * float(np.abs(xy).max() if centres is None else centres.abs().max())

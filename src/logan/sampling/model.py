@@ -81,7 +81,9 @@ class Model:
         batch: int = 64,
     ) -> Iterator[Tensor]:
         """The images of :meth:`sample`, a batch at a time: for more than fit in memory."""
-        self.check_sampling(seed, trunc, latent_steps, batch, n, labels)
+        self.check_sampling(seed, trunc, latent_steps, batch)
+        if not 1 <= n <= 10**8:
+            raise InputError(f"`n` must be >= 1 and <= {10**8:,}, not {n}")
         source = torch.Generator("cpu").manual_seed(seed)
         z = draw_latents(self.info.config, n, source, trunc)
         y = self._labels(n, labels, source)
@@ -92,30 +94,23 @@ class Model:
             yield images.cpu()
 
     def _labels(self, n: int, labels: Sequence[int] | Tensor | None, source: torch.Generator) -> Tensor | None:
-        if self.num_classes == 0:
-            return None
         if labels is None:
-            return torch.randint(self.num_classes, (n,), generator=source)
-        given = torch.as_tensor(labels, dtype=torch.int64)
-        return given.repeat(-(-n // len(given)))[:n]
+            return torch.randint(self.num_classes, (n,), generator=source) if self.num_classes else None
+        if self.num_classes == 0:
+            raise InputError("`labels` needs a class-conditional generator; this one was trained without `conditional`")
+        values = labels.flatten().tolist() if isinstance(labels, Tensor) else list(labels)
+        if not values or not all(0 <= v < self.num_classes for v in values):
+            raise InputError(f"`labels` must be in 0 ... {self.num_classes - 1}, not {values}")
+        return torch.tensor(values, dtype=torch.int64).repeat(-(-n // len(values)))[:n]
 
-    def check_sampling(
-        self,
-        seed: int = 0,
-        trunc: float = 1.0,
-        latent_steps: int = 0,
-        batch: int = 64,
-        n: int = 1,
-        labels: Sequence[int] | Tensor | None = None,
-    ) -> None:
+    def check_sampling(self, seed: int, trunc: float, latent_steps: int, batch: int) -> None:
         """Refuse arguments that :meth:`sample` cannot serve.
 
         Raises:
             InputError: for impossible arguments.
         """
-        for name, value, most in (("n", n, 10**8), ("batch", batch, 10**6)):
-            if not 1 <= value <= most:
-                raise InputError(f"`{name}` must be >= 1 and <= {most:,}, not {value}")
+        if not 1 <= batch <= 10**6:
+            raise InputError(f"`batch` must be >= 1 and <= {10**6:,}, not {batch}")
         if not 0 <= seed <= MAX_SEED:
             raise InputError(f"`seed` must be >= 0 and <= {MAX_SEED}, not {seed}")
         if not 0 <= trunc <= 1:
@@ -127,13 +122,6 @@ class Model:
                 "`trunc` has no meaning for a generator whose latents are on the unit sphere; leave it out"
             )
         evaluation_step(self.info.config, latent_steps)
-        if labels is None:
-            return
-        if self.num_classes == 0:
-            raise InputError("`labels` needs a class-conditional generator; this one was trained without `conditional`")
-        values = labels.flatten().tolist() if isinstance(labels, Tensor) else list(labels)
-        if not values or not all(0 <= v < self.num_classes for v in values):
-            raise InputError(f"`labels` must be in 0 ... {self.num_classes - 1}, not {values}")
 
 
 def draw_latents(config: Config, n: int, source: torch.Generator, trunc: float = 1.0) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,7 @@ class Snapshot:
 
     def describe(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "format": FORMAT,
-            "architecture": self.architecture,
-            "config": self.config.to_dict(),
-            "images": self.images,
-            "class_names": self.class_names,
-        }
+        return {"format": FORMAT} | asdict(self)
 
 
 def file_name(images: int) -> str:
@@ -62,7 +56,7 @@ def file_name(images: int) -> str:
 def save(path: Path, snapshot: Snapshot, generator: nn.Module, discriminator: nn.Module) -> None:
     """Write the weights and the description, each in one move."""
     description = snapshot.describe()
-    tensors = _prefixed("generator", generator) | _prefixed("discriminator", discriminator)
+    tensors = {k: v.cpu().contiguous() for k, v in _both(generator, discriminator).state_dict().items()}
     text = json.dumps(description)
     header = {"logan": text, "sha256": digest(text, tensors)}
     path.with_suffix(".json").unlink(missing_ok=True)  # never a checksum beside weights that it is not of
@@ -149,7 +143,8 @@ def load_weights(path: Path, tensors: dict[str, Tensor], generator: nn.Module, d
     Raises:
         InputError: naming the first difference, if the networks are not those of the snapshot.
     """
-    want = _prefixed("generator", generator) | _prefixed("discriminator", discriminator)
+    both = _both(generator, discriminator)
+    want = both.state_dict()
     for name in sorted(want.keys() | tensors.keys()):
         if name not in tensors or name not in want:
             where = "the snapshot has" if name in tensors else "the networks asked for have"
@@ -159,13 +154,11 @@ def load_weights(path: Path, tensors: dict[str, Tensor], generator: nn.Module, d
             raise InputError(
                 f"{path} is a snapshot of another architecture: {name} is {there} there, {here} here; use its own settings"
             )
-    for prefix, network in (("generator", generator), ("discriminator", discriminator)):
-        start = prefix + "."
-        network.load_state_dict({k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)})
+    both.load_state_dict(tensors)
 
 
-def _prefixed(prefix: str, network: nn.Module) -> dict[str, Tensor]:
-    return {f"{prefix}.{k}": v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+def _both(generator: nn.Module, discriminator: nn.Module) -> nn.Module:
+    return nn.ModuleDict({"generator": generator, "discriminator": discriminator})
 
 
 def digest(description: str, tensors: dict[str, Tensor]) -> str:

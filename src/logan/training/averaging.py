@@ -36,22 +36,16 @@ class AveragedGenerator:
         keep = 0.5 ** (images / half_life) if half_life > 0 else 0.0
         average = [p.detach() for p in self.module.parameters()]
         torch._foreach_lerp_(average, [p.detach() for p in generator.parameters()], 1 - keep)
-        own = dict(self.module.named_buffers())
-        statistics = _statistics_names(self.module)
-        for name, buffer in generator.named_buffers():
-            if name not in statistics:
-                own[name].copy_(buffer)
+        statistics = {id(buffer) for norm in batch_norms(self.module) for buffer in norm.buffers(recurse=False)}
+        for own, buffer in zip(self.module.buffers(), generator.buffers(), strict=True):
+            if id(own) not in statistics:
+                own.copy_(buffer)
 
 
-def batch_norms(module: nn.Module) -> list[tuple[str, nn.modules.batchnorm._BatchNorm]]:
-    """Batch-norm layers that keep running statistics, with their names."""
+def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Batch-norm layers that keep running statistics."""
     kind = nn.modules.batchnorm._BatchNorm
-    return [(n, m) for n, m in module.named_modules() if isinstance(m, kind) and m.running_mean is not None]
-
-
-def _statistics_names(module: nn.Module) -> set[str]:
-    parts = ("running_mean", "running_var", "num_batches_tracked")
-    return {f"{name}.{part}" if name else part for name, _ in batch_norms(module) for part in parts}
+    return [m for m in module.modules() if isinstance(m, kind) and m.running_mean is not None]
 
 
 @torch.no_grad()
@@ -64,7 +58,7 @@ def recompute_statistics(generator: nn.Module, inputs: Iterable[tuple[Tensor, Te
         generator: changed in place.
         inputs: batches of latents (B, d) and labels (B,) or None.
     """
-    norms = [norm for _, norm in batch_norms(generator)]
+    norms = batch_norms(generator)
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from logan.config import Config
-from logan.data import Dataset, Mixture
+from logan.data import Mixture
 from logan.devices import choose_device, cpu_threads
 from logan.distributed import World
 from logan.evaluation import records
@@ -48,8 +47,6 @@ class Run:
     path: Path
     watch: Watch
     measure: Measure
-    log: folder.StatsLog | None = None
-    """None where another rank writes it."""
     sums: dict[str, Tensor] = field(default_factory=dict)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
@@ -79,7 +76,11 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
         warnings += until_the_end.enter_context(lock.locked(resumed, world))
     data = world.all_or_none(lambda: training_data(config, None if quiet else track))
     watch = Watch(config.run.kimg * 1000, quiet=quiet)
-    measure = _scorer(config, data, watch, world) if request.measure is None else request.measure
+    measure = request.measure
+    if measure is None:
+        device, told = choose_device(world.device or config.run.device), watch.fraction_bar("training a classifier")
+        with world.first_alone():  # the others find the classifier and the features in the cache
+            measure = Scorer(config, data, device, watch.say, told, world)
     parts = build(config, data, world)
     average = AveragedGenerator(parts.generator, config.game.ema_kimg)
     if resumed is not None:
@@ -94,15 +95,18 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
             state.save(path / state.FILE_NAME, parts, average, progress)
     if world.first:
         job.claim(path)
+        folder.tidy(path, progress.ticks)
     run = Run(parts, average, progress, path, watch, measure)
-    run.log = folder.StatsLog(path, progress.ticks) if world.first else None
     where = "cpu" if parts.device.type == "mps" else parts.device  # which has no float64
     run.sums = {k: torch.tensor(v, dtype=torch.float64, device=where) for k, v in progress.sums.items()}
     watch.start = progress.images
     parts.game.steps_played = progress.steps  # decides which steps are latent steps
     parts.game.announce = lambda message: watch.say(f"warning: {message}")
-    for warning in [*warnings, *data.notices, *_left_out(data.broken)]:
+    for warning in [*warnings, *data.notices]:
         watch.say(f"warning: {warning}")
+    if broken := data.broken:
+        named = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
+        watch.say(f"warning: left out {len(broken)} broken image{'s' * (len(broken) > 1)}: {named}")
     watch.say(f"{path}: {_headline(parts)}")
     if resumed is not None:
         watch.say(f"going on at {progress.images / 1000:g} kimg")
@@ -111,43 +115,22 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     return run
 
 
-def _scorer(config: Config, data: Dataset | Mixture, watch: Watch, world: World) -> Scorer:
-    device = choose_device(world.device or config.run.device)
-    with world.first_alone():  # the others find the classifier and the features in the cache
-        return Scorer(config, data, device, watch.say, watch.fraction_bar("training a classifier"), world)
-
-
 def _go_on(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress, list[str]]:
     """Put the state of the run into its parts, and drop what was written after it."""
     progress, inexact = state.load(path / state.FILE_NAME, parts, average)
     parts.world.barrier()  # until all have read what rank 0 is about to tidy
     if parts.world.first:
-        folder.remove_partial_files(path)
         records.drop_after(path, progress.images)
     return progress, inexact
 
 
 def _headline(parts: Parts) -> str:
     """Data, networks and latent step in one line."""
-    data, config = parts.data, parts.config
+    data, config, size = parts.data, parts.config, parts.world.size
     many = "" if isinstance(data, Mixture) else f"{len(data):,} images "
+    where = str(parts.device) if size == 1 else f"{size} ranks, each with {config.game.batch // size} images a step"
     classes = f", conditional on {data.num_classes} classes" if config.data.conditional else ""
     return (
         f"{data.name} ({many}{data.channels}x{data.image_size}x{data.image_size}{classes}), {config.networks.network}, "
-        f"latent step {config.latent.latent}, {config.run.kimg} kimg on {_where(parts)}"
+        f"latent step {config.latent.latent}, {config.run.kimg} kimg on {where}"
     )
-
-
-def _where(parts: Parts) -> str:
-    size = parts.world.size
-    return (
-        str(parts.device) if size == 1 else f"{size} ranks, each with {parts.config.game.batch // size} images a step"
-    )
-
-
-def _left_out(broken: Sequence[str]) -> list[str]:
-    """A warning that names the first few images that could not be read."""
-    if not broken:
-        return []
-    named = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
-    return [f"left out {len(broken)} broken image{'s' * (len(broken) > 1)}: {named}"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 from logan import __version__
 from logan.config import Config
 from logan.errors import InputError
-from logan.files import PARTIAL, read_json, write_atomically, write_json
+from logan.files import PARTIAL, read_json, read_lines, write_json, write_lines
 
 OPTIONS = "training_options.json"
 STATS = "stats.jsonl"
@@ -52,8 +50,7 @@ def run_name(config: Config, desc: str | None) -> str:
 
 def next_path(outdir: Path, name: str) -> Path:
     """The folder that a new run takes: its number is one more than the highest in ``outdir``."""
-    found = outdir.iterdir() if outdir.is_dir() else ()
-    numbers = [int(m.group(1)) for p in found if (m := re.match(r"(\d{5,})(-|$)", p.name))]
+    numbers = [int(m.group(1)) for p in outdir.glob("*") if (m := re.match(r"(\d{5,})(-|$)", p.name))]
     return outdir / f"{max(numbers, default=-1) + 1:05d}-{name}"
 
 
@@ -76,44 +73,13 @@ def read_options(run: Path) -> Config:
     return Config.from_dict(values, complete=True)
 
 
-class StatsLog:
-    """``stats.jsonl``: one JSON object per tick.
-
-    Opened at ``ticks`` it drops what an interrupted run wrote after the state that it resumes from, so that the log of a
-    resumed run has each tick once.
-    """
-
-    def __init__(self, run: Path, ticks: int) -> None:
-        self.path = run / STATS
-        kept = [record for record in read_stats(run) if record.get("tick", 0) < ticks]
-        text = "".join(json.dumps(record) + "\n" for record in kept)
-        write_atomically(self.path, lambda partial: partial.write_text(text, encoding="utf-8"))
-
-    def append(self, record: dict[str, Any]) -> None:
-        """Add a line; a value that is not finite becomes null, which JSON can say."""
-        record = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
-        with open(self.path, "a", encoding="utf-8") as f:
-            f.write(json.dumps(record) + "\n")
-
-
 def read_stats(run: Path) -> list[dict[str, Any]]:
-    """The lines of ``stats.jsonl``; what is no JSON object (a line cut short by an interruption) is left out."""
-    records = []
-    try:
-        lines = (run / STATS).read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(record, dict):
-            records.append(record)
-    return records
+    """The lines of ``stats.jsonl``, one per tick."""
+    return read_lines(run / STATS)
 
 
-def remove_partial_files(run: Path) -> None:
-    """What a killed process was in the middle of writing."""
+def tidy(run: Path, ticks: int) -> None:
+    """Drop what an interrupted run wrote after the state, at ``ticks``, that it goes on from, and was in the middle of writing."""
+    write_lines(run / STATS, (record for record in read_stats(run) if record.get("tick", 0) < ticks))
     for path in run.glob("*" + PARTIAL):
         path.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 
@@ -31,13 +31,8 @@ class Stop:
 def interrupts() -> Iterator[Stop]:
     """Turn Ctrl-C and SIGTERM into a :class:`Stop`."""
     stop = Stop()
-    try:
-        previous = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: leave signals to the program that we are part of
+    with ExitStack() as stack:
+        with suppress(ValueError):  # not the main thread: leave signals to the program that we are part of
+            for number in (signal.SIGINT, signal.SIGTERM):
+                stack.callback(signal.signal, number, signal.signal(number, stop))
         yield stop
-        return
-    try:
-        yield stop
-    finally:
-        for s, old in previous.items():
-            signal.signal(s, old)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from logan.files import write_atomically
+from logan.files import write_text
 from logan.training import state
 
 FILE_NAME = ".job"
@@ -26,16 +26,11 @@ def claim(run: Path) -> None:
     if own is None:
         (run / FILE_NAME).unlink(missing_ok=True)
     else:
-        write_atomically(run / FILE_NAME, lambda partial: partial.write_text(own + "\n", encoding="utf-8"))
+        write_text(run / FILE_NAME, own + "\n")
 
 
 def own_run(outdirs: list[Path]) -> Path | None:
     """The latest run folder that this torchrun has claimed, and that can be gone on with; None if there is none."""
-    found = [p.parent for outdir in outdirs for p in outdir.glob(f"*/{FILE_NAME}")]
-    mine = [
-        run
-        for run in found
-        if (run / state.FILE_NAME).exists()
-        and (run / FILE_NAME).read_text(encoding="utf-8", errors="replace").strip() == name()
-    ]
-    return max(mine, key=lambda run: (run / FILE_NAME).stat().st_mtime, default=None)
+    claims = [p for outdir in outdirs for p in outdir.glob(f"*/{FILE_NAME}") if (p.parent / state.FILE_NAME).exists()]
+    mine = [p for p in claims if p.read_text(encoding="utf-8", errors="replace").strip() == name()]
+    return max(mine, key=lambda p: p.stat().st_mtime).parent if mine else None

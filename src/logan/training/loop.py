@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from logan.analysis.probe import Probe
 from logan.config import Config
 from logan.distributed import World
 from logan.evaluation import records
+from logan.files import append_line, finite
 from logan.report.curves import save_curves
 from logan.training import folder, state
 from logan.training.begin import Request, Run, begin
 from logan.training.interrupts import Stop, interrupts
 from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
-from logan.turns import Turn
-
-if TYPE_CHECKING:
-    from logan.analysis.probe import Probe
 
 
 def train(
@@ -76,7 +73,7 @@ def train(
 def _play(run: Run, stop: Stop) -> None:
     """Steps until the end, with a tick every so many images and a snapshot every so many ticks."""
     p, game, cadence = run.progress, run.parts.game, run.config.run
-    probe = _probe(run)
+    probe = Probe(game, run.config.scores.probe, run.config.scores.probe_eigenvalues)
     if p.images == 0:
         _first_pictures(run)
     stop.at_once = False
@@ -84,7 +81,10 @@ def _play(run: Run, stop: Stop) -> None:
     images = run.config.game.batch * game.real_batches_per_step
     run.stopwatch.start(p.images)
     while p.images < run.total:
-        turn = game.step(lambda: next(stream), run.parts.latents) if probe is None else _look(run, probe, stream)
+        turn = probe.step(lambda: next(stream), run.parts.latents)
+        run.stopwatch.leave_out(spent := probe.take_seconds())
+        p.probes += probe.take()
+        p.probe_seconds += spent
         p.images += images
         p.steps += 1
         run.average.update(run.parts.generator, images, p.images)
@@ -97,7 +97,6 @@ def _play(run: Run, stop: Stop) -> None:
         if run.world.any_rank(stop.requested) and not last:
             p.seconds += run.stopwatch.read(p.images).seconds
             _save_state(run)
-            run.world.barrier()
             run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with `resume` {run.path}")
             raise KeyboardInterrupt
 
@@ -111,96 +110,9 @@ def _first_pictures(run: Run) -> None:
         raise
 
 
-def _probe(run: Run) -> Probe | None:
-    scores = run.config.scores
-    if not scores.probe:
-        return None
-    from logan.analysis.probe import Probe
-
-    return Probe(run.parts.game, scores.probe, scores.probe_eigenvalues)
-
-
-def _look(run: Run, probe: Probe, stream: Iterator[tuple[Tensor, Tensor | None]]) -> Turn:
-    """One step under the eyes of the probe, whose time is not the training's."""
-    turn = probe.step(lambda: next(stream), run.parts.latents)
-    run.progress.probes += probe.take()
-    spent = probe.take_seconds()
-    run.progress.probe_seconds += spent
-    run.stopwatch.leave_out(spent)
-    return turn
-
-
 def _crossed(images: int, step: int, length: int) -> bool:
     """Whether the last ``step`` images reached or passed a multiple of ``length``."""
     return images // length > (images - step) // length
-
-
-def _tick(run: Run, snap: bool) -> None:
-    """Write a line of the log; with ``snap``, pictures, snapshot, scores and state."""
-    p = run.progress
-    lap = run.stopwatch.read(p.images)
-    p.seconds += lap.seconds
-    record: dict[str, Any] = {
-        "tick": p.ticks,
-        "kimg": p.images / 1000,
-        "steps": p.steps,
-        **_means(run),
-        "images_per_second": lap.images_per_second,
-        "seconds": p.seconds,
-        "seconds_left": max(0.0, (run.total - p.images) / lap.images_per_second),
-    }
-    if p.probes:
-        record |= {"probe": p.probes, "probe_seconds": p.probe_seconds}
-    _warn_if_broken(run, record)
-    p.ticks, p.counts, run.sums, p.probes = p.ticks + 1, {}, {}, []
-    if snap:
-        record |= _snapshot(run)
-    if run.log is not None:
-        run.log.append(record)
-    run.watch.tick(record)
-    if snap:
-        if run.world.first:
-            save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
-        _save_state(run)
-        run.world.barrier()
-    run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
-
-
-def _means(run: Run) -> dict[str, float]:
-    """Of what was reported since the last tick, over its steps and over the ranks."""
-    names, counts = list(run.sums), run.progress.counts
-    means = run.world.all_reduce_mean([run.sums[name] for name in names])
-    return {name: total.item() / counts[name] for name, total in zip(names, means, strict=True) if total is not None}
-
-
-def _snapshot(run: Run) -> dict[str, Any]:
-    """Picture, snapshot and scores; all ranks compute, and rank 0 writes."""
-    p, first = run.progress, run.world.first
-    run.world.check_in_sync([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
-    save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
-    if first:
-        save_snapshot(run.path, run.parts, run.average, p.images)
-    scores = _scores(run)
-    return {"metrics": scores} if scores else {}
-
-
-def _scores(run: Run) -> dict[str, float | None]:
-    """Measure, keep the records and the best snapshot; a score that is not finite becomes None."""
-    scores = take_scores(run.measure, run.parts, run.average)
-    if not run.world.first:
-        return {}
-    yardstick = records.UNKNOWN
-    if isinstance(run.measure, Scorer):
-        yardstick = run.measure.write(run.path, run.progress.images, run.progress.steps, run.progress.seconds)
-    records.keep_best(run.path, run.progress.images, scores, yardstick)
-    return {k: v if math.isfinite(v) else None for k, v in scores.items()}
-
-
-def _save_state(run: Run) -> None:
-    means = run.world.all_reduce_mean(list(run.sums.values()))
-    run.progress.sums = {name: x.item() for name, x in zip(run.sums, means, strict=True) if x is not None}
-    if run.world.first:
-        state.save(run.path / state.FILE_NAME, run.parts, run.average, run.progress)
 
 
 def _accumulate(run: Run, report: dict[str, Tensor | None]) -> None:
@@ -213,7 +125,61 @@ def _accumulate(run: Run, report: dict[str, Tensor | None]) -> None:
             counts[name] = counts.get(name, 0) + 1
 
 
-def _warn_if_broken(run: Run, record: dict[str, Any]) -> None:
-    losses = [record[k] for k in ("d_loss", "g_loss") if k in record]
-    if not all(map(math.isfinite, losses)):
+def _sums(run: Run) -> dict[str, float]:
+    """Of what was reported since the last tick, in the mean over the ranks."""
+    means = run.world.all_reduce_mean(list(run.sums.values()))
+    return {name: x.item() for name, x in zip(run.sums, means, strict=True) if x is not None}
+
+
+def _tick(run: Run, snap: bool) -> None:
+    """Write a line of the log; with ``snap``, pictures, snapshot, scores and state."""
+    p = run.progress
+    lap = run.stopwatch.read(p.images)
+    p.seconds += lap.seconds
+    record: dict[str, Any] = {
+        "tick": p.ticks,
+        "kimg": p.images / 1000,
+        "steps": p.steps,
+        **{name: total / p.counts[name] for name, total in _sums(run).items()},
+        "images_per_second": lap.images_per_second,
+        "seconds": p.seconds,
+        "seconds_left": max(0.0, (run.total - p.images) / lap.images_per_second),
+    }
+    if p.probes:
+        record |= {"probe": p.probes, "probe_seconds": p.probe_seconds}
+    if not all(math.isfinite(record.get(name, 0.0)) for name in ("d_loss", "g_loss")):
         run.watch.say("warning: a loss is not finite; the run has diverged. Try a smaller `g_lr`, `d_lr` or `alpha`")
+    p.ticks, p.counts, run.sums, p.probes = p.ticks + 1, {}, {}, []
+    if snap and (scores := _snapshot(run)):
+        record["metrics"] = finite(scores)
+    if run.world.first:
+        append_line(run.path / folder.STATS, finite(record))
+    run.watch.tick(record)
+    if snap:
+        if run.world.first:
+            save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
+        _save_state(run)
+    run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
+
+
+def _snapshot(run: Run) -> dict[str, float]:
+    """Picture, snapshot and scores, which it returns; all ranks compute, and rank 0 writes, and keeps the best snapshot."""
+    p, first = run.progress, run.world.first
+    run.world.check_in_sync([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
+    save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
+    if first:
+        save_snapshot(run.path, run.parts, run.average, p.images)
+    scores = take_scores(run.measure, run.parts, run.average)
+    if first:
+        own = run.measure if isinstance(run.measure, Scorer) else None
+        by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
+        records.keep_best(run.path, p.images, scores, by)
+    return scores
+
+
+def _save_state(run: Run) -> None:
+    """The ranks wait until it is there."""
+    run.progress.sums = _sums(run)
+    if run.world.first:
+        state.save(run.path / state.FILE_NAME, run.parts, run.average, run.progress)
+    run.world.barrier()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,9 @@ def first_pictures(path: Path | None, parts: Parts, average: AveragedGenerator) 
     """``reals.png``, the images that D sees first, and ``fakes_init.png``, in the folder ``path``; None writes nothing."""
     if path is not None:
         n, columns = _grid_size(parts)
-        save_picture(path / "reals.png", _first_reals(parts, n), columns=columns, centres=_centres(parts))
+        batches = -(-n * parts.world.size // parts.config.game.batch)
+        reals = torch.cat([images.cpu() for images, _ in islice(parts.reals(0), batches)])[:n]
+        save_picture(path / "reals.png", reals, columns=columns, centres=_centres(parts))
     save_fakes(None if path is None else path / "fakes_init.png", parts, average, FIRST_STATISTICS_IMAGES)
 
 
@@ -69,38 +72,22 @@ def save_fakes(
     config, classes = parts.config, parts.data.num_classes if parts.config.data.conditional else 0
     source = torch.Generator(parts.device).manual_seed(config.run.seed + 1)
     batch = without_gradients(config, parts.world.size)
-
-    if statistics_images is None:
-        statistics_images = max(STATISTICS_IMAGES, 10 * config.game.batch)
-
-    def draw(n: int) -> Tensor:
-        return draw_latents(config, n, source)
+    statistics_images = statistics_images or max(STATISTICS_IMAGES, 10 * config.game.batch)
 
     def statistics_inputs() -> Iterator[tuple[Tensor, Tensor | None]]:
         for _ in range(-(-statistics_images // batch)):
             y = torch.randint(classes, (batch,), generator=source, device=parts.device) if classes else None
-            yield draw(batch), y
+            yield draw_latents(config, batch, source), y
 
     n, columns = _grid_size(parts)
-    z = draw(n)
+    z = draw_latents(config, n, source)
     labels = torch.arange(n, device=parts.device) // columns % classes if classes else None  # a row per class
     recompute_statistics(average.module, statistics_inputs())
     if path is None:
         return
-    images = torch.cat([_generate(average.module, z, labels, i, batch) for i in range(0, n, batch)])
+    inputs = zip(*(x.split(batch) for x in (z, labels) if x is not None), strict=True)
+    images = torch.cat([average.module(*part) for part in inputs])
     save_picture(path, images, columns=columns, centres=_centres(parts))
-
-
-def _generate(generator: nn.Module, z: Tensor, labels: Tensor | None, start: int, batch: int) -> Tensor:
-    part = slice(start, start + batch)
-    return generator(z[part]) if labels is None else generator(z[part], labels[part])
-
-
-def _first_reals(parts: Parts, n: int) -> Tensor:
-    stream, batches = parts.reals(0), [torch.empty(0)]
-    while sum(map(len, batches)) < n:
-        batches.append(next(stream)[0].cpu())
-    return torch.cat(batches[1:])[:n]
 
 
 def _grid_size(parts: Parts) -> tuple[int, int]:

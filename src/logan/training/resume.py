@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from logan.config import Config
+from logan.config import Config, ScoreConfig
 from logan.errors import InputError
 from logan.sampling import snapshot
 from logan.training import folder, state
@@ -16,6 +15,8 @@ from logan.training.setup import Parts
 
 AUTO = "auto"
 """For ``--resume``: go on if there is something to go on with, else begin. What a job that may be restarted asks for."""
+MAY_DIFFER = {"kimg", "tick", "snap", "device", "checkpointing", "batch_gpu", "data", "workers", *vars(ScoreConfig())}
+"""Settings of a run that goes on."""
 
 
 def latest(outdir: str | Path, config: Config, desc: str | None = None) -> Path | None:
@@ -23,9 +24,7 @@ def latest(outdir: str | Path, config: Config, desc: str | None = None) -> Path 
 
     With ``desc`` one of that name, if it was given one.
     """
-    outdir = Path(outdir).expanduser()
-    runs = sorted(outdir.glob("[0-9]*"), key=lambda p: p.name, reverse=True) if outdir.is_dir() else []
-    for path in runs:
+    for path in sorted(Path(outdir).expanduser().glob("[0-9]*"), reverse=True):
         if (path / state.FILE_NAME).exists() and (desc is None or path.name.partition("-")[2] == desc):
             with contextlib.suppress(InputError):
                 check_same_settings(folder.read_options(path), config, path)
@@ -66,39 +65,23 @@ def resumed_folder(resume: str | Path | None) -> Path | None:
 
 
 def check_same_settings(old: Config, new: Config, path: Path) -> None:
-    """Only the length, the cadence and the machine may differ: anything else would not be the same run.
+    """Only the length, the cadence, the scores and the machine may differ: anything else would not be the same run.
 
     Raises:
         InputError: naming the first flag that differs.
     """
-    allowed = replace(
-        old,
-        run=replace(
-            old.run,
-            kimg=new.run.kimg,
-            tick=new.run.tick,
-            snap=new.run.snap,
-            device=new.run.device,
-            checkpointing=new.run.checkpointing,
-        ),
-        data=replace(old.data, data=new.data.data, workers=new.data.workers),
-        scores=new.scores,
-        game=replace(old.game, batch_gpu=new.game.batch_gpu),
-    )
-    if allowed != new:
-        before, after = _flatten(allowed.to_dict()), _flatten(new.to_dict())
-        name = next(k for k in before if before[k] != after[k])
-        raise InputError(
-            f"`{name}` {after[name]} is not what {path} was started with ({before[name]}); leave it out, "
-            f"or start a new run from one of its snapshots"
-        )
+    before, after = _flat(old), _flat(new)
+    for name, value in before.items():
+        if after[name] != value and name not in MAY_DIFFER:
+            raise InputError(
+                f"`{name}` {after[name]} is not what {path} was started with ({value}); leave it out, "
+                f"or start a new run from one of its snapshots"
+            )
 
 
-def _flatten(values: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat.update(value if isinstance(value, dict) else {name: value})
-    return flat
+def _flat(config: Config) -> dict[str, Any]:
+    groups = config.to_dict()
+    return {"preset": groups.pop("preset")} | {name: v for group in groups.values() for name, v in group.items()}
 
 
 def start_from_snapshot(path: Path, parts: Parts, average: AveragedGenerator) -> None:

@@ -68,10 +68,9 @@ class Scorer:
 
     def _draw(self, generator: nn.Module, discriminator: nn.Module, n: int, seed: int) -> Iterator[Tensor]:
         source = torch.Generator("cpu").manual_seed(seed)
-        z = draw_latents(self.config, n, source)
-        labels = torch.randint(self.classes, (n,), generator=source) if self.classes else None
         own = self.world.own_slice(n)
-        z, labels = z[own], None if labels is None else labels[own]
+        z = draw_latents(self.config, n, source)[own]
+        labels = torch.randint(self.classes, (n,), generator=source)[own] if self.classes else None
         yield from generate(
             generator, discriminator, z, labels, self.step, batch=self.batch, seed=seed, device=self.device
         )
@@ -79,15 +78,16 @@ class Scorer:
     def write(self, run: Path, images: int, steps: int, seconds: float) -> records.Yardstick:
         """Append what the last call found to the run's ``metric-….jsonl``; returns by what it was measured."""
         yardstick = records.UNKNOWN
+        where = {"in_training": True, "images": images, "kimg": images / 1000, "steps": steps, "seconds": seconds}
+        k = self.config.scores.metric_latent_steps
+        how = {
+            "seed": self.config.run.seed + 2,
+            "latent_steps": k,
+            "trunc": 1.0,
+            "protocol": "training",
+            "split": "train",
+        }
         for record in self.evaluator.last.values():
-            where = {"in_training": True, "images": images, "kimg": images / 1000, "steps": steps, "seconds": seconds}
-            how = {
-                "seed": self.config.run.seed + 2,
-                "latent_steps": self.config.scores.metric_latent_steps,
-                "trunc": 1.0,
-                "protocol": "training",
-                "split": "train",
-            }
             records.append(run, record | how | where)
             yardstick = records.yardstick_of(record | how)
         return yardstick

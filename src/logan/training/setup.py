@@ -15,7 +15,7 @@ from logan import networks, prior
 from logan.config import Config
 from logan.cs_gan import give_step_size
 from logan.data import Dataset, Mixture, batches
-from logan.data.configured import open_configured
+from logan.data.open import open_configured
 from logan.devices import choose_device
 from logan.distributed import World
 from logan.errors import InputError

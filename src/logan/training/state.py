@@ -57,11 +57,7 @@ def save(path: Path, parts: Parts, average: AveragedGenerator, progress: Progres
         "data": fingerprint(parts.data),
         "threads": torch.get_num_threads(),
         "progress": vars(progress),
-        "generator": parts.generator.state_dict(),
-        "discriminator": parts.discriminator.state_dict(),
-        "average": average.module.state_dict(),
-        "g_optimiser": parts.game.g_optimiser.state_dict(),
-        "d_optimiser": parts.game.d_optimiser.state_dict(),
+        **{name: module.state_dict() for name, module in _modules(parts, average).items()},
         "memory": parts.game.memory,
         "random": _random_states(parts),
     }
@@ -74,18 +70,16 @@ def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress
     Raises:
         InputError: if the file is damaged, or belongs to other networks or other data.
     """
-    state = _read(path)
+    modules = _modules(parts, average)
+    state = _read(path, {"data", "threads", "progress", "memory", "random", *modules})
     if state["data"] != fingerprint(parts.data):
         raise InputError(
             f"`data` {parts.config.data.data} is not what {path.parent} was trained on (other images, labels or number); "
             f"put the old data back, or start a new run from one of its snapshots"
         )
     try:
-        parts.generator.load_state_dict(state["generator"])
-        parts.discriminator.load_state_dict(state["discriminator"])
-        average.module.load_state_dict(state["average"])
-        parts.game.g_optimiser.load_state_dict(state["g_optimiser"])
-        parts.game.d_optimiser.load_state_dict(state["d_optimiser"])
+        for name, module in modules.items():
+            module.load_state_dict(state[name])
     except (RuntimeError, ValueError, KeyError) as error:
         raise InputError(f"{path} belongs to other networks than this run's: {first_line(error)}") from None
     parts.game.memory = {k: [t.to(parts.device) for t in v] for k, v in state["memory"].items()}
@@ -99,40 +93,32 @@ def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress
     return Progress(**state["progress"]), warnings
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _modules(parts: Parts, average: AveragedGenerator) -> dict[str, Any]:
+    """What has a ``state_dict``, as the file calls it."""
+    optimisers = {"g_optimiser": parts.game.g_optimiser, "d_optimiser": parts.game.d_optimiser}
+    return {"generator": parts.generator, "discriminator": parts.discriminator, "average": average.module, **optimisers}
+
+
+def _read(path: Path, names: set[str]) -> dict[str, Any]:
     damaged = f"{path} is damaged; remove it and resume from a snapshot with `resume` network-snapshot-….safetensors"
     try:
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()  # torch does not check the sums of what it reads
-        if bad is not None:
-            raise InputError(f"{damaged} (checksum of {bad})")
         # Optimiser states follow their parameters' device by themselves; random states must stay on the CPU.
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = None if bad else torch.load(path, map_location="cpu", weights_only=True)
     except (PermissionError, IsADirectoryError) as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except FileNotFoundError:
         raise InputError(
             f"{path} does not exist; start a new run from a snapshot: `resume` network-snapshot-….safetensors"
         ) from None
-    except InputError:
-        raise
     except Exception as error:
         raise InputError(f"{damaged} ({first_line(error)})") from None
+    if bad is not None:
+        raise InputError(f"{damaged} (checksum of {bad})")
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path} is not a training state that this version of logan can read")
-    parts = {
-        "data",
-        "threads",
-        "progress",
-        "generator",
-        "discriminator",
-        "average",
-        "g_optimiser",
-        "d_optimiser",
-        "memory",
-        "random",
-    }
-    if not parts <= state.keys() or state["progress"].keys() != vars(Progress()).keys():
+    if not names <= state.keys() or state["progress"].keys() != vars(Progress()).keys():
         raise InputError(f"{damaged} (parts of it are missing)")
     return state
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import atexit
 import time
-from collections.abc import Callable, Iterable
-from types import TracebackType
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import track as rich_track
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from logan import errors
@@ -21,18 +28,27 @@ SECONDS_BETWEEN_LINES = 30
 SHOWN = {"d_loss": "D loss", "g_loss": "G loss", "delta_z": "‖Δz‖"}
 
 
-def track(iterable: Iterable[T], description: str, total: int) -> Iterable[T]:
-    """A progress bar over ``iterable`` while data are read; nothing where there is no terminal."""
-    console = Console(stderr=True)
-    return rich_track(iterable, description, total, console=console, transient=True, disable=not console.is_terminal)
-
-
 class _Rate(ProgressColumn):
     """Images per second over the last while."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.0f} img/s", style="progress.data.speed")
+
+
+def track(iterable: Iterable[T], description: str, total: int) -> Iterator[T]:
+    """A bar over ``iterable`` while images are read; a line now and then where there is no terminal, as for a batch job."""
+    console = Console(stderr=True)
+    columns = (TextColumn(description), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    started = said = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        for done, item in enumerate(bar.track(iterable, total), 1):
+            yield item
+            now = time.monotonic()
+            if not console.is_terminal and now - said >= SECONDS_BETWEEN_LINES:
+                said, rate = now, done / max(now - started, 1e-9)
+                left = f"{rate:,.0f} img/s, {(total - done) / rate / 60:,.0f} min left"
+                console.print(f"{description}: {done:,} of {total:,}, {left}", highlight=False, soft_wrap=True)
 
 
 class Watch:
@@ -68,17 +84,13 @@ class Watch:
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
     def say(self, message: str) -> None:
-        """A line above the bar."""
-        message = (
-            errors.wording(message).encode("utf-8", "replace").decode()
-        )  # file names may hold bytes that are no characters
-        self.console.print(message, highlight=False, markup=False, soft_wrap=True)
+        """A line above the bar; "?" for bytes of a file's name that are no characters."""
+        text = errors.wording(message).encode("utf-8", "replace").decode()
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def fraction_bar(self, description: str) -> Callable[[float], None]:
         """A callback that shows the fraction of something that is done.
@@ -113,9 +125,7 @@ class Watch:
 
     def tick(self, record: dict[str, Any]) -> None:
         """A line of the log was written."""
-        measured = " ".join(
-            f"{name} {value:.2f}" for name, value in record.get("metrics", {}).items() if value is not None
-        )
+        measured = " ".join(f"{k} {v:.2f}" for k, v in record.get("metrics", {}).items() if v is not None)
         losses = " ".join(f"{short} {record[name]:.3f}" for name, short in SHOWN.items() if name in record)
         text = f"{losses} {measured}".strip()
         if self.live:

@@ -145,7 +145,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("state without D's optimiser", 'parts.game.d_optimiser.load_state_dict(state["d_optimiser"])', "pass"),
         ("checksum of a state unread", "bad = archive.testzip()", "bad = None"),
     ],
-    ("sampling/snapshot.py", "test_sampling.py"): [
+    ("sampling/snapshot.py", "sampling/test_sampling.py"): [
         ("checksum of a snapshot unread", '"sha256" in metadata and', '"sha257" in metadata and'),
     ],
     ("training/resume.py", "training/test_resume.py"): [
@@ -189,10 +189,10 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("metrics/modes.py", "metrics/test_modes.py"): [
         ("strays cover modes", "max(1.0, FAIR_SHARE * len(xy) / len(centres))", "1.0"),
     ],
-    ("config/presets.py", "reproduce/test_table2.py::test_the_recipe_is_that_of_appendix_e"): [
+    ("config/presets.py", "paper/test_table2.py::test_the_recipe_is_that_of_appendix_e"): [
         ("β of CIFAR-10", "beta=0.1, portion=0.7, penalty=3.0", "beta=5.0, portion=0.7, penalty=3.0"),
     ],
-    ("config/presets_large.py", "test_presets_large.py"): [
+    ("config/presets_large.py", "config/test_presets_large.py"): [
         ("β of the headline", "beta=5.0, portion=0.5, penalty=300.0", "beta=0.1, portion=0.5, penalty=300.0"),
         ("α of the headline's gradient descent", "alpha=1e-4", "alpha=1e-2"),
         ("batch of BigGAN", "batch=2048,", "batch=1024,"),
@@ -209,7 +209,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("cli/main.py", "test_errors.py"): [
         ("bad input is success", "file=sys.stderr)\n    return 2", "file=sys.stderr)\n    return 0"),
     ],
-    ("cli/main.py", "test_cli.py::test_ctrl_c_while_modules_are_loaded"): [
+    ("cli/main.py", "cli/test_cli.py::test_ctrl_c_while_modules_are_loaded"): [
         ("Ctrl-C is success", "os._exit(130)", "os._exit(0)"),
     ],
 }

@@ -6,7 +6,7 @@ ARGS   ?=
 
 BIN := .venv/bin
 
-.PHONY: train test test-all bench check clean
+.PHONY: train test test-all mutants bench check clean
 
 train: .venv/installed
 	$(BIN)/logan train $(ARGS)
@@ -17,6 +17,11 @@ test: .venv/installed-dev
 
 test-all: .venv/installed-dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# Break the code on purpose, in copies, and demand that `make test` notices: to be run when tests are thinned out.
+# ARGS="penalty FID" plays those whose names have one of these in them.
+mutants: .venv/installed-dev
+	$(BIN)/python tests/mutations/run.py $(ARGS)
 
 # What a step costs on this machine; let nothing else run meanwhile. Figures go to bench/.
 bench: .venv/installed

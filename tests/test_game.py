@@ -194,6 +194,26 @@ def test_without_latent_step_it_is_the_ordinary_gan():
     torch.testing.assert_close(flat(turn.g_gradients), flat(torch.autograd.grad(l_g, list(g.parameters()))))
 
 
+def test_what_a_turn_reports():
+    """R_z, ‖g‖², ‖Δz‖, and f(z′) − f(z), each a mean over the batch."""
+    g, d = players()
+    real, z = draws()
+    step = LatentStep("ngd", alpha=0.5, bounds=None)
+    moved = step(lambda z: d(g(z)), z)
+    report = game.simultaneous(g, d, real, z, latent=step).report
+    expected = {
+        "penalty": moved.penalty,
+        "grad_z_squared": moved.gradient.square().sum(1).mean(),
+        "delta_z": moved.delta.norm(dim=1).mean(),
+        "score_gain": (d(g(moved.z)) - d(g(z))).mean(),
+        "real_score": d(real).mean(),
+        "fake_score": d(g(moved.z)).mean(),
+    }
+    assert report.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(report[name].double(), value.detach(), rtol=1e-5, atol=1e-7)
+
+
 def conv_players():
     """With everything that moves: batch norm in G and D, spectral norm in D."""
     torch.manual_seed(0)

@@ -15,9 +15,9 @@ from logan.bench import planning
 from logan.cli.train import read_arguments
 from logan.cs_gan import CSStep
 from logan.distributed import World
+from tests.bench.test_plan import SMALL
 from tests.distributed import jobs
 from tests.distributed.ranks import on_ranks
-from tests.test_plan import SMALL
 
 RANDOM = replace(jobs.STEP, subset="random")
 SCORED = (

@@ -381,7 +381,7 @@ def test_operations_of_the_cifar_step(n):
 
 @pytest.mark.slow
 def test_memory_of_the_cifar_step():
-    """At most 2.2 times the baseline's peak, weights and Adam's two moments included; as planned in tests/test_plan.py."""
+    """At most 2.2 times the baseline's peak, weights and Adam's two moments included; as planned in tests/bench/test_plan.py."""
     g, d = networks.create("sndcgan", image_size=32, latent_dim=128)
     resident = 3 * 4 * networks.count_parameters(nn.ModuleList([g, d]))
     baseline, logan = (

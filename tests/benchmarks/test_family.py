@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "family.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "family.py"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "inside.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "inside.py"
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from logan import networks
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "dynamics_cost.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "dynamics_cost.py"
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from logan.config import presets
 from logan.evaluation import records
 from logan.training import folder
 
-from .small import result
+from ..evaluation.small import result
 
 
 def of_fids(*values):

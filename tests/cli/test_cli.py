@@ -357,7 +357,7 @@ def test_scores_of_the_caller_are_logged_and_shown(tmp_path, capsys):
     """`logan.train(measure=…)`: what issue-specific metrics plug into, without touching the run."""
     import logan
 
-    from .training.small import assert_same_run, config
+    from ..training.small import assert_same_run, config
 
     def measure(generator, discriminator):
         assert not generator.training

@@ -10,7 +10,7 @@ from logan.compare.runs import read_points
 from logan.errors import InputError
 from logan.evaluation import cache, reference
 
-from .small import RING, dataset
+from ..evaluation.small import RING, dataset
 
 
 def by_class(n: int = 40):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from logan.compare import summary
 
-from .small import result
+from ..evaluation.small import result
 
 GOOD = [{"is10": 1.0, "fid10": 90.0}, {"is10": 3.0, "fid10": 40.0}, {"is10": 4.0, "fid10": 44.0}]
 BETTER = [{"is10": 1.0, "fid10": 80.0}, {"is10": 6.0, "fid10": 30.0}, {"is10": 2.0, "fid10": 90.0}]

@@ -12,7 +12,7 @@ import logan
 from logan.errors import InputError
 from logan.sampling import snapshot
 
-from .training.small import config
+from ..training.small import config
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "stability.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "stability.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,217 @@
+"""Deliberate breakages: what a slip of the pen would do to the method, to its data or to its promises. See :mod:`.run`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Breakage(NamedTuple):
+    """``old``, which occurs once in src/logan/``file``, becomes ``new``; the first to notice should be ``tests`` (of tests/)."""
+
+    name: str
+    file: str
+    tests: str
+    old: str
+    new: str
+
+
+# (file, tests): [(name, old, new), …]
+BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
+    ("latent.py", "test_latent.py"): [
+        ("g without its graph", "create_graph=create_graph, allow_unused", "create_graph=False, allow_unused"),
+        ("g of the mean", "objective(wide)).sum()", "objective(wide)).mean()"),
+        ("portion rounded down", "self.portion * d + 0.5", "self.portion * d"),
+        ("penalty of the clipped move", "self.penalty * delta.flatten", "self.penalty * (moved - start).flatten"),
+        ("penalty summed over the batch", "square().sum(1).mean()", "square().sum(1).sum()"),
+        (
+            "other dimensions clipped",
+            'moved if self.bounds == "sphere" else torch.where',
+            "moved if self.bounds else torch.where",
+        ),
+        ("no damping", "(self.beta + norm_squared)", "(1e-12 + norm_squared)"),
+        (
+            "g, not its square",
+            "norm_squared = g.flatten(1).square().sum(1)",
+            "norm_squared = g.flatten(1).square().sum(1).sqrt()",
+        ),
+        ("descent of the score", "delta = delta + step", "step = -step; delta = delta + step"),
+        ("stop_gradient ignored", 'self.stop_gradient in (player, "both")', 'self.stop_gradient == "both"'),
+    ],
+    ("latent.py", "test_side_effects.py"): [
+        (
+            "random numbers not drawn again",
+            "with no_side_effects(), same_random_numbers_next(z.device):",
+            "with no_side_effects():",
+        ),
+        ("batch norm moves in the step", "with no_side_effects(), same_random", "with same_random"),
+    ],
+    ("turns.py", "test_game.py"): [
+        ("penalty in D's loss", 'player == "discriminator" and', 'player == "generator" and'),
+        (
+            "D plays at z",
+            "call(discriminator, call(generator, for_d.z, labels), labels)",
+            "call(discriminator, call(generator, z, labels), labels)",
+        ),
+        (
+            "gain with its sign turned",
+            "float() - moved.scores.detach().float()",
+            "float() + moved.scores.detach().float()",
+        ),
+    ],
+    ("turns.py", "fast/test_engine.py"): [
+        ("penalty of a share unscaled", "moved.penalty * (n / (n + len(rest)))", "moved.penalty"),
+    ],
+    ("game.py", "fast/test_engine.py"): [
+        (
+            "latent step in the wrong steps",
+            "self.steps_played % self.latent_every == 0",
+            "self.steps_played % self.latent_every == 1",
+        ),
+    ],
+    ("side_effects/state.py", "test_side_effects.py"): [
+        (
+            "side effects stay",
+            "owner, name, thing = self._before.pop()\n            owner[name] = thing",
+            "self._before.pop()",
+        ),
+    ],
+    ("side_effects/weights.py", "test_side_effects.py"): [
+        ("weights of each pass its own", "parametrize.cached(), Replaced()", "Replaced()"),
+        ("vectors move where they are to stay", "        if move:\n", "        if True:\n"),
+        ("vectors never move", "        if move:\n", "        if False:\n"),
+    ],
+    ("losses.py", "test_losses.py"): [
+        ("hinge without its margin for fakes", "F.relu(1 + t)", "F.relu(t)"),
+        ("D's loss of fakes taken off", "mean(self.real, real_scores) + mean", "mean(self.real, real_scores) - mean"),
+        (
+            "saturating for non-saturating",
+            "fake=_minus_log_one_minus_sigmoid, fool=_minus_log_sigmoid",
+            "fake=_minus_log_one_minus_sigmoid, fool=_log_one_minus_sigmoid",
+        ),
+    ],
+    ("cs_gan.py", "test_cs_gan.py"): [
+        ("CS-GAN of the sum", "log_step.exp() / (self.batch or len(z))", "log_step.exp()"),
+        ("CS-GAN starts off the sphere", "to_sphere(working_copy(z))", "working_copy(z)"),
+        ("CS-GAN's penalty of the projected draw", "delta = moved - z", "delta = moved - to_sphere(z)"),
+    ],
+    ("dynamics/sga.py", "dynamics/test_sga.py"): [
+        ("SGA turned round", "(t - s) / 2", "(s - t) / 2"),
+        ("SGA never aligned", "< 0, -1.0, 1.0)", "< 0, 1.0, 1.0)"),
+    ],
+    ("dynamics/consensus.py", "dynamics/test_closed_forms.py"): [
+        (
+            "consensus pushes apart",
+            "add(xi, field.transposed_times(xi), self.strength)",
+            "add(xi, field.transposed_times(xi), -self.strength)",
+        ),
+        ("consensus by H, not its transpose", "field.transposed_times(xi)", "field.times(xi)"),
+    ],
+    ("dynamics/unrolled.py", "dynamics/test_unrolled.py"): [
+        ("unrolling climbs", "x - self.rate * g", "x + self.rate * g"),
+    ],
+    ("dynamics/updates.py", "dynamics/test_games.py"): [
+        ("extragradient stays where it looked", "    before.put_back()", "    pass"),
+        ("optimism twice", "p.add_(change).sub_(last)", "p.add_(change)"),
+    ],
+    ("distributed/world.py", "distributed/test_ranks.py"): [
+        ("gradients summed over ranks", "flat /= self.size", "flat /= 1"),
+    ],
+    ("distributed/batch_norm.py", "distributed/test_ranks.py"): [
+        ("batch norm of a rank alone", "own_variance + own_mean.square()", "own_variance"),
+    ],
+    ("accumulation.py", "distributed/test_ranks.py"): [
+        ("parts weigh the same", "min(size, n - start) / n", "size / n"),
+    ],
+    ("fast/passes.py", "fast/test_passes.py"): [
+        (
+            "merges what is written into",
+            "not _is_random(node) and not roots.touches_written(node)",
+            "not _is_random(node)",
+        ),
+    ],
+    ("fast/substitute.py", "fast/test_operations.py"): [
+        ("running statistics at double speed", "mean, variance, n, momentum)", "mean, variance, n, 2 * momentum)"),
+    ],
+    ("fast/step.py", "fast/test_engine.py"): [
+        ("zero-sum with the wrong sign", "None if g is None else -g", "None if g is None else g"),
+    ],
+    ("training/averaging.py", "training/test_averaging.py"): [
+        ("average half as slow", "0.5 ** (images / half_life)", "0.25 ** (images / half_life)"),
+        ("statistics gathered the usual way", "norm.momentum = None  #", "#"),
+    ],
+    ("training/state.py", "training/test_resume.py"): [
+        ("state without torch's generator", 'torch.set_rng_state(states["torch"])', "pass"),
+        ("state without the memory", '"memory": parts.game.memory,', '"memory": {},'),
+        ("state without D's optimiser", 'parts.game.d_optimiser.load_state_dict(state["d_optimiser"])', "pass"),
+        ("checksum of a state unread", "bad = archive.testzip()", "bad = None"),
+    ],
+    ("sampling/snapshot.py", "sampling/test_sampling.py"): [
+        ("checksum of a snapshot unread", '"sha256" in metadata and', '"sha257" in metadata and'),
+    ],
+    ("training/resume.py", "training/test_resume.py"): [
+        ("other settings resumed", "if allowed != new:", "if False:"),
+    ],
+    ("files.py", "test_files.py"): [
+        ("written in place", "write(partial)\n", "write(path); write(partial)\n"),
+    ],
+    ("data/stream.py", "data/test_data_stream.py"): [
+        ("never mirrored", "images.flip(3), images)", "images, images)"),
+        ("mirrored upside down", "images.flip(3)", "images.flip(2)"),
+        (
+            "every epoch in one order",
+            "torch.cat([left, permutation(n, seed, epoch)])",
+            "torch.cat([left, permutation(n, seed, 0)])",
+        ),
+        ("pixels in [0, 1]", "mul_(2).sub_(255).mul_(1 / 255)", "mul_(1 / 255)"),
+    ],
+    ("data/images.py", "data/test_data_images.py"): [
+        ("crop of the corner", "(image.width - side) // 2, (image.height - side) // 2", "0, 0"),
+        ("white border", "fill=0", "fill=255"),
+    ],
+    ("prior.py", "test_prior.py"): [
+        ("truncation ignored", "z * trunc if trunc != 1 else z", "z"),
+        ("normal prior cut at twice as far", "NORMAL_REACH * trunc)", "2 * NORMAL_REACH * trunc)"),
+    ],
+    ("metrics/distances.py", "metrics/test_distances.py"): [
+        ("FID with n", "/ (len(wide) - 1)", "/ len(wide)"),
+        ("FID without the cross term's 2", "traces - 2 * cross", "traces - cross"),
+        ("biased KID", "k.sum() - k.trace()", "k.sum()"),
+        ("IS of logits by their sum", "entr(p).sum(1).mean()", "entr(p).sum(1).sum()"),
+    ],
+    ("metrics/manifold.py", "metrics/test_manifold.py"): [
+        ("one neighbour fewer", "kthvalue(k + 1", "kthvalue(k"),
+        (
+            "precision for recall",
+            "_share_inside(real, fake, _radii(fake, k))",
+            "_share_inside(fake, real, _radii(real, k))",
+        ),
+    ],
+    ("metrics/modes.py", "metrics/test_modes.py"): [
+        ("strays cover modes", "max(1.0, FAIR_SHARE * len(xy) / len(centres))", "1.0"),
+    ],
+    ("config/presets.py", "paper/test_table2.py::test_the_recipe_is_that_of_appendix_e"): [
+        ("β of CIFAR-10", "beta=0.1, portion=0.7, penalty=3.0", "beta=5.0, portion=0.7, penalty=3.0"),
+    ],
+    ("config/presets_large.py", "config/test_presets_large.py"): [
+        ("β of the headline", "beta=5.0, portion=0.5, penalty=300.0", "beta=0.1, portion=0.5, penalty=300.0"),
+        ("α of the headline's gradient descent", "alpha=1e-4", "alpha=1e-2"),
+        ("batch of BigGAN", "batch=2048,", "batch=1024,"),
+        ("SAGAN's rates swapped", "g_lr=1e-4,\n            d_lr=4e-4", "g_lr=4e-4,\n            d_lr=1e-4"),
+        ("steps of the headline", "600_000", "60_000"),
+    ],
+    ("config/checks.py", "distributed/test_training.py"): [
+        (
+            "any share of the batch",
+            "if g.batch_gpu is not None and share % g.batch_gpu",
+            "if False and share % g.batch_gpu",
+        ),
+    ],
+    ("cli/main.py", "test_errors.py"): [
+        ("bad input is success", "file=sys.stderr)\n    return 2", "file=sys.stderr)\n    return 0"),
+    ],
+    ("cli/main.py", "cli/test_cli.py::test_ctrl_c_while_modules_are_loaded"): [
+        ("Ctrl-C is success", "os._exit(130)", "os._exit(0)"),
+    ],
+}
+
+BREAKAGES = [Breakage(name, *where, old, new) for where, some in BY_FILE.items() for name, old, new in some]

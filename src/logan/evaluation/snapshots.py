@@ -49,10 +49,10 @@ def score(
 
 
 def known(
-    path: Path, model: Model, evaluator: Evaluator, protocol: Protocol, *, latent_steps: int = 0
+    path: Path, model: Model, evaluator: Evaluator, protocol: Protocol, *, seed: int = 0, latent_steps: int = 0
 ) -> dict[str, float | None] | None:
     """What :func:`score` would find without truncation, if it was found before; None if any of it is missing."""
-    how = _how(path, model, protocol, 0, 1.0, latent_steps)
+    how = _how(path, model, protocol, seed, 1.0, latent_steps)
     if evaluator.detector is not None and evaluator.reference is not None:
         how |= {"detector_sha256": evaluator.detector.sha256, "real_key": evaluator.reference.key}
     scores: dict[str, float | None] = {}

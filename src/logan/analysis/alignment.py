@@ -67,9 +67,7 @@ def alignments(
     """
     if rules.latent is None:
         raise ValueError("there is nothing to align without a latent step; pass latent=logan.LatentStep(…)")
-    with ExitStack() as stack:
-        stack.enter_context(torch.enable_grad())
-        stack.enter_context(on_copies_of_state(generator, discriminator))
+    with torch.enable_grad(), on_copies_of_state(generator, discriminator), ExitStack() as stack:
         with same_random_numbers_next(z.device):
             table = stack.enter_context(third_player(generator, discriminator, real, z, labels, rules=rules))
         with same_random_numbers_next(z.device):  # from the same state again: a random subset of z is the same

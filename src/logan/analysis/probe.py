@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from logan.analysis.alignment import alignments
 from logan.analysis.scaling import curvature, scaling
@@ -78,7 +76,7 @@ class Probe:
         ended = self._clock()
         updates = [_distance(trainable(player), old) for player, old in zip(players, before, strict=True)]
         record = {"steps": self.game.steps_played, "d_update": updates[0], "g_update": updates[1]}
-        record |= self._latents(**batch) | self._alignments(**batch) | self._spectrum(**batch)
+        record |= self._latents(**batch) | self._spectrum(**batch)
         spent = self._clock() - began - (ended - started)
         self.seconds += spent
         self.records.append({k: _plain(v) for k, v in record.items()} | {"seconds": round(spent, 4)})
@@ -99,15 +97,19 @@ class Probe:
         taken, self.seconds = self.seconds, 0.0
         return taken
 
+    @torch.no_grad()
     def _latents(self, real: Tensor, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
         game, latent = self.game, self.game.latent
         if latent is None:
             return {}
         g, d = game.generator, game.discriminator
-        with ExitStack() as stack:
-            stack.enter_context(untouched(g, d, z.device))
-            stack.enter_context(torch.no_grad())
-            stack.enter_context(in_precision(z, game.autocast))
+        # D and G as they are: passes inside leave no trace in them or in the random numbers.
+        with (
+            held(g, d, move=False),
+            no_side_effects(),
+            same_random_numbers_next(z.device),
+            in_precision(z, game.autocast),
+        ):
             moved = move(g, d, z, labels, game.rules)
             n = len(moved.scores)
             after = call(d, call(g, moved.z, labels), labels).flatten()[:n]
@@ -120,13 +122,7 @@ class Probe:
         if isinstance(latent, LatentStep) and latent.method == "ngd":
             seen["scale"] = scaling(norm, latent.alpha, latent.beta).mean()
             seen["curvature"] = curvature(norm, latent.beta).mean()
-        return seen
-
-    def _alignments(self, real: Tensor, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
-        game = self.game
-        if game.latent is None:
-            return {}
-        return dict(alignments(game.generator, game.discriminator, real, z, labels, rules=game.rules))
+        return seen | alignments(g, d, real, z, labels, rules=game.rules)
 
     def _spectrum(self, real: Tensor, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
         if self.eigenvalues == 0:
@@ -142,24 +138,15 @@ class Probe:
         """Those of the game by these rules; the networks and the random numbers stay as they are."""
         from logan.analysis.spectrum import spectrum
 
-        game = self.game
-        with ExitStack() as stack:
-            stack.enter_context(on_copies_of_state(game.generator, game.discriminator))
-            stack.enter_context(same_random_numbers_next(z.device))
-            here, _ = stack.enter_context(gan_field(game.generator, game.discriminator, real, z, labels, rules=rules))
+        players = (self.game.generator, self.game.discriminator)
+        field_here = gan_field(*players, real, z, labels, rules=rules)
+        with on_copies_of_state(*players), same_random_numbers_next(z.device), field_here as (here, _):
             try:
                 found = spectrum(here, k=self.eigenvalues)
             except InputError:  # a run that has diverged is no reason to stop it
                 return {"converged": False}
         names = ("eigenvalues", "potential", "rotation", "converged")
         return {n: v if isinstance(v, bool) else list(v) for n in names for v in [getattr(found, n)]}
-
-
-@contextmanager
-def untouched(generator: nn.Module, discriminator: nn.Module, device: torch.device) -> Iterator[None]:
-    """D and G as they are: passes inside leave no trace in them or in the random numbers."""
-    with held(generator, discriminator, move=False), no_side_effects(), same_random_numbers_next(device):
-        yield
 
 
 @torch.no_grad()

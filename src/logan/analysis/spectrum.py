@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +69,7 @@ def spectrum(field: Field, k: int = 6, seed: int = 0, tolerance: float = 1e-6, i
     if n <= max(2 * k + 1, FEWEST_BASIS_VECTORS):
         return _of_matrix(dense(field), k)
     products = _Products(field)
-    search = _Search(field, k, np.random.default_rng(seed).standard_normal(n), tolerance, iterations)
+    search = _Search(products, k, np.random.default_rng(seed).standard_normal(n), tolerance, iterations)
     eigenvalues, all_h = search.leading("H", "eigs", products.h, "LM", np.float64)
     potential, all_s = search.leading("S", "eigsh", products.s, "LM", np.float64)
     rotation, all_a = search.leading("A", "eigsh", products.i_a, "LA", np.complex128)
@@ -112,11 +111,17 @@ class _Search:
         InputError: scipy is missing, or products with H are not finite.
     """
 
-    def __init__(self, field: Field, k: int, start: np.ndarray, tolerance: float, iterations: int) -> None:
-        self.arpack = _arpack()
+    def __init__(self, products: _Products, k: int, start: np.ndarray, tolerance: float, iterations: int) -> None:
+        try:
+            from scipy.sparse import linalg
+        except ImportError:
+            raise InputError(
+                "leading eigenvalues need scipy, the extra 'analysis': pip install 'logan-gan[analysis]'"
+            ) from None
+        self.arpack = linalg
         self.k, self.start, self.tolerance, self.iterations = k, start, tolerance, iterations
-        size = float(np.linalg.norm(_Products(field).h(start)))
-        self.negligible = ROUNDING * max(torch.finfo(x.dtype).eps for x in flat(field.players)) * size
+        epsilon = max(torch.finfo(x.dtype).eps for x in flat(products.field.players))
+        self.negligible = ROUNDING * epsilon * float(np.linalg.norm(products.h(start)))
 
     def leading(self, name: str, solver: str, product: Product, which: str, dtype: type) -> tuple[np.ndarray, bool]:
         """Those of one matrix, in no order, and whether they are all that were asked for.
@@ -184,9 +189,8 @@ def _in_order(values: np.ndarray, k: int) -> np.ndarray:
     """The k largest by magnitude, complex, each pair's λ with the positive imaginary part before the other."""
     values = np.asarray(values, dtype=complex)
     magnitude = np.abs(values)
-    level = np.round(
-        magnitude / max(magnitude.max(initial=0), np.finfo(float).tiny), 9
-    )  # a pair's are equal but for rounding
+    # A pair's are equal but for rounding.
+    level = np.round(magnitude / max(magnitude.max(initial=0), np.finfo(float).tiny), 9)
     kept = values[np.lexsort((-values.imag, -np.abs(values.imag), -level))][:k]
     if len(kept) and kept[-1].imag < 0 and not np.isclose(kept[-1].conj(), kept[:-1]).any():
         kept[-1] = kept[-1].conj()  # of the pair that k cuts apart ARPACK may have either
@@ -208,13 +212,3 @@ def _numbers(blocks: Blocks) -> np.ndarray:
             "the game's Jacobian is not finite here: its training has diverged, or its loss has no curvature"
         )
     return v
-
-
-def _arpack() -> Any:
-    try:
-        from scipy.sparse import linalg
-    except ImportError:
-        raise InputError(
-            "leading eigenvalues need scipy, the extra 'analysis': pip install 'logan-gan[analysis]'"
-        ) from None
-    return linalg

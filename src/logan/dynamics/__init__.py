@@ -35,12 +35,8 @@ METHODS: dict[str, Callable[..., Dynamics]] = {
     "gradient-penalty": GradientPenalty,
 }
 STRENGTHS = {
-    "sga": "strength",
-    "sga-aligned": "strength",
-    "three-player": "strength",
-    "consensus": "strength",
+    **dict.fromkeys(("sga", "sga-aligned", "three-player", "consensus", "gradient-penalty"), "strength"),
     "unrolled": "rate",
-    "gradient-penalty": "strength",
 }
 """What ``strength`` means in :func:`create`; methods that are not here have none."""
 

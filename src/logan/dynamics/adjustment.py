@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from logan.dynamics.field import Blocks, Field, add, dot
+from logan.dynamics.field import Blocks, Field, Theta, add, dot
 from logan.dynamics.gan import gan_field
 from logan.errors import InputError
 from logan.turns import STANDARD, Rules, Turn, takes_rules
@@ -41,17 +41,15 @@ class Adjustment:
         The turn's report has ``adjustment`` too: ‖g* − ξ‖/‖ξ‖, which says whether the strength fits. Far above 1, the players
         follow the adjustment and not their losses.
         """
-        with gan_field(generator, discriminator, real, z, labels, rules=rules) as (field, report):
-            adjusted = self.of(field)
-            report["adjustment"] = relative_size(adjusted, field.xi)
-        return turn_of(adjusted, field.values, report)
+        adjusted, xi, values, report = self._at((generator, discriminator, real, z, labels), rules)
+        d, g = constant(adjusted)
+        d_loss, g_loss = (value.detach() for value in values)
+        return Turn(d_loss, g_loss, [*d], [*g], {**report, "adjustment": relative_size(adjusted, xi)})
 
-
-def turn_of(adjusted: Blocks, values: Sequence[Tensor], report: dict[str, Tensor]) -> Turn:
-    """The result of a step, without graphs: gradients and losses of D and G."""
-    d, g = ([x.detach() for x in player] for player in adjusted)
-    d_loss, g_loss = (value.detach() for value in values)
-    return Turn(d_loss, g_loss, [*d], [*g], report)
+    def _at(self, batch: tuple[Any, ...], rules: Rules) -> tuple[Blocks, Blocks, Theta, dict[str, Tensor]]:
+        """g*, ξ and the losses of D and G, and the report."""
+        with gan_field(*batch, rules=rules) as (field, report):
+            return self.of(field), field.xi, field.values, report
 
 
 @torch.no_grad()
@@ -70,8 +68,3 @@ def require_strength(name: str, value: float) -> None:
 def constant(blocks: Blocks) -> Blocks:
     """The same values without their graph."""
     return tuple(tuple(x.detach() for x in player) for player in blocks)
-
-
-def zeros(player: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Nothing, of the shape of one player's parameters."""
-    return tuple(torch.zeros_like(x) for x in player)

@@ -11,7 +11,7 @@ backward pass; one product with H is a backward pass through that (:meth:`Field.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -36,10 +36,6 @@ class Field:
 
     losses: Losses
     players: Blocks
-    _flat: Theta = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._flat = flat(self.players)
 
     @cached_property
     def values(self) -> Theta:
@@ -59,12 +55,12 @@ class Field:
 
     def transposed_times(self, v: Blocks) -> Blocks:
         """Hᵀv: one backward pass through ξ."""
-        return self.like(pull(flat(self.xi), self._flat, flat(v)))
+        return self.like(pull(flat(self.xi), flat(self.players), flat(v)))
 
     def times(self, v: Blocks) -> Blocks:
         """Hv. Hᵀu is linear in u, and its derivative with respect to u, taken backwards with v, is Hv."""
-        u = tuple(torch.zeros_like(x, requires_grad=True) for x in self._flat)
-        return self.like(pull(pull(flat(self.xi), self._flat, u, create_graph=True), u, flat(v)))
+        u = tuple(torch.zeros_like(x, requires_grad=True) for x in flat(self.players))
+        return self.like(pull(pull(flat(self.xi), flat(self.players), u, create_graph=True), u, flat(v)))
 
     def like(self, tensors: Iterable[Tensor]) -> Blocks:
         """A flat sequence of tensors, by player."""

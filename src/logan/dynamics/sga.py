@@ -45,9 +45,7 @@ class SGA(Adjustment):
 
 def rotation(transposed: Blocks, straight: Blocks) -> Blocks:
     """Aᵀξ = ½(Hᵀξ − Hξ)."""
-    return tuple(
-        tuple((t - s) / 2 for t, s in zip(p, q, strict=True)) for p, q in zip(transposed, straight, strict=True)
-    )
+    return tuple(tuple(x / 2 for x in player) for player in add(transposed, straight, -1.0))
 
 
 def alignment_sign(xi: Blocks, rotated: Blocks, by_transpose: Blocks) -> torch.Tensor:

@@ -20,20 +20,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from logan.dynamics.adjustment import Adjustment, constant, relative_size, require_strength, turn_of
+from logan.dynamics.adjustment import Adjustment, constant, require_strength
 from logan.dynamics.field import Blocks, Field, Theta, add, pull
-from logan.dynamics.gan import At, one_function
+from logan.dynamics.gan import one_function
 from logan.dynamics.sga import SGA
 from logan.errors import check_choices
 from logan.latent import LatentMethod, Moved
 from logan.losses import Loss, mean
 from logan.side_effects import frozen, no_side_effects
-from logan.turns import STANDARD, Rules, Turn, call, in_precision, move, report_on, takes_rules, trainable
+from logan.turns import STANDARD, Rules, call, in_precision, move, report_on, takes_rules, trainable
 
 Form = Literal["game", "printed", "no-cross", "local"]
 
@@ -65,22 +65,9 @@ class ThreePlayer(Adjustment):
         """SGA's gradients of a field of any players: the form ``game``. The others need to know f."""
         return SGA(self.strength).of(field)
 
-    @takes_rules
-    def __call__(
-        self,
-        generator: nn.Module,
-        discriminator: nn.Module,
-        real: Tensor,
-        z: Tensor,
-        labels: Tensor | None = None,
-        *,
-        rules: Rules = STANDARD,
-    ) -> Turn:
-        """One step's gradients of a GAN on one batch; arguments as in :func:`logan.turns.simultaneous`."""
-        with third_player(generator, discriminator, real, z, labels, rules=rules) as table:
-            adjusted, xi = self._adjust(table)
-        report = {**table.report, "adjustment": relative_size(adjusted, xi)}
-        return turn_of(adjusted, table.losses, report)
+    def _at(self, batch: tuple[Any, ...], rules: Rules) -> tuple[Blocks, Blocks, Theta, dict[str, Tensor]]:
+        with third_player(*batch, rules=rules) as table:
+            return (*self._adjust(table), table.losses, table.report)
 
     def _adjust(self, table: ThirdPlayer) -> tuple[Blocks, Blocks]:
         """g* of D and G, and their ξ at the same z′."""
@@ -89,9 +76,7 @@ class ThreePlayer(Adjustment):
             three = table.game(eta)
             return self.of(three)[1:], three.xi[1:]
         two = table.two_players()
-        adjusted = constant(two.xi)
-        if self.form == "printed":
-            adjusted = SGA(self.strength).of(two)
+        adjusted = SGA(self.strength).of(two) if self.form == "printed" else constant(two.xi)
         at = table.z if self.form == "local" else table.z_moved
         by_d, by_g = table.latent_terms(at)
         weights = self.strength * (1 + eta) / 2, self.strength * (1 - eta) / 2
@@ -183,7 +168,18 @@ def third_player(
         with in_precision(z, rules.autocast):  # first, as in simultaneous: a random choice of dimensions is drawn here
             moved = move(generator, discriminator, z, labels, rules).detach()
         with one_function(generator, discriminator, z.device) as at:
-            f, scores = _passes(generator, discriminator, real, labels, rules.autocast, at)
+
+            def f(d: Theta, g: Theta, z: Tensor) -> Tensor:
+                part = None if labels is None else labels[: len(z)]
+                with at(d, g), in_precision(z, rules.autocast):
+                    return call(discriminator, call(generator, z, part), part)
+
+            def scores(d: Theta, g: Theta, z: Tensor) -> tuple[Tensor, Tensor]:
+                with at(d, g), in_precision(z, rules.autocast):
+                    fake = call(discriminator, call(generator, z, labels), labels)
+                    with no_side_effects():
+                        return fake, call(discriminator, real, labels)
+
             with torch.no_grad():
                 report = report_on(moved, rules.latent, *scores(*parameters, moved.z))
             mask = _optimised(moved, rules.latent)
@@ -195,25 +191,3 @@ def _optimised(moved: Moved, latent: LatentMethod | None) -> Tensor:
         return torch.ones_like(moved.z)
     dimensions = (moved.gradient != 0).any(0).to(moved.z.dtype).expand_as(moved.gradient)
     return torch.cat([dimensions, torch.zeros_like(moved.z[len(dimensions) :])])
-
-
-def _passes(
-    generator: nn.Module,
-    discriminator: nn.Module,
-    real: Tensor,
-    labels: Tensor | None,
-    autocast: torch.dtype | None,
-    at: At,
-) -> tuple[Callable[[Theta, Theta, Tensor], Tensor], Callable[[Theta, Theta, Tensor], tuple[Tensor, Tensor]]]:
-    def f(d: Theta, g: Theta, z: Tensor) -> Tensor:
-        part = None if labels is None else labels[: len(z)]
-        with at(d, g), in_precision(z, autocast):
-            return call(discriminator, call(generator, z, part), part)
-
-    def scores(d: Theta, g: Theta, z: Tensor) -> tuple[Tensor, Tensor]:
-        with at(d, g), in_precision(z, autocast):
-            fake = call(discriminator, call(generator, z, labels), labels)
-            with no_side_effects():
-                return fake, call(discriminator, real, labels)
-
-    return f, scores

@@ -5,12 +5,13 @@ They work with any torch optimiser; with plain gradient descent they are the met
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from logan.side_effects import same_random_numbers_next
 from logan.side_effects.state import Values
 from logan.turns import Turn
 
@@ -47,7 +48,7 @@ class Extragradient(UpdateRule):
     def step(self, play: Play, apply: Apply, parameters: list[Tensor], buffers: list[Tensor], memory: Memory) -> Turn:
         """Look ahead, come back, and go by what was seen."""
         before, buffers_before = Values(parameters), Values(buffers)
-        with torch.random.fork_rng(_cuda(parameters)):  # the second half draws the same random numbers
+        with same_random_numbers_next(*(p.device for p in parameters)):  # as the second half draws
             apply(play())
         buffers_before.put_back()
         turn = play()
@@ -74,7 +75,3 @@ class Optimistic(UpdateRule):
                 p.add_(change).sub_(last)
         memory["last_step"] = now
         return turn
-
-
-def _cuda(tensors: Iterable[Tensor]) -> list[torch.device]:
-    return list({t.device for t in tensors if t.device.type == "cuda"})

@@ -61,13 +61,12 @@ class Engine:
 
     def prepare(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules) -> Recording | None:
         """The turn's recording, made if there is none yet; None where none can be made."""
-        key = (turn, rules, tuple(map(_kind, inputs)), *self._modes())
+        kinds = tuple(None if x is None else (x.shape, x.dtype, x.device, x.stride()) for x in inputs)
+        modes = tuple([m.training for m in self._modules]), tuple([p.requires_grad for p in self._parameters])
+        key = (turn, rules, kinds, modes)
         if key not in self._recordings:
             self._recordings[key] = self._record(turn, inputs, rules)
         return self._recordings[key]
-
-    def _modes(self) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
-        return tuple([m.training for m in self._modules]), tuple([p.requires_grad for p in self._parameters])
 
     def _record(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules) -> Recording | None:
         function = REARRANGED.get(turn, turn)
@@ -104,7 +103,3 @@ class Engine:
                     f"playing from the recording as it is, same results: {self.kind} does not work here ({reason})"
                 )
                 recording.run = recorded
-
-
-def _kind(x: Tensor | None) -> Any:
-    return None if x is None else (x.shape, x.dtype, x.device, x.stride())

@@ -48,7 +48,7 @@ class Convolve(Function):
         wants_x, wants_w, wants_b, _ = ctx.needs_input_grad
         x_bar = InputGradient.apply(y_bar, w, x.detach(), ctx.geometry) if wants_x else None
         w_bar = WeightGradient.apply(y_bar, x, w.detach(), ctx.geometry) if wants_w else None
-        return x_bar, w_bar, _sum_per_channel(y_bar) if wants_b else None, None
+        return x_bar, w_bar, y_bar.sum([0, *range(2, y_bar.ndim)]) if wants_b else None, None
 
 
 class InputGradient(Function):
@@ -58,7 +58,7 @@ class InputGradient(Function):
     def forward(ctx: Any, y_bar: Tensor, w: Tensor, like: Tensor, geometry: Geometry) -> Tensor:
         ctx.save_for_backward(y_bar, w)
         ctx.geometry = geometry
-        return _convolution_backward(y_bar, like, w, geometry, (True, False, False))[0]
+        return aten.convolution_backward.default(y_bar, like, w, None, *geometry, (True, False, False))[0]
 
     @staticmethod
     def backward(ctx: Any, x_dot: Tensor) -> tuple[Tensor | None, ...]:
@@ -76,7 +76,7 @@ class WeightGradient(Function):
     def forward(ctx: Any, y_bar: Tensor, x: Tensor, like: Tensor, geometry: Geometry) -> Tensor:
         ctx.save_for_backward(y_bar, x)
         ctx.geometry = geometry
-        return _convolution_backward(y_bar, x, like, geometry, (False, True, False))[1]
+        return aten.convolution_backward.default(y_bar, x, like, None, *geometry, (False, True, False))[1]
 
     @staticmethod
     def backward(ctx: Any, w_dot: Tensor) -> tuple[Tensor | None, ...]:
@@ -85,16 +85,6 @@ class WeightGradient(Function):
         y_dot = Convolve.apply(x, w_dot, None, ctx.geometry) if wants_y else None
         x_bar = InputGradient.apply(y_bar, w_dot, x.detach(), ctx.geometry) if wants_x else None
         return y_dot, x_bar, None, None
-
-
-def _convolution_backward(
-    y_bar: Tensor, x: Tensor, w: Tensor, geometry: Geometry, mask: tuple[bool, bool, bool]
-) -> tuple[Tensor, Tensor, Tensor]:
-    return aten.convolution_backward.default(y_bar, x, w, None, *geometry, mask)
-
-
-def _sum_per_channel(y: Tensor) -> Tensor:
-    return y.sum([0, *range(2, y.ndim)])
 
 
 class Rectify(Function):

@@ -19,6 +19,8 @@ aten = torch.ops.aten
 
 _NOTHING_DONE = {aten.detach.default, aten.alias.default}
 _SAME_SHAPE_MEANS_SAME = {aten.view.default, aten.expand.default, aten._unsafe_view.default}
+_ZERO_CHANGES_NOTHING = {aten.add.Tensor, aten.sub.Tensor}
+_ONE_CHANGES_NOTHING = {aten.mul.Tensor, aten.mul.Scalar, aten.div.Tensor, aten.pow.Tensor_Scalar}
 _FROM_SHAPE_ALONE = {aten.ones_like.default, aten.zeros_like.default}
 
 
@@ -43,16 +45,12 @@ def random_operations(graph: fx.Graph) -> list[str]:
     return [str(n.target) for n in graph.nodes if _is_random(n)]
 
 
+@unset_fake_temporarily()  # where a step is only planned, its constants are numbers all the same
 def fold_constants(module: fx.GraphModule) -> None:
     """Compute what depends on no input: masks, seeds of the backward passes, scalars.
 
     Results are computed at each call all the same: who gets one may write into it.
     """
-    with unset_fake_temporarily():  # where a step is only planned, its constants are numbers all the same
-        _fold_constants(module)
-
-
-def _fold_constants(module: fx.GraphModule) -> None:
     graph, roots = module.graph, _Roots(module.graph)
     values: dict[fx.Node, Any] = {}
     for node in graph.nodes:
@@ -97,18 +95,15 @@ def _same_as(node: fx.Node, roots: _Roots) -> fx.Node | None:
     x, target = node.args[0], node.target
     if target in _NOTHING_DONE:
         return x
-    if target in _SAME_SHAPE_MEANS_SAME and _shape(node) == _shape(x):
+    if target in _SAME_SHAPE_MEANS_SAME and _value(node, "shape") == _value(x, "shape"):
         return x
     if target == aten.t.default and x.target == aten.t.default:
         return x.args[0]  # type: ignore[return-value]
     # The rest make copies. A copy of what is written into, here or by others, has to stay one.
     own = roots.of[x].op == "call_function" and not roots.touches_written(node)
-    unchanged = own and _dtype(node) == _dtype(x) and _shape(node) == _shape(x)
-    if target in (aten.add.Tensor, aten.sub.Tensor) and node.args[1] == 0 and unchanged:
-        return x
-    if target in (aten.mul.Tensor, aten.mul.Scalar, aten.div.Tensor, aten.pow.Tensor_Scalar) and node.args[1] == 1:
-        return x if unchanged else None
-    return None
+    unchanged = own and all(_value(node, name) == _value(x, name) for name in ("dtype", "shape"))
+    neutral = 0 if target in _ZERO_CHANGES_NOTHING else 1 if target in _ONE_CHANGES_NOTHING else None
+    return x if unchanged and neutral is not None and node.args[1] == neutral else None
 
 
 def merge_equal(graph: fx.Graph) -> None:
@@ -144,7 +139,7 @@ def multiply_with_onednn(graph: fx.Graph) -> None:
         if node.target not in (aten.mm.default, aten.addmm.default) or node.kwargs or not _large_on_cpu(node):
             continue
         *bias, a, b = node.args
-        if bias and len(_shape(bias[0])) != 1:
+        if bias and len(_value(bias[0], "shape")) != 1:
             continue
         with graph.inserting_before(node):  # x wᵀ + bias, with w = bᵀ
             w = graph.call_function(aten.t.default, (b,))
@@ -193,35 +188,27 @@ class _Roots:
             self.written.update(self.written_by(node))
 
     def written_by(self, node: fx.Node) -> list[fx.Node]:
-        return [self.of[a] for a in _written_arguments(node)]
+        return [self.of[x] for alias, x in _aliased(node) if alias.is_write]
 
     def touches_written(self, node: fx.Node) -> bool:
         return any(self.of[n] in self.written for n in (node, *node.all_input_nodes))
 
 
-def _arguments(node: fx.Node) -> list[tuple[Any, Any]]:
-    """Pairs of the schema's argument and what is passed for it."""
+def _aliased(node: fx.Node) -> list[tuple[Any, fx.Node]]:
+    """What is passed where the operation writes or shares memory, with what its schema says of that."""
     schema = getattr(node.target, "_schema", None)
     if node.op != "call_function" or schema is None:
         return []
     passed = dict(zip((a.name for a in schema.arguments), node.args, strict=False)) | dict(node.kwargs)
-    return [(a, passed[a.name]) for a in schema.arguments if a.name in passed]
-
-
-def _written_arguments(node: fx.Node) -> list[fx.Node]:
-    return [
-        x for a, x in _arguments(node) if a.alias_info is not None and a.alias_info.is_write and isinstance(x, fx.Node)
-    ]
+    aliases = {a.name: a.alias_info for a in schema.arguments if a.alias_info is not None}
+    return [(alias, x) for name, alias in aliases.items() if isinstance(x := passed.get(name), fx.Node)]
 
 
 def _shared_argument(node: fx.Node) -> fx.Node | None:
     """The argument whose memory the result shares: of a view, of an operation in place, of a part of a tuple."""
     if node.target is operator.getitem:
         return node.args[0]  # type: ignore[return-value]
-    for a, x in _arguments(node):
-        if a.alias_info is not None and isinstance(x, fx.Node):
-            return x
-    return None
+    return next((x for _, x in _aliased(node)), None)
 
 
 def _is_random(node: fx.Node) -> bool:
@@ -240,14 +227,9 @@ def _hashable(x: Any) -> Any:
     return (type(x), x)  # 1, 1.0 and True are different arguments
 
 
-def _shape(node: fx.Node) -> Any:
-    value = node.meta.get("val")
-    return tuple(value.shape) if isinstance(value, Tensor) else None
-
-
-def _dtype(node: fx.Node) -> Any:
-    value = node.meta.get("val")
-    return value.dtype if isinstance(value, Tensor) else None
+def _value(node: fx.Node, name: str) -> Any:
+    """An attribute of the tensor that was computed; None where it was none."""
+    return getattr(node.meta.get("val"), name, None)
 
 
 def _bytes(value: Tensor) -> bytes:

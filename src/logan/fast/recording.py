@@ -21,6 +21,7 @@ from torch.utils import _pytree as pytree
 from logan.errors import first_line
 from logan.fast import passes
 from logan.fast.substitute import fast_operations
+from logan.side_effects import same_random_numbers_next
 from logan.side_effects.state import places_of, values_restored
 
 
@@ -90,21 +91,14 @@ class Recording:
             structure.append(spec)
             return results
 
-        with values_restored(state), torch.random.fork_rng(_cuda_devices(state)):
+        with values_restored(state), same_random_numbers_next(*(t.device for t in state)):
             try:
                 module = make_fx(flat, tracing_mode="real")(*state, *[inputs[i] for i in self._given])
             except Exception as error:  # the tracer's refusals have no class of their own
-                raise CannotRecordError(f"the step cannot be recorded ({_first_line(error)})") from error
+                reason = f"{type(error).__name__}: {first_line(error)}"
+                raise CannotRecordError(f"the step cannot be recorded ({reason})") from error
         frozen = {id(t) for t in state}
         for node in module.graph.nodes:
             if node.op == "get_attr" and id(getattr(module, node.target)) in frozen:
                 raise CannotRecordError("this version of torch records the networks' weights as constants")
         return module, structure[0]
-
-
-def _cuda_devices(state: list[Tensor]) -> list[torch.device]:
-    return list({t.device for t in state if t.device.type == "cuda"})
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {first_line(error)}"

@@ -39,10 +39,8 @@ def simultaneous(
         fake_loss = mean(rules.loss.fake, fake_scores)
         # L_G = sign · fool_loss + R_z; a zero-sum game asks for the very derivatives that D's part asks for
         fool_loss, sign = (fake_loss, -1.0) if rules.loss.zero_sum else (mean(rules.loss.fool, fake_scores), 1.0)
-        d_penalty, g_penalty = (
-            penalty_of(for_d, rules.latent, "discriminator"),
-            penalty_of(for_g, rules.latent, "generator"),
-        )
+        d_penalty = penalty_of(for_d, rules.latent, "discriminator")
+        g_penalty = penalty_of(for_g, rules.latent, "generator")
         # All passes back through D(G(z′)) first: what they need can then go before the second derivatives come.
         by_fake, by_fool = _gradient(fake_loss, shown), _gradient(fool_loss, shown)
         d_roots = [(fake_loss, None), *_through(for_d.z, images, by_fake, at), *_through_penalty(d_penalty, 1.0)]

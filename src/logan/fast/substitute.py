@@ -36,9 +36,13 @@ def _conv(dims: int, transposed: bool = False) -> Callable[..., Tensor | None]:
         if isinstance(g["padding"], str) or input.ndim != dims + 2:
             return None
         stride, padding, dilation, output_padding = (_n(g[name], dims) for name in PER_SIDE)
-        return _convolve(
-            input, weight, bias, Geometry(stride, padding, dilation, transposed, output_padding, g["groups"])
-        )
+        geometry = Geometry(stride, padding, dilation, transposed, output_padding, g["groups"])
+        kind = input.device.type
+        if torch.is_autocast_enabled(kind):
+            narrow = torch.get_autocast_dtype(kind)
+            input, weight, bias = input.to(narrow), weight.to(narrow), None if bias is None else bias.to(narrow)
+        with torch.autocast(kind, enabled=False):
+            return Convolve.apply(input, weight, bias, geometry)
 
     return conv
 
@@ -46,15 +50,6 @@ def _conv(dims: int, transposed: bool = False) -> Callable[..., Tensor | None]:
 def _n(value: Any, dims: int) -> list[int]:
     values = [value] * dims if isinstance(value, int) else list(value)
     return values * dims if len(values) == 1 else values
-
-
-def _convolve(x: Tensor, w: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    kind = x.device.type
-    if torch.is_autocast_enabled(kind):
-        narrow = torch.get_autocast_dtype(kind)
-        x, w, bias = x.to(narrow), w.to(narrow), None if bias is None else bias.to(narrow)
-    with torch.autocast(kind, enabled=False):
-        return Convolve.apply(x, w, bias, geometry)
 
 
 def _relu(input: Tensor, inplace: bool = False) -> Tensor | None:

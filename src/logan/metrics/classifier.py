@@ -7,8 +7,7 @@ weights. Its scores compare with scores by the same weights only: their sha256 s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -17,7 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from logan.devices import cpu_threads
 from logan.errors import InputError, first_line
+from logan.side_effects import same_random_numbers_next
 
 FEATURES = 128
 """Width of the layer before the logits, whose activations are the features."""
@@ -51,13 +52,9 @@ class Classifier(nn.Module):
         width, size = 32, image_size
         while True:
             stride = max(1, size // LARGEST)
-            convolution = (
-                nn.Conv2d(channels, width, 3, padding=1)
-                if stride == 1
-                else nn.Conv2d(channels, width, 2 * stride, stride, padding=stride // 2)
-            )
-            layers += [convolution, nn.GroupNorm(8, width), nn.SiLU()]
-            channels, size = width, (size + 2 * (stride // 2)) // stride - 1 if stride > 1 else size
+            kernel, padding = (3, 1) if stride == 1 else (2 * stride, stride // 2)
+            layers += [nn.Conv2d(channels, width, kernel, stride, padding), nn.GroupNorm(8, width), nn.SiLU()]
+            channels, size = width, (size + 2 * padding - kernel) // stride + 1
             if size < 8:
                 break
             layers.append(nn.MaxPool2d(2))
@@ -129,22 +126,12 @@ def train_classifier(
         The detector, on the CPU.
     """
     device = torch.device(device)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []), _one_thread():
+    with same_random_numbers_next(device), cpu_threads(1):
         torch.manual_seed(SEED)
         network = Classifier(images.shape[1], images.shape[2], classes).to(device)
         held = torch.arange(len(images)) % 10 == 9
         accuracy = _fit(network, images[~held], labels[~held], images[held], labels[held], progress)
     return ClassifierDetector(network.cpu(), (images.shape[1], images.shape[2]), accuracy)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _fit(

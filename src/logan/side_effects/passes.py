@@ -52,7 +52,7 @@ def on_copies_of_state(*modules: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def same_random_numbers_next(device: torch.device) -> Iterator[None]:
-    """Put torch's global random generators (of the CPU and of ``device``) back to where they were on entry."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+def same_random_numbers_next(*devices: torch.device) -> Iterator[None]:
+    """Put torch's global random generators (of the CPU and of ``devices``) back to where they were on entry."""
+    with torch.random.fork_rng([device for device in set(devices) if device.type == "cuda"]):
         yield

@@ -95,7 +95,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("CS-GAN's penalty of the projected draw", "delta = moved - z", "delta = moved - to_sphere(z)"),
     ],
     ("dynamics/sga.py", "dynamics/test_sga.py"): [
-        ("SGA turned round", "(t - s) / 2", "(s - t) / 2"),
+        ("SGA turned round", "add(transposed, straight, -1.0)", "add(straight, transposed, -1.0)"),
         ("SGA never aligned", "< 0, -1.0, 1.0)", "< 0, 1.0, 1.0)"),
     ],
     ("dynamics/consensus.py", "dynamics/test_closed_forms.py"): [

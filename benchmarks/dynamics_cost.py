@@ -84,7 +84,7 @@ def measure_size(parameters: float, given: argparse.Namespace) -> list[dict[str,
     width, rows, played = width_for(parameters), {}, {}
     for method in given.methods:
         played[method], fallback = prepare(method, width, given)
-        game, cost = played[method].game, played[method].count(math.nan)
+        game, cost = played[method].game, played[method].count()
         total = count_parameters(game.generator) + count_parameters(game.discriminator)
         rows[method] = {"method": method, "parameters": total, "width": width, "fallback": fallback}
         rows[method] |= {name: getattr(cost, name) for name in ("gflop", "kernels", "peak_mib", "resident_mib")}

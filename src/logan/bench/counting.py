@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import accumulate
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -61,13 +63,13 @@ def peak_memory(step: Callable[[], object], device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device) - before
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         step()
-    now, most = 0, 0
-    assert profiler.profiler is not None
-    for event in profiler.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            now += event.nbytes()
-            most = max(most, now)
-    return most
+    events = profiler.profiler.kineto_results.events()
+    return max(accumulate((e.nbytes() for e in events if e.name() == "[memory]"), initial=0))
+
+
+def bytes_of(tensors: Iterable[Tensor | None]) -> int:
+    """The bytes of all tensors together."""
+    return sum(t.nbytes for t in tensors if t is not None)
 
 
 def kernels_launched(step: Callable[[], object]) -> int:
@@ -75,5 +77,5 @@ def kernels_launched(step: Callable[[], object]) -> int:
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         step()
         torch.cuda.synchronize()
-    assert profiler.profiler is not None
-    return sum(e.device_type() == DeviceType.CUDA for e in profiler.profiler.kineto_results.events())
+    events = profiler.profiler.kineto_results.events()
+    return sum(e.device_type() == DeviceType.CUDA for e in events)

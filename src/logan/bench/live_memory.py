@@ -25,7 +25,7 @@ class LiveMemory(TorchDispatchMode):
         super().__init__()
         self.batch = batch
         self._known: set[int] = set()
-        self._fixed = self._growing = 0
+        self._now = [0, 0]  # what is fixed, and what grows with the batch
         self._moments: set[tuple[int, int]] = {(0, 0)}
 
     def most(self, batch: int | None = None) -> int:
@@ -43,15 +43,12 @@ class LiveMemory(TorchDispatchMode):
             if key not in self._known:
                 self._known.add(key)
                 self._count(storage.nbytes(), 1)
-                self._moments.add((self._fixed, self._growing))
+                self._moments.add((self._now[0], self._now[1]))
                 weakref.finalize(storage, self._gone, key, storage.nbytes()).atexit = False
         return result
 
     def _count(self, size: int, sign: int) -> None:
-        if size % self.batch == 0:
-            self._growing += sign * size
-        else:
-            self._fixed += sign * size
+        self._now[size % self.batch == 0] += sign * size
 
     def _gone(self, key: int, size: int) -> None:
         self._known.discard(key)

@@ -25,11 +25,14 @@ def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
 @torch.no_grad()
 def shortest(call: Callable[[], object], device: torch.device, repeats: int = 10) -> float:
     """Seconds of the shortest of several calls."""
-    times = []
-    for _ in range(repeats + 2):
-        synchronize(device)
-        start = time.perf_counter()
+    return min([seconds_of(call, device) for _ in range(repeats + 2)][2:])
+
+
+def seconds_of(call: Callable[[], object], device: torch.device, calls: int = 1) -> float:
+    """Seconds of each of some calls in a row."""
+    synchronize(device)
+    start = time.perf_counter()
+    for _ in range(calls):
         call()
-        synchronize(device)
-        times.append(time.perf_counter() - start)
-    return min(times[2:])
+    synchronize(device)
+    return (time.perf_counter() - start) / calls

@@ -6,7 +6,7 @@ the speed is a claim: a share of the device's published peak.
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from logan import networks
-from logan.bench.counting import Operations
+from logan.bench.counting import Operations, bytes_of
 from logan.bench.live_memory import LiveMemory
 from logan.bench.steps import StandIn, stand_in
 from logan.config import Config
@@ -163,17 +163,17 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
     with FakeTensorMode(allow_non_fake_inputs=True):
         players = (_without_numbers(built[0]), _without_numbers(built[1]))
         recompute_activations(players, config.run.checkpointing)
-        batch = _prime_beside(players, config, data)
+        inputs = _inputs(config, data, _prime_beside(players, config, data))
         costs: dict[str, StepCost] = {}
         for method in dict.fromkeys(("none", config.latent.latent)):
             say(f"counting a step: {method}")
             played = replace(config, latent=replace(config.latent, latent=method))
-            costs[method] = _cost(played, players, _inputs(config, data, batch), AbsentRanks(size=gpus))
+            costs[method] = _cost(played, players, inputs, AbsentRanks(size=gpus))
     if config.latent.latent != "none" and config.latent.latent_every > 1:
         own = config.latent.latent
         costs[own] = costs[own].every(config.latent.latent_every, costs["none"])
-    n = [networks.count_parameters(p) for p in players]
-    return Plan(config, (n[0], n[1]), _resident(*players), costs, config.game.batch // gpus)
+    parameters = (networks.count_parameters(players[0]), networks.count_parameters(players[1]))
+    return Plan(config, parameters, _resident(*players), costs, config.game.batch // gpus)
 
 
 @dataclass
@@ -194,9 +194,7 @@ class CountedGame(Game):
         beside = sum(self._gradients.values())  # one turn's are there until the next one's, and D's while G plays
         with Operations() as operations, LiveMemory(n) as memory:
             played = super()._evaluate(turn, rules, *inputs)
-        self._gradients[turn] = sum(
-            g.numel() * g.element_size() for g in (*played.d_gradients, *played.g_gradients) if g is not None
-        )
+        self._gradients[turn] = bytes_of([*played.d_gradients, *played.g_gradients])
         self.flop += operations.flop
         self.turns.append((memory, beside + self._gradients[turn]))
         return played
@@ -250,12 +248,8 @@ def _prime_beside(players: tuple[nn.Module, nn.Module], config: Config, data: St
     """A batch size that divides no dimension of a weight: what it divides has the batch among its dimensions."""
     sizes = {n for p in players for t in (*p.parameters(), *p.buffers()) for n in t.shape}
     sizes |= {config.networks.latent_dim, data.image_size, data.num_classes}
-    candidate = 5
-    while any(n % candidate == 0 for n in sizes if n) or any(
-        candidate % k == 0 for k in range(2, math.isqrt(candidate) + 1)
-    ):
-        candidate += 2
-    return candidate
+    primes = (n for n in itertools.count(5, 2) if all(n % k for k in range(3, n, 2)))
+    return next(p for p in primes if all(n % p for n in sizes if n))
 
 
 def _without_numbers(network: nn.Module) -> nn.Module:
@@ -263,11 +257,10 @@ def _without_numbers(network: nn.Module) -> nn.Module:
     for module in network.modules():
         for name, p in module._parameters.items():
             if p is not None:
-                stand_in_for_p = _last(torch.empty(p.shape, dtype=p.dtype))
-                module._parameters[name] = nn.Parameter(stand_in_for_p, requires_grad=p.requires_grad)
+                empty = _last(torch.empty(p.shape, dtype=p.dtype))
+                module._parameters[name] = nn.Parameter(empty, requires_grad=p.requires_grad)
         for name, b in module._buffers.items():
-            if b is not None:
-                module._buffers[name] = torch.empty(b.shape, dtype=b.dtype)
+            module._buffers[name] = None if b is None else torch.empty(b.shape, dtype=b.dtype)
     return network
 
 
@@ -276,14 +269,12 @@ def _last(x: Tensor) -> Tensor:
 
 
 def _resident(generator: nn.Module, discriminator: nn.Module) -> dict[str, int]:
-    def size(network: nn.Module, buffers: bool = True) -> int:
-        tensors = [*network.parameters(), *(network.buffers() if buffers else ())]
-        return sum(t.numel() * t.element_size() for t in tensors)
-
+    g, d = bytes_of(generator.parameters()), bytes_of(discriminator.parameters())
+    buffers = bytes_of(generator.buffers())
     return {
-        "weights and buffers": size(generator) + size(discriminator),
-        "Adam's two moments": 2 * (size(generator, False) + size(discriminator, False)),
-        "moving average of G": size(generator),
+        "weights and buffers": g + d + buffers + bytes_of(discriminator.buffers()),
+        "Adam's two moments": 2 * (g + d),
+        "moving average of G": g + buffers,
     }
 
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 import math
 import random
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from logan import prior
-from logan.bench.counting import count, kernels_launched, peak_memory
-from logan.bench.peak import peak_flops
+from logan.bench.counting import bytes_of, count, kernels_launched, peak_memory
+from logan.bench.peak import peak_flops, seconds_of
 from logan.config import Config, LatentConfig
 from logan.config.presets_large import LARGE
 from logan.data import Mixture
-from logan.devices import synchronize
 from logan.errors import InputError
 from logan.fast.engine import Engine
 from logan.game import Game
+from logan.side_effects.state import Replaced
 from logan.training import setup
+
+K = TypeVar("K")
 
 SHAPES = {"fashion": (1, 28, 10), "cifar10": (3, 32, 10), "dcgan64": (3, 64, 10), "emoji128": (3, 128, 11)} | {
     name: (3, 128, 1000) for name in LARGE if name.startswith("imagenet128")
@@ -118,7 +119,7 @@ def measure(
     seconds: float,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> dict[str, Any]:
-    """Costs of all variants; each round plays every variant once, in random order, so that a slow moment hits all.
+    """Costs of all variants, measured :func:`in_rounds`.
 
     Args:
         config: the settings that the variants change.
@@ -132,24 +133,26 @@ def measure(
     played = {v: Played(config, v) for v in variants}
     device = next(iter(played.values())).device
     peaks = {p: peak_flops(device, getattr(torch, p)) for p in {v.precision for v in variants}}
-    costs = {v: p.count(peaks[v.precision]) for v, p in played.items()}
     once = sum(p.seconds * p.block for p in played.values())
     rounds = max(5, round(seconds / once))
-    times: dict[Variant, list[float]] = {v: [] for v in variants}
-    shuffle = random.Random(0)
-    for i in range(rounds):
-        for v in shuffle.sample(variants, len(variants)):  # what comes after a slow one finds cold caches
-            times[v].append(played[v].time() * 1000)
-        progress((i + 1) / rounds)
-    for v, cost in costs.items():
-        ordered = sorted(times[v])
-        cost.ms = statistics.median(ordered)
-        cost.ms_10, cost.ms_90 = ordered[len(ordered) // 10], ordered[-1 - len(ordered) // 10]
-        cost.steps_per_second = 1000 / cost.ms
-        cost.share_of_peak = cost.gflop * 1e12 / cost.ms / peaks[v.precision]
+    times = in_rounds(played, rounds, progress)
+    costs = {v: p.count(times[v], peaks[v.precision]) for v, p in played.items()}
     _compare(costs)
     machine = describe_machine(device) | {f"peak_gflops_{p}": round(x / 1e9, 1) for p, x in peaks.items()}
     return {"machine": machine, "rounds": rounds, "costs": [vars(c) for c in costs.values()]}
+
+
+def in_rounds(
+    played: Mapping[K, Played], rounds: int, progress: Callable[[float], None] = lambda fraction: None
+) -> dict[K, list[float]]:
+    """Milliseconds of a step, by round. Each plays every game once, in random order, so that a slow moment hits all."""
+    times: dict[K, list[float]] = {v: [] for v in played}
+    shuffle = random.Random(0)
+    for i in range(rounds):
+        for v in shuffle.sample(list(played), len(played)):  # what comes after a slow one finds cold caches
+            times[v].append(played[v].time() * 1000)
+        progress((i + 1) / rounds)
+    return times
 
 
 def _compare(costs: dict[Variant, Cost]) -> None:
@@ -191,27 +194,24 @@ class Played:
 
     def time(self) -> float:
         """Seconds per step, over a block of steps."""
-        synchronize(self.device)
-        start = time.perf_counter()
-        for _ in range(self.block):
-            self.step()
-        synchronize(self.device)
-        return (time.perf_counter() - start) / self.block
+        return seconds_of(self.step, self.device, self.block)
 
-    def count(self, peak: float) -> Cost:
-        v, hidden = self.variant, self.variant.engine in ("compiled", "cuda-graph")
+    def count(self, times: Sequence[float] = (math.nan,), peak: float = math.nan) -> Cost:
+        """What a step takes, beside the milliseconds that were measured and the machine's operations per second."""
+        hidden, tenth = self.variant.engine in ("compiled", "cuda-graph"), len(times) // 10
         counted = count(_as_recorded(self.game, self.step) if hidden else self.step)
         kernels = kernels_launched(self.step) if self.device.type == "cuda" else sum(counted.calls.values())
-        peak_bytes = peak_memory(self.step, self.device)
+        ms = statistics.median(times)
         return Cost(
-            v.latent,
-            v.engine,
-            v.precision,
-            *(math.nan,) * 4,
+            **vars(self.variant),
+            ms=ms,
+            ms_10=sorted(times)[tenth],
+            ms_90=sorted(times)[-1 - tenth],
+            steps_per_second=1000 / ms,
             gflop=counted.flop / 1e9,
-            share_of_peak=math.nan,
+            share_of_peak=counted.flop / 1e9 * 1e12 / ms / peak,
             kernels=kernels,
-            peak_mib=peak_bytes / 2**20,
+            peak_mib=peak_memory(self.step, self.device) / 2**20,
             resident_mib=_resident_bytes(self.game) / 2**20,
         )
 
@@ -220,12 +220,10 @@ def _as_recorded(game: Game, step: Callable[[], None]) -> Callable[[], None]:
     """The step by the recorded engine: what is compiled or captured cannot be counted from outside."""
 
     def recorded() -> None:
-        engine, own = game.engine, game._engine
-        game.engine, game._engine = "recorded", recorder
-        try:
+        with Replaced() as replaced:
+            replaced.put((game.__dict__, "engine"), "recorded")
+            replaced.put((game.__dict__, "_engine"), recorder)
             step()
-        finally:
-            game.engine, game._engine = engine, own
 
     recorder = Engine(game.generator, game.discriminator, "recorded", game.announce)
     recorded()  # makes the recording
@@ -236,14 +234,13 @@ def _resident_bytes(game: Game) -> int:
     tensors = [t for n in (game.generator, game.discriminator) for t in (*n.parameters(), *n.buffers())]
     for optimiser in (game.g_optimiser, game.d_optimiser):
         tensors += [t for state in optimiser.state.values() for t in state.values() if isinstance(t, torch.Tensor)]
-    return sum(t.numel() * t.element_size() for t in tensors)
+    return bytes_of(tensors)
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
     """What a timing depends on."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
     return {
-        "device": name,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "amx": bool(torch.cpu._is_amx_tile_supported()) if hasattr(torch.cpu, "_is_amx_tile_supported") else None,

@@ -73,7 +73,8 @@ class World:
         if backend == "nccl":
             torch.cuda.set_device(own)
         dist.init_process_group(backend, store=_store(rank, size), rank=rank, world_size=size, timeout=STEP_TIMEOUT)
-        world = cls(rank, size, own, _control_group(backend))
+        control = dist.group.WORLD if backend == "gloo" else dist.new_group(backend="gloo", timeout=LONG_TIMEOUT)
+        world = cls(rank, size, own, control)
         try:
             yield world
             world.barrier()  # Whoever leaves first would otherwise be missed by those who still write.
@@ -102,19 +103,16 @@ class World:
         """
         if self.size == 1:
             return list(tensors)
-        result: list[Tensor | None] = [None] * len(tensors)
+        means: dict[int, Tensor] = {}
         for dtype in {t.dtype: None for t in tensors if t is not None}:
-            places = [i for i, t in enumerate(tensors) if t is not None and t.dtype == dtype]
-            given = [tensors[i] for i in places]
-            flat = torch.cat([t.flatten() for t in given])  # type: ignore[union-attr]
+            given = {i: t for i, t in enumerate(tensors) if t is not None and t.dtype == dtype}
+            flat = torch.cat([t.flatten() for t in given.values()])
             self._sum_in_place(flat)
-            flat /= self.size
-            parts = flat.split([t.numel() for t in given])  # type: ignore[union-attr]
-            for i, tensor, part in zip(places, given, parts, strict=True):
-                assert tensor is not None
+            parts = flat.div_(self.size).split([t.numel() for t in given.values()])
+            for (i, t), part in zip(given.items(), parts, strict=True):
                 # In the tensor's own order of memory: a fused optimiser takes it to be that of the parameter.
-                result[i] = torch.empty_like(tensor).copy_(part.view(tensor.shape))
-        return result
+                means[i] = torch.empty_like(t).copy_(part.view(t.shape))
+        return [means.get(i) for i in range(len(tensors))]
 
     def _sum_in_place(self, flat: Tensor) -> None:
         with reported():
@@ -144,18 +142,7 @@ class World:
         Raises:
             InputError: on every rank, if ``do`` does.
         """
-        if self.size == 1:
-            return do()
-        result, problem = None, None
-        if self.first:
-            try:
-                result = do()
-            except InputError as error:
-                problem = str(error)
-        result, problem = self.broadcast((result, problem))
-        if problem is not None:
-            raise (InputError if self.first else SaidElsewhereError)(problem)
-        return result  # type: ignore[return-value]
+        return self.broadcast(self.all_or_none(lambda: do() if self.first else None))  # type: ignore[return-value]
 
     def all_or_none(self, do: Callable[[], T]) -> T:
         """What ``do`` returns; if it is refused on some rank, then on all. ``do`` must not send messages.
@@ -224,19 +211,11 @@ class World:
         if self.size == 1:
             return
         own = torch.stack([t.detach().double().sum().cpu() for t in tensors]).nan_to_num()
-        low, high = own.clone(), own
-        with reported():
-            dist.all_reduce(low, dist.ReduceOp.MIN, group=self._control)
-            dist.all_reduce(high, dist.ReduceOp.MAX, group=self._control)
-        if not torch.equal(low, high):
+        if (self.all_gather_rows(own[None]) != own).any():
             raise RuntimeError(
                 "the ranks' weights have drifted apart: a network that behaves otherwise on every rank (its own random "
                 "numbers, its own files), or a faulty device"
             )
-
-
-def _control_group(backend: str) -> Any:
-    return dist.group.WORLD if backend == "gloo" else dist.new_group(backend="gloo", timeout=LONG_TIMEOUT)
 
 
 def _leave(world: World) -> None:

@@ -68,12 +68,10 @@ def extract(detector: Detector, batches: Iterable[Tensor], *, from_generator: bo
     """
     features, logits = [], []
     for images in batches:
-        if images.is_floating_point() and not torch.isfinite(images).all():
-            images = images.nan_to_num()  # its features are then marked as what they are
-            f, k = detector(to_pixels(images.clamp(-1, 1), from_generator=True))
-            f, k = torch.full_like(f, torch.nan), torch.full_like(k, torch.nan)
-        else:
-            f, k = detector(to_pixels(images, from_generator=from_generator))
-        features.append(f.float().cpu())
-        logits.append(k.float().cpu())
+        lost = images.is_floating_point() and not torch.isfinite(images).all()
+        if lost:
+            images = images.nan_to_num().clamp(-1, 1)  # its features are then marked as what they are
+        f, k = (x.float().cpu() for x in detector(to_pixels(images, from_generator=from_generator or lost)))
+        features.append(torch.full_like(f, torch.nan) if lost else f)
+        logits.append(torch.full_like(k, torch.nan) if lost else k)
     return Features(torch.cat(features), torch.cat(logits))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import random
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from logan.bench.counting import peak_memory
-from logan.bench.steps import Played, Variant
+from logan.bench.steps import Played, Variant, in_rounds
 from logan.compare.runs import Result
 from logan.compare.summary import by_label
 from logan.config import Config
 from logan.devices import cpu_threads
 
 ROUNDS = 15
-"""Of the measurement: each plays every method, in random order, so that a slow moment hits all."""
+"""Of the measurement, :func:`logan.bench.steps.in_rounds`."""
 STILL = 1e-8
 """The learning rate of both players while they are timed: no method diverges, and all stay at one point."""
 
@@ -48,11 +47,7 @@ def measure(results: Sequence[Result]) -> dict[str, TimedStep]:
     with cpu_threads(results[0].entry.config.run.threads):
         played = {label: play(config) for label, config in configs.items()}
         memory = {label: peak_memory(p.step, p.device) / 2**20 for label, p in played.items()}
-        times: dict[str, list[float]] = {label: [] for label in played}
-        shuffle = random.Random(0)
-        for _ in range(ROUNDS):
-            for label in shuffle.sample(list(played), len(played)):  # what comes after a slow one finds cold caches
-                times[label].append(played[label].time() * 1000)
+        times = in_rounds(played, ROUNDS)
     return {label: TimedStep(tuple(times[label]), memory[label]) for label in played}
 
 

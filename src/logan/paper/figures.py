@@ -93,13 +93,12 @@ def figure4b(results: Sequence[Result]) -> Figure:
     means: dict[str, list[float]] = {}
     rough: dict[str, list[float]] = {}
     for label, group in by_label(results).items():
-        for r in group:
-            seen = probes(r)
-            difference = series(seen, "d_update") - series(seen, "g_update")
-            steps = series(seen, "steps")[WINDOW - 1 :]
-            lines.append(Line(label, steps, moving_average(difference, WINDOW)))
-            means.setdefault(label, []).append(float(difference.mean()))  # NaN where a run has diverged
-            rough.setdefault(label, []).append(float(np.diff(difference).std()))
+        seen = [probes(r) for r in group]
+        leads = [series(p, "d_update") - series(p, "g_update") for p in seen]
+        steps = [series(p, "steps")[WINDOW - 1 :] for p in seen]
+        lines += [Line(label, x, moving_average(y, WINDOW)) for x, y in zip(steps, leads, strict=True)]
+        means[label] = [float(lead.mean()) for lead in leads]  # NaN where a run has diverged
+        rough[label] = [float(np.diff(lead).std()) for lead in leads]
     said = [
         f"that D's lead is larger with {label} than without **{say(means[label], means['none'])}** ({label} "
         f"{mean_and_spread(means[label])}; none {mean_and_spread(means['none'])})"

@@ -149,14 +149,11 @@ def notes(configs: Mapping[str, Config]) -> list[str]:
             "cs:loss=non-saturating:update=alternating."
         )
     config = next(iter(configs.values()))
+    apart = "these scores compare with each other, not with published ones."
     if is_jpeg(config.data.data):
-        found.append(
-            "The images were JPEG files, so somewhat degraded: these scores compare with each other, not with published ones."
-        )
+        found.append(f"The images were JPEG files, so somewhat degraded: {apart}")
     if config.scores.detector != "inception":
-        found.append(
-            f"Detector {config.scores.detector}, not Inception: these scores compare with each other, not with published ones."
-        )
+        found.append(f"Detector {config.scores.detector}, not Inception: {apart}")
     return found
 
 

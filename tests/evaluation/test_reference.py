@@ -93,8 +93,3 @@ def test_a_damaged_file_is_replaced(kept, damage):
     assert torch.equal(found.features.features, good.features.features)
     assert torch.equal(load_file(path)["features"], good.features.features)
     assert files(kept) == {path.name}
-
-
-def test_what_is_not_to_be_kept_is_not(kept):
-    reference.of_real(dataset(), 30, PixelDetector(), CPU, keep=False)
-    assert files(kept) == set()

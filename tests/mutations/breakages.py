@@ -114,7 +114,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("optimism twice", "p.add_(change).sub_(last)", "p.add_(change)"),
     ],
     ("distributed/world.py", "distributed/test_ranks.py"): [
-        ("gradients summed over ranks", "flat /= self.size", "flat /= 1"),
+        ("gradients summed over ranks", "flat.div_(self.size)", "flat.div_(1)"),
     ],
     ("distributed/batch_norm.py", "distributed/test_ranks.py"): [
         ("batch norm of a rank alone", "own_variance + own_mean.square()", "own_variance"),

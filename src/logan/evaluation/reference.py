@@ -27,16 +27,11 @@ class Reference:
     key: str = ""
 
 
-def of_real(
-    data: Dataset, count: int | None, detector: Detector, device: torch.device, *, keep: bool = True
-) -> Reference:
+def of_real(data: Dataset, count: int | None, detector: Detector, device: torch.device) -> Reference:
     """Features of ``count`` images of a set (None: all), from the cache if they are there; which ones: :func:`chosen`.
 
     The key is the set as the networks see it, the detector's weights and the count. Real images are taken as they are:
     never mirrored.
-
-    Args:
-        keep: write them to the cache.
     """
     indices = chosen(data, count)
     n = len(indices)
@@ -51,9 +46,8 @@ def of_real(
     if features is None or len(features) != n:
         detector.to(device)
         features = extract(detector, (data.batch(part)[0].to(device) for part in indices.split(BATCH)))
-        if keep:
-            tensors = {"features": features.features, "logits": features.logits}
-            write_atomically(path, lambda partial: save_file(tensors, partial))
+        tensors = {"features": features.features, "logits": features.logits}
+        write_atomically(path, lambda partial: save_file(tensors, partial))
     return Reference(features, FrechetStatistics.of(features.features), key)
 
 

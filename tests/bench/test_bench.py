@@ -59,7 +59,7 @@ def test_the_peak_is_a_rate():
 def test_step(tmp_path, capsys):
     out = tmp_path / "ring.json"
     precisions = ["--precisions", "float32", "bfloat16"]
-    args = ["--preset", "ring", "--seconds", "0.5", "--batch", "16", *precisions, "--out", str(out)]
+    args = ["--preset", "ring", "--seconds", "0.2", "--batch", "16", *precisions, "--out", str(out)]
     assert main(["bench", "step", *args]) == 0
     result = json.loads(out.read_text())
     assert len(result["costs"]) == 8

@@ -35,7 +35,7 @@ def plan_of(*args):
     [
         SMALL,
         [*SMALL, "--update", "alternating", "--d-steps", "2", "--engine", "plain"],
-        [*SMALL, "--precision", "bfloat16"],
+        pytest.param([*SMALL, "--precision", "bfloat16"], marks=pytest.mark.slow),
         [*BLOCKS, "--checkpointing"],
     ],
     ids=["simultaneous", "alternating, plain", "bfloat16", "checkpointing"],

@@ -178,7 +178,6 @@ KINDS = {
     "imagenet128-sngan",
     "imagenet128-sagan",
     "imagenet128-biggan",
-    "imagenet128-biggan-deep",
 }
 
 

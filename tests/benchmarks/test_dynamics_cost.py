@@ -32,6 +32,7 @@ def test_widths_give_about_the_wanted_number_of_parameters(script, wanted):
     assert all(abs(total(width) - wanted) <= abs(total(other) - wanted) for other in (width - 1, width + 1))
 
 
+@pytest.mark.slow
 def test_from_end_to_end(script, tmp_path, capsys):
     args = ["--parameters", "2000", "6000", "--rounds", "1", "--batch", "8"]
     script.main([*args, "--methods", "LOGAN (ngd)", "SGA", "extragradient", "--out", str(tmp_path)])

@@ -30,6 +30,7 @@ def test_quantities_of_a_look(inside):
     assert math.isnan(inside.largest("rotation")({}))
 
 
+@pytest.mark.slow
 def test_from_end_to_end(inside, monkeypatch, tmp_path, capsys):
     out = tmp_path / "small"
     networks = "--width 2 --depth 1 --latent-dim 1 --activation leaky-relu"

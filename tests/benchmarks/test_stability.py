@@ -40,6 +40,7 @@ def test_where_all_diverge_all_are_broken(stability):
     assert stability.broken({cell(1): [math.inf], cell(2): [math.inf]}, "fid10k") == {cell(1), cell(2)}
 
 
+@pytest.mark.slow
 def test_a_map(stability, tmp_path, monkeypatch, capsys):
     """Two cells of two methods: the learning rates are those of the cell, and a second call trains nothing."""
     out = tmp_path / "map"

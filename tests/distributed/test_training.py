@@ -115,6 +115,7 @@ def test_a_rank_that_dies_ends_the_run_and_says_so(tmp_path: Path) -> None:
     assert children(process) == []
 
 
+@pytest.mark.slow
 @linux
 def test_torchrun_restarts_from_the_last_state_of_its_own_run(tmp_path: Path) -> None:
     """Neither from the snapshot that it was told to begin with, nor in a later run of the same settings."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from logan import game, losses
+from logan import game, losses, turns
 from logan.cs_gan import CSStep, give_step_size
 
 F64 = torch.float64
@@ -260,7 +260,7 @@ def test_statistics_move_once_per_game_step():
 def test_a_share_of_the_batch_is_walked_as_a_batch_of_its_own():
     g, d = players()
     z = real_and_z()[1]
-    moved = game.move(g, d, z, None, game.Rules(latent=STEP, share=0.5))
+    moved = turns.move(g, d, z, None, game.Rules(latent=STEP, share=0.5))
     alone = STEP.of(g)(lambda z: d(g(z)), z[:3])
     torch.testing.assert_close(moved.z[:3], alone.z)
     torch.testing.assert_close(moved.penalty, alone.penalty / 2)

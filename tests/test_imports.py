@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
 import logan
 
@@ -20,3 +22,8 @@ def test_every_room_is_reachable_and_none_is_imported_before_it_is_asked_for():
 
 def test_an_unknown_name_is_an_attribute_error():
     assert not hasattr(logan, "nonsense")
+
+
+def test_no_file_name_stands_for_two_things():
+    names = Counter(path.name for path in Path(logan.__file__).parent.rglob("*.py"))
+    assert [name for name, count in names.items() if count > 1] == ["__init__.py"]

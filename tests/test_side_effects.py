@@ -167,6 +167,20 @@ def test_held_weights_are_those_of_vectors_advanced_once(norm, move):
         assert same(state(advanced), state(layer))
 
 
+def test_held_advances_every_hook_of_a_module():
+    torch.manual_seed(0)
+    cell = nn.LSTMCell(3, 4)
+    for name in ("weight_ih", "weight_hh"):
+        nn.utils.spectral_norm(cell, name)
+    before, once = state(cell)[0], copy.deepcopy(cell)
+    once(torch.randn(2, 3))
+    with held(cell):
+        assert cell(torch.randn(2, 3))[0].shape == (2, 4)
+    after = state(cell)[0]
+    assert all(not torch.equal(before[f"{name}_u"], after[f"{name}_u"]) for name in ("weight_ih", "weight_hh"))
+    assert same([after], state(once))
+
+
 def vectors(layer):
     if hasattr(layer, "weight_u"):
         return layer.weight_u, layer.weight_v

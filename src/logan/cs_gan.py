@@ -59,6 +59,10 @@ class CSStep:
     def __post_init__(self) -> None:
         if not (isinstance(self.steps, int) and self.steps >= 1):
             raise InputError(f"`steps` must be a whole number >= 1, not {self.steps!r}")
+        if not (self.batch is None or self.batch >= 1):
+            raise InputError(f"`batch` must be >= 1 or None, not {self.batch}")
+        if not isinstance(self.loss, Loss):
+            raise InputError(f"`loss` is one of logan.losses, such as non_saturating, not {self.loss!r}")
         if not (self.penalty >= 0 and math.isfinite(self.penalty)):
             raise InputError(f"`penalty` must be >= 0, not {self.penalty}")
         check_choices(self, stop_gradient=StopGradient, penalty_in=PenaltyIn)

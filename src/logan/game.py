@@ -1,7 +1,7 @@
 """The game of the two players: networks, optimisers, and the rule by which they take turns.
 
 :class:`Game` plays steps. What one evaluation of the game is, its losses and its gradients, stands in :mod:`logan.turns`, whose
-functions are part of this module too.
+turns can be reached from here too.
 """
 
 from __future__ import annotations
@@ -22,21 +22,7 @@ from logan.errors import InputError, check_choices
 from logan.fast import EngineName
 from logan.latent import LatentMethod
 from logan.losses import Loss, hinge
-from logan.turns import (
-    Gradients,
-    Rules,
-    Turn,
-    both_losses,
-    call,
-    discriminator_turn,
-    generator_turn,
-    in_precision,
-    move,
-    penalty_of,
-    report_on,
-    simultaneous,
-    trainable,
-)
+from logan.turns import Rules, Turn, discriminator_turn, generator_turn, simultaneous, trainable
 
 if TYPE_CHECKING:
     from logan.fast.engine import Engine
@@ -230,6 +216,8 @@ def check_turns(
     Raises:
         InputError: naming the attribute.
     """
+    if dynamics is not None and not isinstance(dynamics, Adjustment | UpdateRule):
+        raise InputError(f"`dynamics` is a method such as logan.dynamics.SGA(), or None, not {dynamics!r}")
     for name, value in (("d_steps", d_steps), ("latent_every", latent_every), ("micro_batch", micro_batch)):
         if value is not None and value < 1:
             raise InputError(f"`{name}` must be >= 1, not {value}")
@@ -261,24 +249,3 @@ def _apply(optimiser: torch.optim.Optimizer, network: nn.Module, gradients: Iter
         parameter.grad = gradient
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
-
-
-__all__ = [
-    "EngineName",
-    "Game",
-    "Gradients",
-    "Latents",
-    "RealBatches",
-    "Rules",
-    "Turn",
-    "both_losses",
-    "call",
-    "discriminator_turn",
-    "generator_turn",
-    "in_precision",
-    "move",
-    "penalty_of",
-    "report_on",
-    "simultaneous",
-    "trainable",
-]

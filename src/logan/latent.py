@@ -74,6 +74,8 @@ class Moved:
 class LatentMethod(Protocol):
     """What the game asks of a way to move latents: :class:`LatentStep`, :class:`~logan.cs_gan.CSStep`, or one of your own.
 
+    One of your own is best a frozen dataclass: a recording belongs to the method that it was made with, by its hash.
+
     Attributes:
         subset: ``random`` if a call draws from torch's global generator which dimensions it moves; anything else if not.
         penalty, penalty_in, stop_gradient: as in :class:`LatentStep`.
@@ -166,7 +168,7 @@ class LatentStep:
         _require(
             self.bounds is None
             or self.bounds == "sphere"
-            or (not isinstance(self.bounds, str) and len(self.bounds) == 2 and self.bounds[0] < self.bounds[1]),
+            or (isinstance(self.bounds, tuple | list) and len(self.bounds) == 2 and self.bounds[0] < self.bounds[1]),
             f"`bounds` are (low, high) with low < high, 'sphere' or None, not {self.bounds!r}",
         )
         _require(

@@ -24,6 +24,7 @@ def draw(prior: str, n: int, latent_dim: int, generator: torch.Generator, trunc:
         generator: the only source of randomness.
         trunc: the truncation s in [0, 1]; 1 leaves the prior as it is.
     """
+    check_trunc(trunc)
     if prior == "uniform":
         z = torch.rand(n, latent_dim, generator=generator, device=generator.device) * 2 - 1
         return z * trunc if trunc != 1 else z
@@ -31,6 +32,12 @@ def draw(prior: str, n: int, latent_dim: int, generator: torch.Generator, trunc:
         raise InputError(f"`prior` is 'uniform' or 'normal', not {prior!r}")
     z = torch.randn(n, latent_dim, generator=generator, device=generator.device)
     return z if trunc == 1 else _within(z, NORMAL_REACH * trunc)
+
+
+def check_trunc(trunc: float) -> None:
+    """Refuse what is no truncation (InputError)."""
+    if not 0 <= trunc <= 1:
+        raise InputError(f"`trunc` must be in [0, 1], not {trunc}")
 
 
 def _within(z: Tensor, threshold: float) -> Tensor:

@@ -41,7 +41,7 @@ class Rules:
         share: the share of the batch whose latents are moved, in (0, 1]; the others stay at z, with Δz = 0.
 
     Raises:
-        InputError: for a latent step that is none, or a share outside its range.
+        InputError: for a field that is not what it should be.
     """
 
     loss: Loss = hinge
@@ -50,7 +50,11 @@ class Rules:
     share: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.latent is not None and not isinstance(self.latent, LatentMethod):
+        if not isinstance(self.loss, Loss):
+            raise InputError(f"`loss` is one of logan.losses, such as hinge, not {self.loss!r}")
+        if not (self.autocast is None or isinstance(self.autocast, torch.dtype)):
+            raise InputError(f"`autocast` is a type such as torch.bfloat16, or None, not {self.autocast!r}")
+        if self.latent is not None and (isinstance(self.latent, type) or not isinstance(self.latent, LatentMethod)):
             raise InputError(f"`latent` is a step such as logan.LatentStep('ngd'), or None, not {self.latent!r}")
         if not 0 < self.share <= 1:
             raise InputError(f"`share` must be in (0, 1], not {self.share}")

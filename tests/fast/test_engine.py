@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from logan import LatentStep, game, losses, networks
+from logan import LatentStep, game, losses, networks, turns
 from logan.bench.counting import count, peak_memory
 from logan.fast import engine as engines
 from logan.game import Game, Rules
@@ -291,7 +291,7 @@ def test_latent_every():
 def test_latent_share_moves_the_first_of_the_batch():
     g, d = pair("mlp")
     real, z, _ = batch(g, n=8)
-    moved = game.move(g, d, z, None, Rules(latent=NGD, share=0.25))
+    moved = turns.move(g, d, z, None, Rules(latent=NGD, share=0.25))
     alone = NGD(lambda z: d(g(z)), z[:2])
     torch.testing.assert_close(moved.z, torch.cat([alone.z, z[2:]]))
     torch.testing.assert_close(moved.penalty, alone.penalty / 4)  # a mean over all eight, six of which did not move

@@ -68,7 +68,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "self.steps_played % self.latent_every == 1",
         ),
     ],
-    ("side_effects/state.py", "test_side_effects.py"): [
+    ("side_effects/places.py", "test_side_effects.py"): [
         (
             "side effects stay",
             "owner, name, thing = self._before.pop()\n            owner[name] = thing",

@@ -156,6 +156,9 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
         raise InputError(f"`dynamics` {config.game.dynamics} cannot be planned yet; see benchmarks/dynamics_cost.py")
     if config.latent.latent == "cs":
         raise InputError("`latent` cs cannot be planned; use none, gd or ngd")
+    if gpus < 1:
+        raise InputError(f"`gpus` must be >= 1, not {gpus}")
+    config.check(gpus)
     data = stand_in(config)
     say("building the networks")
     with torch.device("meta"):

@@ -20,7 +20,7 @@ from logan.data import Mixture
 from logan.errors import InputError
 from logan.fast.engine import Engine
 from logan.game import Game
-from logan.side_effects.state import Replaced
+from logan.side_effects.places import Replaced
 from logan.training import setup
 
 K = TypeVar("K")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from logan.cli.arguments import UnscoredSettings, check_at_least_one, check_out, read_untrained, refuse
 from logan.cli.parsing import dispatch
-from logan.cli.settings import UnscoredSettings, check_at_least_one, check_out, read_untrained, refuse
 from logan.errors import InputError
 from logan.fast import EngineName
 from logan.files import write_json

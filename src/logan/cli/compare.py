@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from logan import dynamics
+from logan.cli.arguments import PRESETS, refuse
 from logan.cli.parsing import parse_known
-from logan.cli.settings import PRESETS, refuse
 from logan.cli.train import read_arguments
 from logan.compare.runs import Entry, Result
 from logan.config import Config, presets

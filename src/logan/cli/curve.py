@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from logan.cli.arguments import ScoringArguments
 from logan.cli.parsing import parse
-from logan.cli.settings import ScoringArguments
 from logan.errors import InputError
 from logan.evaluation import protocols
 from logan.evaluation.names import count_name

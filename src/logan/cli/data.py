@@ -11,7 +11,6 @@ import tyro
 
 from logan import errors
 from logan.cli.parsing import dispatch, parse
-from logan.cli.settings import check_at_least_one
 from logan.errors import InputError
 from logan.files import write_text
 
@@ -82,7 +81,9 @@ def _prepare(args: Sequence[str]) -> int:
     from logan.training.watch import track
 
     given = parse(PrepareArguments, args, prog="logan data prepare", description=PREPARE)
-    destination = _destination(given)
+    destination = Path(given.destination).expanduser()
+    if destination.is_file() and not given.force:
+        raise InputError(f"{destination} is there already; pass --force to replace it, or another name")
     made = prepare(
         given.source,
         destination,
@@ -112,21 +113,6 @@ def _list_left_out(destination: Path, left_out: list[str]) -> None:
     print(f"left out {len(left_out):,} file{'s' * (len(left_out) > 1)} (all of them in {listed}):")
     for line in left_out[:SHOWN]:
         print(f"  {line}")
-
-
-def _destination(given: PrepareArguments) -> Path:
-    from logan.data.prepare import SUFFIXES
-
-    path = Path(given.destination).expanduser()
-    if path.suffix.lower() not in SUFFIXES or path.is_dir():
-        raise InputError(f"the destination {path} must be a file called {' or '.join(SUFFIXES)}")
-    if path.exists() and not given.force:
-        raise InputError(f"{path} is there already; pass --force to replace it, or another name")
-    if not 1 <= given.size <= 8192:
-        raise InputError(f"--size must be 1 to 8192, not {given.size}")
-    check_at_least_one(given, "limit", "workers")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def _info(args: Sequence[str]) -> int:

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 import tyro
 from torch import Tensor
 
+from logan.cli.arguments import ScoringArguments
 from logan.cli.parsing import parse
-from logan.cli.settings import ScoringArguments
 from logan.config import MAX_SEED, DataConfig, ScoreConfig
 from logan.errors import InputError
 from logan.evaluation import names, protocols, records

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logan.cli.settings import UnscoredSettings, check_at_least_one, check_out, read_untrained
+from logan.cli.arguments import UnscoredSettings, check_at_least_one, check_out, read_untrained
 from logan.config import Config
 from logan.errors import InputError
 from logan.files import write_json
@@ -65,13 +65,12 @@ def main(args: Sequence[str]) -> int:
 
 
 def _check(given: PlanArguments, config: Config) -> Path | None:
-    check_at_least_one(given, "gpus", "steps")
+    check_at_least_one(given, "steps")
     if not 0 < given.utilisation <= 1:
         raise InputError(f"--utilisation is a share in (0, 1], as in 0.35, not {given.utilisation:g}")
     for flag, amount in (("peak-tflops", given.peak_tflops), ("memory-gib", given.memory_gib)):
         if amount is not None and not amount > 0:
             raise InputError(f"--{flag} must be > 0, not {amount:g}")
-    config.check(given.gpus)
     return check_out(given.out)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from logan.cli.arguments import PRESETS, Settings
 from logan.cli.parsing import parse, value_of
-from logan.cli.settings import PRESETS, Settings
 from logan.config import Config, NetworkConfig, presets
 from logan.errors import InputError, SaidElsewhereError, first_line
 from logan.training import folder

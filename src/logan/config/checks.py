@@ -8,8 +8,9 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import typing
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from logan.config.groups import MAX_SEED
 from logan.errors import InputError
@@ -49,9 +50,13 @@ use, which catches slips before memory runs out."""
 
 
 def check_limits(config: Config) -> None:
-    """Refuse numbers out of range (InputError)."""
+    """Refuse words that a setting does not know, and numbers out of range (InputError)."""
     groups = (config.data, config.networks, config.latent, config.game, config.run, config.scores)
     values = {name: value for group in groups for name, value in vars(group).items()}
+    for name, kind in {n: k for group in groups for n, k in typing.get_type_hints(type(group)).items()}.items():
+        words = _words(kind)
+        if words and values[name] not in words:
+            raise InputError(f"`{name}` is one of {', '.join(map(str, words))}, not {values[name]!r}")
     for name, (low, high) in LIMITS.items():
         value = values[name]
         if value is not None and not low <= value <= high:
@@ -62,6 +67,15 @@ def check_limits(config: Config) -> None:
     betas = config.game.adam_betas
     if not all(0 <= b < 1 for b in betas):
         raise InputError(f"`adam_betas` must both be in [0, 1), not {betas[0]} {betas[1]}")
+
+
+def _words(kind: Any) -> tuple[Any, ...]:
+    """All values of a ``Literal``, or of one or None; nothing for other types."""
+    parts = typing.get_args(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        return parts
+    literal = next((p for p in parts if typing.get_origin(p) is typing.Literal), None)
+    return () if literal is None else (*typing.get_args(literal), None)
 
 
 def check_latent(config: Config) -> None:

@@ -78,8 +78,18 @@ def prepare(
         progress: as :func:`logan.data.open_data` takes it.
 
     Raises:
-        InputError: nothing there, no place on the disk, or not one image that can be used.
+        InputError: an argument that cannot be, nothing there, no place on the disk, or not one image that can be used.
     """
+    if destination.suffix.lower() not in SUFFIXES or destination.is_dir():
+        raise InputError(f"the destination {destination} must be a file called {' or '.join(SUFFIXES)}", "destination")
+    if not 1 <= size <= 8192:
+        raise InputError(f"`size` must be 1 to 8192, not {size}")
+    if channels not in (1, 3):
+        raise InputError(f"`channels` must be 1 or 3, not {channels}")
+    for name, count in (("limit", limit), ("workers", threads)):
+        if count is not None and count < 1:
+            raise InputError(f"`{name}` must be >= 1, not {count}")
+    destination.parent.mkdir(parents=True, exist_ok=True)
     files, layout = _open(source, split)
     if labels is not None:
         take_labels(layout, labels)

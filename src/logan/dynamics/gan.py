@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from logan.dynamics.exact_norms import exact_norms
 from logan.dynamics.field import Field, Theta
 from logan.side_effects import frozen, no_side_effects
-from logan.side_effects.state import Replaced
+from logan.side_effects.places import Replaced
 from logan.turns import STANDARD, Rules, both_losses, takes_rules, trainable
 
 DISCRIMINATOR, GENERATOR = 0, 1

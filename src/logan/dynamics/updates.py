@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from logan.side_effects import same_random_numbers_next
-from logan.side_effects.state import Values
+from logan.side_effects.places import Values
 from logan.turns import Turn
 
 Play = Callable[[], Turn]

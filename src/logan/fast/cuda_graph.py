@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from logan.side_effects.state import values_restored
+from logan.side_effects.places import values_restored
 
 
 class CudaGraph:

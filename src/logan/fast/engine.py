@@ -14,7 +14,7 @@ from logan.errors import first_line
 from logan.fast import EngineName, step
 from logan.fast.cuda_graph import CudaGraph
 from logan.fast.recording import CannotRecordError, Recording
-from logan.side_effects.state import values_restored
+from logan.side_effects.places import values_restored
 
 TurnFunction = Callable[..., turns.Turn]
 

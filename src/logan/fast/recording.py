@@ -22,7 +22,7 @@ from logan.errors import first_line
 from logan.fast import passes
 from logan.fast.substitute import fast_operations
 from logan.side_effects import same_random_numbers_next
-from logan.side_effects.state import places_of, values_restored
+from logan.side_effects.places import places_of, values_restored
 
 
 class CannotRecordError(RuntimeError):

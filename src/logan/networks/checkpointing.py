@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from logan.side_effects import no_side_effects
-from logan.side_effects.state import Replaced
+from logan.side_effects.places import Replaced
 
 
 class Checkpointed(nn.Module):

@@ -113,8 +113,7 @@ class Model:
             raise InputError(f"`batch` must be >= 1 and <= {10**6:,}, not {batch}")
         if not 0 <= seed <= MAX_SEED:
             raise InputError(f"`seed` must be >= 0 and <= {MAX_SEED}, not {seed}")
-        if not 0 <= trunc <= 1:
-            raise InputError(f"`trunc` must be in [0, 1], not {trunc}")
+        prior.check_trunc(trunc)
         if latent_steps < 0:
             raise InputError(f"`latent_steps` must be >= 0, not {latent_steps}")
         if trunc != 1 and self.info.config.on_sphere():
@@ -143,7 +142,10 @@ def evaluation_step(config: Config, steps: int) -> LatentMethod | None:
         raise InputError(
             "`latent_steps` needs a run that was trained with `latent` gd, ngd or cs: this one has no step size"
         )
-    return replace(step, steps=steps).for_batch(config.game.batch)
+    try:
+        return replace(step, steps=steps).for_batch(config.game.batch)
+    except InputError as error:
+        raise error.renamed({"steps": "latent_steps"}) from None
 
 
 @torch.no_grad()

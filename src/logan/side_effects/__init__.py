@@ -10,10 +10,10 @@ if both are values of *one* function f = D∘G. The context managers here see to
 * :func:`held`: spectral-norm vectors move once, on entry; inside, D and G have one fixed set of weights;
 * :func:`frozen`: likewise, but inside the parameters may be others: D and G are one fixed function of them.
 
-All of them put things into places for a while and the old ones back (:mod:`.state`). :mod:`.substitution` does so with functions.
+All of them put things into places for a while and the old ones back (:mod:`.places`). :mod:`.substitution` does so with functions.
 """
 
-from logan.side_effects.passes import no_side_effects, on_copies_of_state, same_random_numbers_next
+from logan.side_effects.traceless import no_side_effects, on_copies_of_state, same_random_numbers_next
 from logan.side_effects.weights import frozen, held
 
 __all__ = ["frozen", "held", "no_side_effects", "on_copies_of_state", "same_random_numbers_next"]

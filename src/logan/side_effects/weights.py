@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.spectral_norm import SpectralNorm as HookSpectralNorm
 
-from logan.side_effects.passes import no_side_effects
-from logan.side_effects.state import Replaced
+from logan.side_effects.places import Replaced
+from logan.side_effects.traceless import no_side_effects
 
 
 @contextmanager
@@ -59,14 +59,13 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
 
 def _advance_hook_spectral_norms(modules: tuple[nn.Module, ...], replaced: Replaced, move: bool) -> None:
     """One power iteration, on copies of the vectors unless they are to ``move``; none after it."""
-    for part, hook in _hook_spectral_norms(modules):
-        if part.training:
-            for vector in (f"{hook.name}_u", f"{hook.name}_v") if not move else ():
-                replaced.put((part._buffers, vector), part._buffers[vector].clone())  # type: ignore[union-attr]
-            hook(part, None)
-            replaced.set_mode(
-                part, training=False
-            )  # the hook iterates only in training mode; convolutions ignore the flag
+    training = [(part, hook) for part, hook in _hook_spectral_norms(modules) if part.training]
+    for part, hook in training:
+        for vector in (f"{hook.name}_u", f"{hook.name}_v") if not move else ():
+            replaced.put((part._buffers, vector), part._buffers[vector].clone())  # type: ignore[union-attr]
+        hook(part, None)
+    for part, _ in training:  # when all of a part's have moved: a hook iterates only in training mode
+        replaced.set_mode(part, training=False)
 
 
 def _compute_parametrised_weights(modules: tuple[nn.Module, ...]) -> None:

@@ -68,7 +68,7 @@ def check_same_settings(old: Config, new: Config, path: Path) -> None:
     """Only the length, the cadence, the scores and the machine may differ: anything else would not be the same run.
 
     Raises:
-        InputError: naming the first flag that differs.
+        InputError: naming the first setting that differs.
     """
     before, after = _flat(old), _flat(new)
     for name, value in before.items():

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from logan.side_effects.state import Replaced
+from logan.side_effects.places import Replaced
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def no_side_effects() -> Iterator[None]:
     """Let every module that is called inside work on private copies of its state; put the originals back at the end.
 
     It needs no list of modules: it acts on those that are called, and on all their children. What state is: see
-    :meth:`logan.side_effects.state.Replaced.put_copies`. Out of its sight are tensors kept as plain attributes, and modules
+    :meth:`logan.side_effects.places.Replaced.put_copies`. Out of its sight are tensors kept as plain attributes, and modules
     whose methods are used without calling the module.
     """
     seen: set[int] = set()

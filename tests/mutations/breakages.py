@@ -53,6 +53,11 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "call(discriminator, call(generator, z, labels), labels)",
         ),
         (
+            "z′ a constant for both players",
+            "call(discriminator, call(generator, for_d.z, labels), labels)",
+            "call(discriminator, call(generator, for_d.z.detach(), labels), labels)",
+        ),
+        (
             "gain with its sign turned",
             "float() - moved.scores.detach().float()",
             "float() + moved.scores.detach().float()",
@@ -79,6 +84,13 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("weights of each pass its own", "parametrize.cached(), Replaced()", "Replaced()"),
         ("vectors move where they are to stay", "        if move:\n", "        if True:\n"),
         ("vectors never move", "        if move:\n", "        if False:\n"),
+        ("a hook's vectors move where they are to stay", "if not move else ():", "if False else ():"),
+    ],
+    ("errors.py", "test_own_arguments.py"): [
+        ("a field keeps its old name", "else names.get(self.field, self.field))", "else self.field)"),
+    ],
+    ("config/checks.py", "test_own_arguments.py"): [
+        ("words that no setting knows", "if words and values[name] not in words:", "if False:"),
     ],
     ("losses.py", "test_losses.py"): [
         ("hinge without its margin for fakes", "F.relu(1 + t)", "F.relu(t)"),

@@ -152,8 +152,10 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("average half as slow", "0.5 ** (images / half_life)", "0.25 ** (images / half_life)"),
         ("statistics gathered the usual way", "norm.momentum = None  #", "#"),
     ],
-    ("training/state.py", "training/test_resume.py"): [
+    ("training/random_states.py", "training/test_resume.py"): [
         ("state without torch's generator", 'torch.set_rng_state(states["torch"])', "pass"),
+    ],
+    ("training/state.py", "training/test_resume.py"): [
         ("state without the memory", '"memory": parts.game.memory,', '"memory": {},'),
         (
             "state without D's optimiser",
@@ -171,7 +173,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("files.py", "test_files.py"): [
         ("written in place", "write(partial)\n", "write(path); write(partial)\n"),
     ],
-    ("data/stream.py", "data/test_data_stream.py"): [
+    ("data/supply.py", "data/test_data_stream.py"): [
         ("never mirrored", "images.flip(3), images)", "images, images)"),
         ("mirrored upside down", "images.flip(3)", "images.flip(2)"),
         (

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from logan import turns
 from logan.distributed import World, across
-from logan.errors import first_line
-from logan.fast import EngineName, step
-from logan.fast.cuda_graph import CudaGraph
+from logan.fast import EngineName, gears, step
 from logan.fast.recording import CannotRecordError, Recording
-from logan.side_effects.places import values_restored
 
 TurnFunction = Callable[..., turns.Turn]
 
@@ -30,7 +26,7 @@ class Engine:
 
     Args:
         generator, discriminator: their structure must not change; their weights, buffers and modes may.
-        kind: ``recorded``, ``compiled`` or ``cuda-graph``; see :class:`logan.game.Game`.
+        kind: ``recorded``, ``compiled``, ``cuda-graph`` or ``compiled-graph``; see :class:`logan.game.Game`.
         announce: called with a sentence when something falls back.
         world: the ranks over which batch norm normalises.
     """
@@ -78,28 +74,10 @@ class Engine:
 
         draws = int(rules.latent is not None and rules.latent.subset == "random")
         try:
-            recording = Recording(play, inputs, self.players, draws, onednn=self.kind != "compiled")
+            onednn = not self.kind.startswith("compiled")
+            recording = Recording(play, inputs, self.players, draws, onednn)
         except CannotRecordError as error:
             self.announce(f"playing without the fast path, same results: {error}")
             return None
-        self._improve(recording, inputs)
+        gears.improve(recording, inputs, self.kind, self.announce)
         return recording
-
-    def _improve(self, recording: Recording, inputs: Sequence[Tensor | None]) -> None:
-        """Compile or capture the recording, and see at once whether that works here."""
-        recorded = recording.run
-        if self.kind == "compiled":
-            recording.run = torch.compile(recorded, fullgraph=True, dynamic=False)
-        elif self.kind == "cuda-graph":
-            recording.run = CudaGraph(recorded, kept=len(recording.state()))
-        else:
-            return
-        with values_restored(recording.state()):
-            try:
-                recording(*inputs)
-            except Exception as error:  # compilers and drivers raise what they like
-                reason = f"{type(error).__name__}: {first_line(error)}"
-                self.announce(
-                    f"playing from the recording as it is, same results: {self.kind} does not work here ({reason})"
-                )
-                recording.run = recorded

@@ -6,9 +6,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from logan.config import Config
 from logan.data import Mixture
 from logan.devices import choose_device, cpu_threads
@@ -17,6 +14,7 @@ from logan.evaluation import records
 from logan.training import folder, job, lock, state
 from logan.training.averaging import AveragedGenerator
 from logan.training.outputs import Measure
+from logan.training.report_sums import Sums
 from logan.training.resume import AUTO, run_to_go_on_with, start_from_snapshot
 from logan.training.scoring import Scorer
 from logan.training.setup import Parts, build, training_data
@@ -47,7 +45,7 @@ class Run:
     path: Path
     watch: Watch
     measure: Measure
-    sums: dict[str, Tensor] = field(default_factory=dict)
+    sums: Sums
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     @property
@@ -96,9 +94,8 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     if world.first:
         job.claim(path)
         folder.tidy(path, progress.ticks)
-    run = Run(parts, average, progress, path, watch, measure)
-    where = "cpu" if parts.device.type == "mps" else parts.device  # which has no float64
-    run.sums = {k: torch.tensor(v, dtype=torch.float64, device=where) for k, v in progress.sums.items()}
+    sums = Sums(parts.device, progress.sums, progress.counts)
+    run = Run(parts, average, progress, path, watch, measure, sums)
     watch.start = progress.images
     parts.game.steps_played = progress.steps  # decides which steps are latent steps
     parts.game.announce = lambda message: watch.say(f"warning: {message}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
@@ -20,8 +21,7 @@ from .small import assert_same_run, config, without_times
 from .test_resume import Stop, ctrl_c, die
 
 
-@pytest.fixture
-def graphs(monkeypatch):
+def give_graphs(patch):
     """This machine's CPU has graphs; returns those that are made."""
     made = []
 
@@ -29,15 +29,42 @@ def graphs(monkeypatch):
         made.append(EmulatedGraph(device, generators, beside))
         return made[-1]
 
-    monkeypatch.setattr(cuda_graph, "can_capture", lambda device: True)
-    monkeypatch.setattr(cuda_graph, "new_graph", new_graph)
+    patch.setattr(cuda_graph, "can_capture", lambda device: True)
+    patch.setattr(cuda_graph, "new_graph", new_graph)
     return made
+
+
+def play_several(patch):
+    """Eight steps per launch at the most, from the start."""
+    patch.setattr(Pace, "launched", lambda self, steps: setattr(self, "per_launch", 8))
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    return give_graphs(monkeypatch)
 
 
 @pytest.fixture
 def several(monkeypatch):
-    """Eight steps per launch at the most, from the start."""
-    monkeypatch.setattr(Pace, "launched", lambda self, steps: setattr(self, "per_launch", 8))
+    play_several(monkeypatch)
+
+
+LESS_OFTEN = {"latent_every": 2}
+
+
+@pytest.fixture(scope="module")
+def captured_run(tmp_path_factory):
+    """From graphs, latent steps less often."""
+    with pytest.MonkeyPatch.context() as patch:
+        give_graphs(patch), play_several(patch)
+        return train(settings(**LESS_OFTEN), outdir=tmp_path_factory.mktemp("captured"), quiet=True)
+
+
+@pytest.fixture(scope="module")
+def single_steps(tmp_path_factory):
+    """settings ↦ the run of them whose steps are played one by one, each trained once."""
+    outdir = tmp_path_factory.mktemp("single")
+    return functools.cache(lambda **changes: train(settings(engine="recorded", **changes), outdir=outdir, quiet=True))
 
 
 def settings(**changes):
@@ -98,9 +125,12 @@ def warnings(said):
     return [line for line in said if "playing" in line]
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_the_run_is_that_of_single_steps(tmp_path, graphs, several, said, variant):
-    single = train(settings(engine="recorded", **VARIANTS[variant]), outdir=tmp_path, quiet=True)
+QUICK = list(VARIANTS)[:4]
+
+
+@pytest.mark.parametrize("variant", [pytest.param(v, marks=() if v in QUICK else pytest.mark.slow) for v in VARIANTS])
+def test_the_run_is_that_of_single_steps(tmp_path, graphs, several, said, single_steps, variant):
+    single = single_steps(**VARIANTS[variant])
     assert not graphs
     whole = train(settings(**VARIANTS[variant]), outdir=tmp_path, quiet=True)
     assert_same_but_for_rounding(single, whole)
@@ -111,19 +141,21 @@ def test_the_run_is_that_of_single_steps(tmp_path, graphs, several, said, varian
     )  # several steps at once
 
 
-def test_images_that_the_device_does_not_hold(tmp_path, graphs, several, said, monkeypatch):
-    single = train(settings(kimg=2, engine="recorded"), outdir=tmp_path, quiet=True)
+def test_images_that_the_device_does_not_hold(tmp_path, graphs, several, said, monkeypatch, single_steps):
+    single = single_steps(kimg=2)
     monkeypatch.setattr("logan.data.stream._has_room", lambda device, images: False)
     whole = train(settings(kimg=2), outdir=tmp_path, quiet=True)
     assert_same_but_for_rounding(single, whole)
     assert not warnings(said)
 
 
-@pytest.mark.parametrize(("step", "how"), [(1, ctrl_c), (2, die), (13, ctrl_c), (45, ctrl_c)])
-def test_resume_is_exact(tmp_path, graphs, several, monkeypatch, step, how):
+SLOWLY = [pytest.param(1, ctrl_c, marks=pytest.mark.slow), pytest.param(45, ctrl_c, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize(("step", "how"), [(2, die), (13, ctrl_c), *SLOWLY])
+def test_resume_is_exact(tmp_path, graphs, several, captured_run, monkeypatch, step, how):
     """Wherever it stops: among the steps played singly, before a launch, and in the middle of what was laid out."""
-    changes = settings(latent_every=2)
-    whole = train(changes, outdir=tmp_path, quiet=True)
+    changes = settings(**LESS_OFTEN)
     play, count = whole_steps.WholeSteps.play, 0
 
     def stopped(self, at_most):
@@ -138,12 +170,12 @@ def test_resume_is_exact(tmp_path, graphs, several, monkeypatch, step, how):
         with pytest.raises((Stop, KeyboardInterrupt)):
             train(changes, outdir=tmp_path, desc="stopped", quiet=True)
     torch.manual_seed(99)
-    assert_same_run(whole, train(changes, resume=tmp_path / "00001-stopped", quiet=True))
+    assert_same_run(captured_run, train(changes, resume=tmp_path / "00000-stopped", quiet=True))
 
 
-def test_a_run_may_go_on_where_there_are_no_graphs(tmp_path, graphs, several, said, monkeypatch):
+def test_a_run_may_go_on_where_there_are_no_graphs(tmp_path, graphs, several, said, monkeypatch, single_steps):
     """`auto` is another engine there; what the optimisers keep is read all the same."""
-    single = train(settings(engine="recorded"), outdir=tmp_path, quiet=True)
+    single = single_steps()
     as_recorded = (("compiled", lambda recording: recording.run),)  # no compiler works inside an emulated capture
     monkeypatch.setitem(gears.GEARS, "compiled", as_recorded)
     first = train(settings(engine="auto", kimg=2), outdir=tmp_path, quiet=True)
@@ -217,10 +249,10 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_graph_that_does_something_else_is_not_believed(tmp_path, graphs, said, monkeypatch, fault):
+def test_a_graph_that_does_something_else_is_not_believed(tmp_path, graphs, said, monkeypatch, fault, single_steps):
     """One notice, and the run of single steps."""
     changes = {"kimg": 1, "d_lr": 1e-3}
-    single = train(settings(engine="recorded", **changes), outdir=tmp_path, quiet=True)
+    single = single_steps(**changes)
     fault(monkeypatch)
     whole = train(settings(**changes), outdir=tmp_path, quiet=True)
     assert_same_but_for_rounding(single, whole)
@@ -229,9 +261,9 @@ def test_a_graph_that_does_something_else_is_not_believed(tmp_path, graphs, said
     assert len(warnings(said)) == (2 if fault is capture_fails else 1)  # then turns cannot be captured either
 
 
-def test_rules_with_a_memory_are_played_singly(tmp_path, graphs, said):
+def test_rules_with_a_memory_are_played_singly(tmp_path, graphs, said, single_steps):
     changes = {"latent": "none", "dynamics": "optimistic", "kimg": 1}
-    single = train(settings(engine="recorded", **changes), outdir=tmp_path, quiet=True)
+    single = single_steps(**changes)
     whole = train(settings(**changes), outdir=tmp_path, quiet=True)
     assert_same_but_for_rounding(single, whole)
     assert ["`dynamics` optimistic keeps" in line for line in warnings(said)] == [True]
@@ -247,12 +279,11 @@ def test_graphs_are_compared_at_snapshots(tmp_path, graphs, several, monkeypatch
 
     monkeypatch.setattr(whole_steps.WholeSteps, "_play_and_compare", noted)
     monkeypatch.setattr(whole_steps, "CHECKED", {1, 2})
-    train(settings(kimg=6, snap=3), outdir=tmp_path, quiet=True)
+    train(settings(kimg=2, snap=1), outdir=tmp_path, quiet=True)
     assert compared[0] == 2
-    assert 60 in compared  # after the snapshot of 3,000 images
+    assert 20 in compared  # after the snapshot of 1,000 images
 
 
-def test_no_trace_of_a_comparison(tmp_path, graphs, several, monkeypatch):
-    often = train(settings(), outdir=tmp_path, quiet=True)
+def test_no_trace_of_a_comparison(tmp_path, graphs, several, captured_run, monkeypatch):
     monkeypatch.setattr(whole_steps, "CHECKED", set(range(1000)))
-    assert_same_run(often, train(settings(), outdir=tmp_path, desc="compared-always", quiet=True))
+    assert_same_run(captured_run, train(settings(**LESS_OFTEN), outdir=tmp_path, quiet=True))

@@ -13,6 +13,7 @@ from logan.distributed import World
 from logan.evaluation import records
 from logan.training import folder, job, lock, state
 from logan.training.averaging import AveragedGenerator
+from logan.training.board import Board
 from logan.training.outputs import Measure
 from logan.training.report_sums import Sums
 from logan.training.resume import AUTO, run_to_go_on_with, start_from_snapshot
@@ -25,14 +26,19 @@ from logan.training.watch import Watch, track
 
 @dataclass(frozen=True)
 class Request:
-    """What :func:`logan.train` was asked for; the attributes are its arguments."""
+    """What :func:`logan.train` was asked for; the attributes are its arguments.
+
+    ``board`` and ``label``: where and by what name it is shown, if it is one of several runs.
+    """
 
     config: Config
-    outdir: str | Path
-    desc: str | None
-    resume: str | Path | None
-    measure: Measure | None
-    quiet: bool
+    outdir: str | Path = "runs"
+    desc: str | None = None
+    resume: str | Path | None = None
+    measure: Measure | None = None
+    quiet: bool = False
+    board: Board | None = None
+    label: str = ""
 
 
 @dataclass
@@ -72,8 +78,9 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     resumed = world.broadcast_result(lambda: run_to_go_on_with(config, request.outdir, request.desc, resume))
     if resumed is not None:
         warnings += until_the_end.enter_context(lock.locked(resumed, world))
-    data = world.all_or_none(lambda: training_data(config, None if quiet else track))
-    watch = Watch(config.run.kimg * 1000, quiet=quiet)
+    board, label = request.board, request.label
+    data = world.all_or_none(lambda: training_data(config, None if quiet or board is not None else track))
+    watch = Watch(config.run.kimg * 1000, quiet=quiet, board=board, label=label)
     measure = request.measure
     if measure is None:
         device, told = choose_device(world.device or config.run.device), watch.fraction_bar("training a classifier")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -58,16 +58,26 @@ def train(
         RanksLostError: if another rank died. What was saved last is whole.
     """
     world = World() if world is None else world
-    with interrupts() as stop, ExitStack() as until_the_end:
-        run = begin(Request(config, outdir, desc, resume, measure, quiet or not world.first), world, until_the_end)
+    with interrupts() as stop:
+        turns = running(Request(config, outdir, desc, resume, measure, quiet or not world.first), stop, world)
+        while True:
+            try:
+                next(turns)
+            except StopIteration as end:
+                return end.value
+
+
+def running(request: Request, stop: Stop, world: World) -> Generator[None, None, Path]:
+    """A run from its beginning to its end, which yields between steps and returns its folder; raises what :func:`train` does."""
+    with ExitStack() as until_the_end:
+        run = begin(request, world, until_the_end)
         if run.progress.images >= run.total:
             run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger `kimg`")
             return run.path
         if world.first:
-            folder.write_options(run.path, config)  # after the state: a folder with options can be resumed
+            folder.write_options(run.path, run.config)  # after the state: a folder with options can be resumed
         with run.watch:
-            for _ in _play(run, stop):
-                pass
+            yield from _play(run, stop)
     return run.path
 
 
@@ -99,7 +109,8 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
             _save_state(run)
             run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with `resume` {run.path}")
             raise KeyboardInterrupt
-        yield
+        with run.stopwatch.stopped():
+            yield
 
 
 def _first_pictures(run: Run) -> None:

@@ -58,6 +58,7 @@ class WholeSteps:
         for optimiser in (self.game.d_optimiser, self.game.g_optimiser):
             for group in optimiser.param_groups:
                 group["capturable"] = True  # its count of steps is on the device, not in the graph
+            optimiser._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]  # single steps are meant
         self._script = Script(run.parts, run.average, run.progress.images, self.images)
         self._graphs: dict[tuple[int, bool], Captured] = {}
         self._names: dict[bool, list[str]] = {}

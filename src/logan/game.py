@@ -154,6 +154,16 @@ class Game:
         """Go on with another engine, whose recordings are made anew."""
         self.engine, self._engine = engine, None
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether every turn that was played so far is played from a recording now."""
+        return self._engine is not None and None not in self._engine.recordings
+
+    def check_next(self) -> None:
+        """Play the next step also as it is written, and compare (a fast engine does so by itself at steps 1, 2, 4, … 1,024)."""
+        if self._engine is not None:
+            self._engine.check_next()
+
     def _simultaneous(self, latent: LatentMethod | None, *inputs: Tensor | None) -> Turn:
         rule = self.dynamics
         if not isinstance(rule, UpdateRule):

@@ -83,7 +83,7 @@ def test_threads_are_each_run_s_own(tmp_path, turns, monkeypatch):
         return step(self, *args)
 
     monkeypatch.setattr(Game, "step", noted)
-    asked = [Request(config(**SMALL, threads=n), tmp_path, label=str(n), quiet=True) for n in (1, 2)]
+    asked = [Request(config(**SMALL | {"kimg": 1}, threads=n), tmp_path, label=str(n), quiet=True) for n in (1, 2)]
     threads = torch.get_num_threads()
     train_together(asked, 2, quiet=True)
     assert seen == {"1": {1}, "2": {2}}

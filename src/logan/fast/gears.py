@@ -20,8 +20,7 @@ from logan.errors import first_line
 from logan.fast import EngineName
 from logan.fast.cuda_graph import CudaGraph
 from logan.fast.recording import Recording
-from logan.side_effects import same_random_numbers_next
-from logan.side_effects.places import values_restored
+from logan.fast.trial import on_trial
 
 log = logging.getLogger("logan.fast")
 """Told what takes long, at level INFO; what falls back is announced to the game."""
@@ -42,11 +41,10 @@ def improve(
     """
     for name, gear in GEARS[kind]:
         before = recording.run
-        devices = {t.device for t in (*recording.state(), *inputs) if t is not None}
-        with values_restored(recording.state()), same_random_numbers_next(*devices):
+        with on_trial(recording.attributes):
             try:
                 recording.run = gear(recording)
-                recording(*inputs)
+                recording(recording.attributes.tensors(), *inputs)
             except Exception as error:  # compilers and drivers raise what they like
                 recording.run = before
                 reason = f"{type(error).__name__}: {first_line(error)}"
@@ -75,7 +73,7 @@ def _compiled(recording: Recording) -> Callable[..., Any]:
 
 
 def _captured(recording: Recording) -> Callable[..., Any]:
-    return CudaGraph(recording.run, kept=len(recording.state()))
+    return CudaGraph(recording.run, kept=len(recording.attributes.places))
 
 
 GEARS: dict[str, tuple[tuple[str, Gear], ...]] = {

@@ -44,16 +44,9 @@ class SingleSteps:
 
     def check_next(self) -> None:
         """Let the engine compare its recording with the plain code."""
-        check_next_turn(self.run)
+        self.run.parts.game.check_next()
 
 
 def images_per_step(run: Run) -> int:
     """Real images that one step takes, of all ranks."""
     return run.config.game.batch * run.parts.game.real_batches_per_step
-
-
-def check_next_turn(run: Run) -> None:
-    """Let the game's engine compare the next play of each recording with the plain code."""
-    check = getattr(run.parts.game._engine, "check_next", None)
-    if check is not None:
-        check()

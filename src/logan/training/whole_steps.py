@@ -22,7 +22,7 @@ from logan.training import random_states
 from logan.training.begin import Run
 from logan.training.pace import Pace
 from logan.training.script import Script
-from logan.training.single_steps import SingleSteps, Steps, check_next_turn, images_per_step
+from logan.training.single_steps import SingleSteps, Steps, images_per_step
 from logan.training.trust import difference, moved_by_a_step
 
 WARM = 2
@@ -58,7 +58,7 @@ class WholeSteps:
         for optimiser in (self.game.d_optimiser, self.game.g_optimiser):
             for group in optimiser.param_groups:
                 group["capturable"] = True  # its count of steps is on the device, not in the graph
-            optimiser._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]  # single steps are meant
+            optimiser._warned_capturable_if_run_uncaptured = True  # single steps are meant
         self._script = Script(run.parts, run.average, run.progress.images, self.images)
         self._graphs: dict[tuple[int, bool], Captured] = {}
         self._names: dict[bool, list[str]] = {}
@@ -128,6 +128,8 @@ class WholeSteps:
         self._script.have(steps)
         first = self.game.steps_played
         key = steps, self._is_latent(first)
+        if not self.game.is_recorded:
+            return "its turns cannot be recorded"
         try:
             if key not in self._graphs:
                 self._graphs[key] = Captured(self._capture(steps))
@@ -180,7 +182,7 @@ class WholeSteps:
             self.game.steps_played = first
 
         try:
-            check_next_turn(self.run)
+            self.game.check_next()
             for _ in range(steps):
                 self._step(self.game.step)
             singly, numbers_singly = Values(moved.values()), random_states.take(parts.device, parts.random)

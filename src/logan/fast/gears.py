@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from logan.errors import first_line
+from logan.errors import InputError, first_line
 from logan.fast import EngineName
 from logan.fast.cuda_graph import CudaGraph
 from logan.fast.recording import Recording
 from logan.fast.trial import on_trial
+from logan.files import cache_folder
 
 log = logging.getLogger("logan.fast")
 """Told what takes long, at level INFO; what falls back is announced to the game."""
@@ -88,10 +89,15 @@ INSIDE: dict[str, EngineName] = {"cuda-graph": "recorded", "compiled-graph": "co
 
 
 def _keep_compiled() -> None:
-    """Keep what inductor compiles beside the other things that are computed once, and not in the folder for temporary files."""
-    root = os.environ.get("LOGAN_CACHE")
-    cache = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "logan"
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "compiled"))
+    """Keep what inductor compiles beside the other things that are computed once, not in the folder for temporary files.
+
+    That folder is torch's own choice, which it writes into the environment when it is imported; another choice stands.
+    """
+    given = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    own_choice = given is None or Path(given).name.startswith("torchinductor_")
+    if own_choice:
+        with suppress(InputError):  # then torch's it is
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache_folder() / "compiled")
     os.environ.setdefault("TORCHINDUCTOR_FX_GRAPH_CACHE", "1")
 
 

@@ -196,7 +196,7 @@ class Recorded:
             difference = first_difference(fast, plain, recording.precision, noise)
             if not self._world.any_rank(difference is not None):
                 return recording(self._state, *inputs)
-            trouble = f"it differs in {difference or 'what another rank has'}"
+            trouble = f"it differs from the plain code in {difference or 'what another rank has'}"
         else:
             return fast.result
         before.put_back()

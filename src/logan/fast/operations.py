@@ -130,7 +130,11 @@ class Normalise(Function):
     def forward(
         ctx: Any, x: Tensor, gamma: Tensor | None, b: Tensor | None, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        y, mean, r = aten.native_batch_norm.default(x, gamma, b, None, None, True, 0.0, eps)
+        w, wide = gamma, torch.promote_types(x.dtype, torch.float32)
+        if x.dtype != wide:  # a CPU keeps statistics in x's type unless γ has a wider one; CUDA keeps them wide always
+            w = torch.ones(x.shape[1], dtype=wide, device=x.device) if gamma is None else gamma.to(wide)
+            b = None if b is None else b.to(wide)
+        y, mean, r = aten.native_batch_norm.default(x, w, b, None, None, True, 0.0, eps)
         ctx.save_for_backward(x, gamma, mean, r)
         ctx.eps = eps
         ctx.mark_non_differentiable(mean, r)
@@ -178,7 +182,7 @@ class NormalisedGradient(Function):
         if u is not None:
             y_dot, nq, np = _norm_backward(u, x, gamma, mean, r, ctx.eps)
             p, q = np / n, nq / n
-            s = _product_sum(u, y_bar, zero) / n
+            s = _product_sum(u, y_bar, r) / n
             on_x, on_u, on_y = -scale * r * (s - p * a - 3 * q * b), -scale * r * b, -scale * r * q
             constant = scale * r * (b * p + q * a)
             gamma_out = n * r * (s - p * a - q * b)
@@ -198,14 +202,15 @@ class NormalisedGradient(Function):
 def _norm_backward(
     y_bar: Tensor, x: Tensor, gamma: Tensor | None, mean: Tensor, r: Tensor, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return aten.native_batch_norm_backward.default(y_bar, x, gamma, None, None, mean, r, True, eps, (True, True, True))
+    # Without a weight CUDA returns γ̄ and b̄ of size 0; with one, they have its type.
+    scale = torch.ones_like(r) if gamma is None else gamma.to(r.dtype)
+    return aten.native_batch_norm_backward.default(y_bar, x, scale, None, None, mean, r, True, eps, (True, True, True))
 
 
-def _product_sum(u: Tensor, y: Tensor, zero: Tensor) -> Tensor:
-    """Σ u y per channel in one pass: γ̄ of a batch norm with mean 0 and r = 1."""
-    return aten.native_batch_norm_backward.default(
-        u, y, None, None, None, zero, zero + 1, True, 0.0, (False, True, False)
-    )[1]
+def _product_sum(u: Tensor, y: Tensor, r: Tensor) -> Tensor:
+    """Σ u y per channel in one pass, in r's type: γ̄ of a batch norm with mean 0 and r = 1."""
+    zero, one = torch.zeros_like(r), torch.ones_like(r)
+    return aten.native_batch_norm_backward.default(u, y, one, None, None, zero, one, True, 0.0, (False, True, False))[1]
 
 
 def _per_channel(values: Tensor, like: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from logan import turns
-from logan.bench.device_rules import DeviceRules, DeviceRulesError
+from logan.bench.device_rules import DeviceRulesError, device_rules
 from logan.config.presets import PRESETS
 from logan.fast import operations
 from logan.fast.engine import Engine
@@ -41,7 +41,7 @@ def test_every_preset_records_and_plays_under_cudas_rules(preset, precision):
     players, inputs, rules = players_of(preset, precision)
     plainly = copy.deepcopy(players)
     plain = turns.simultaneous(*plainly, *inputs, rules=rules)
-    with DeviceRules("cuda"):
+    with device_rules("cuda"):
         engine = Engine(*players, "recorded", pytest.fail)
         played = engine.play(turns.simultaneous, inputs, rules)
     # single precision: units near a kink change sides; bfloat16 rounds in another order besides
@@ -54,7 +54,7 @@ def test_every_preset_records_and_plays_under_cudas_rules(preset, precision):
 
 
 def test_a_step_in_double_precision_is_the_plain_one_to_rounding():
-    """Batch norms with γ and one without, in the order of memory that cuDNN has for double precision."""
+    """Batch norms with γ and one without."""
     players, inputs, rules = players_of("emoji128", "float32")
     players = [p.double() for p in players]
     for module in players[0].modules():
@@ -63,7 +63,7 @@ def test_a_step_in_double_precision_is_the_plain_one_to_rounding():
             break
     inputs = [x.double() if x is not None and x.is_floating_point() else x for x in inputs]
     plain = turns.simultaneous(*copy.deepcopy(players), *inputs, rules=rules)
-    with DeviceRules("cuda"):
+    with device_rules("cuda"):
         played = Engine(*players, "recorded", pytest.fail).play(turns.simultaneous, inputs, rules)
     assert relative(played.d_gradients, plain.d_gradients) < 1e-10
     assert relative(played.g_gradients, plain.g_gradients) < 1e-10
@@ -88,7 +88,7 @@ def test_batch_norm_differentiates_twice(device, affine, layout):
         return torch.autograd.grad(sum((g**2).sum() for g in first), leaves, allow_unused=True)
 
     plain = second(*[leaf.detach().double().requires_grad_() for leaf in leaves])
-    with DeviceRules(device), fast_operations():
+    with device_rules(device), fast_operations():
         played = second(*leaves)
     for ours, exact in zip(played, plain, strict=True):
         torch.testing.assert_close(ours.double(), exact, rtol=1e-3, atol=1e-4)
@@ -113,7 +113,7 @@ def test_the_rules_are_played():
     last = x.contiguous(memory_format=torch.channels_last)
     stats = torch.zeros(3), torch.ones(3)
     backward = aten.native_batch_norm_backward.default
-    with DeviceRules("cuda"):
+    with device_rules("cuda"):
         y, mean, r = aten.native_batch_norm.default(last, None, None, None, None, True, 0.0, 1e-5)
         assert (mean.dtype, r.dtype, y.stride()) == (torch.float32, torch.float32, last.stride())
         _, gamma_bar, b_bar = backward(last, last, None, None, None, *stats, True, 1e-5, (True, True, True))
@@ -122,15 +122,17 @@ def test_the_rules_are_played():
             backward(x, x, None, None, None, *stats, True, 1e-5, (True, True, False))
         with pytest.raises(DeviceRulesError, match="float32"):
             backward(x, x, None, None, None, *(s.bfloat16() for s in stats), True, 1e-5, (True, False, False))
-        w = torch.randn(5, 3, 3, 3).bfloat16()
+        w = torch.randn(5, 3, 3, 3).bfloat16()  # in convolutions a CPU has cuDNN's rule
         assert F.conv2d(last, w).is_contiguous(memory_format=torch.channels_last)
+        assert F.conv2d(x, w.contiguous(memory_format=torch.channels_last)).is_contiguous(
+            memory_format=torch.channels_last
+        )
         assert F.conv2d(x, w).is_contiguous()
-        assert F.conv2d(last.double(), w.double()).is_contiguous()
         with pytest.raises(DeviceRulesError, match="waits"):
             x.sum().item()
         with pytest.raises(DeviceRulesError, match="mkldnn"):
             torch.ops.mkldnn._linear_pointwise.default(x[0, 0].float(), torch.randn(5, 4), None, "none", [], "")
-    with DeviceRules("mps"):
+    with device_rules("mps"):
         _, mean, _ = aten.native_batch_norm.default(x, None, None, None, None, True, 0.0, 1e-5)
         assert mean.dtype == torch.bfloat16
         with pytest.raises(DeviceRulesError, match="not there"):
@@ -139,8 +141,17 @@ def test_the_rules_are_played():
             x.double()
 
 
-def test_a_recording_is_made_below_the_tracer(monkeypatch):
-    """The rules act while recording and while playing: a step that leans on a CPU's leniency is played plainly instead."""
+def test_the_rules_act_below_the_tracer():
+    """A recording made under them is the one that is made here: it holds the kernels' names, and nothing of the rules."""
+    players, inputs, rules = players_of("emoji128", "bfloat16")
+    with device_rules("cuda"):
+        there = Engine(*players, "recorded", pytest.fail).prepare(turns.simultaneous, inputs, rules)
+    here = Engine(*players, "recorded", pytest.fail).prepare(turns.simultaneous, inputs, rules)
+    assert [n.target for n in there.module.graph.nodes] == [n.target for n in here.module.graph.nodes]
+
+
+def test_what_leans_on_a_cpu_is_noticed(monkeypatch):
+    """A step that leans on a CPU's leniency is played plainly instead."""
     players, inputs, rules = players_of("emoji128", "float32")
 
     def lenient(y_bar, x, gamma, mean, r, eps):
@@ -150,7 +161,7 @@ def test_a_recording_is_made_below_the_tracer(monkeypatch):
 
     monkeypatch.setattr(operations, "_norm_backward", lenient)
     said = []
-    with DeviceRules("cuda"):
+    with device_rules("cuda"):
         Engine(*players, "recorded", said.append).play(turns.simultaneous, inputs, rules)
     assert len(said) == 1
     assert "invalid gradient" in said[0]

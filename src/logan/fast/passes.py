@@ -201,7 +201,11 @@ def _aliased(node: fx.Node) -> list[tuple[Any, fx.Node]]:
         return []
     passed = dict(zip((a.name for a in schema.arguments), node.args, strict=False)) | dict(node.kwargs)
     aliases = {a.name: a.alias_info for a in schema.arguments if a.alias_info is not None}
-    return [(alias, x) for name, alias in aliases.items() if isinstance(x := passed.get(name), fx.Node)]
+    found = []
+    for name, alias in aliases.items():
+        x = passed.get(name)
+        found += [(alias, n) for n in (x if isinstance(x, list | tuple) else [x]) if isinstance(n, fx.Node)]
+    return found
 
 
 def _shared_argument(node: fx.Node) -> fx.Node | None:

@@ -66,7 +66,7 @@ def _batch_norm(*args: Any, **kwargs: Any) -> Tensor | None:
         return None
     y, mean, r = Normalise.apply(norm.input, norm.weight, norm.bias, norm.eps)
     if norm.running_var is not None:
-        # kernels return r in float32 whatever x is; their stand-ins for tensors without numbers do not
+        # r is float32 on a CPU and on CUDA; MPS's kernels, and stand-ins without numbers, keep x's type
         norm.move(mean, r.to(norm.running_var.dtype) ** -2 - norm.eps, norm.values)
     return y
 

@@ -10,12 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from logan.fast.operations import Convolve, Geometry, Normalise, Rectify
+from logan.second_order.fused import in_parts
 from logan.side_effects.substitution import BatchNorm, Substituting
 
 
 def fast_operations() -> Substituting:
     """Inside, convolutions, rectifiers and training-mode batch norm run as :mod:`logan.fast.operations`.
 
+    Attention and recurrent layers run as in :func:`logan.second_order.twice_differentiable`, in parts that can be recorded.
     Every other function, and every form of these that the substitutes do not cover, runs as it always did.
     """
     return Substituting(_SUBSTITUTES)
@@ -82,4 +84,5 @@ _SUBSTITUTES: dict[Any, Callable[..., Tensor | None]] = {
     torch.relu: _relu,
     F.leaky_relu: _leaky_relu,
     F.batch_norm: _batch_norm,
+    **in_parts(onednn=False),
 }

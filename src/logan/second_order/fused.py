@@ -8,8 +8,9 @@ for the time of one call and under a lock, so that no other operation, and no ot
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -43,7 +44,8 @@ def twice_differentiable() -> Substituting:
     return Substituting(in_parts())
 
 
-def in_parts(onednn: bool = True) -> dict[Any, Callable[..., Any]]:
+@cache
+def in_parts(onednn: bool = True) -> Mapping[Any, Callable[..., Any]]:
     """By fused function, what is called in its place.
 
     Args:

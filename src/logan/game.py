@@ -149,6 +149,11 @@ class Game:
         _apply(self.g_optimiser, self.generator, g_turn.g_gradients)
         return Turn(d_turn.d_loss, g_turn.g_loss, d_turn.d_gradients, g_turn.g_gradients, d_turn.report | g_turn.report)
 
+    def check_next(self) -> None:
+        """Play the next step also as it is written, and compare (a fast engine does so by itself at steps 1, 2, 4, … 1,024)."""
+        if self._engine is not None:
+            self._engine.check_next()
+
     def _simultaneous(self, latent: LatentMethod | None, *inputs: Tensor | None) -> Turn:
         rule = self.dynamics
         if not isinstance(rule, UpdateRule):

@@ -159,6 +159,7 @@ def _tick(run: Run, snap: bool) -> None:
         if run.world.first:
             save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
         _save_state(run)
+        run.parts.game.check_next()
     run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
 
 

@@ -1,9 +1,9 @@
 """A classifier with a penalty on its input gradients: second derivatives by eager autograd, and from a recording.
 
-The digits, enlarged, are classified with the loss  mean_i L_i + w · mean_i ‖∂L_i/∂x_i‖²  (Drucker and LeCun 1992), whose
-gradient is the derivative of a derivative. The network is of convolutions, batch norm and rectifiers. Nothing here is of this
-library but the digits and `record`. Both ways must give the same gradients and move batch norm alike; then they are timed in both
-layouts of images, taking turns.
+The digits, enlarged, are classified with the loss  mean_i L_i + w · mean_i ‖∂L_i/∂x_i‖²  (Drucker and LeCun 1992), whose gradient
+is the derivative of a derivative. The network is of convolutions, batch norm and rectifiers. Nothing here is of this library but
+`record`, the digits and the count of operations. Both ways must give the same gradients and move batch norm alike; then they are
+timed in both layouts of images, taking turns.
 
     python examples/gradient_penalty.py
 """
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from logan.bench.counting import count
 from logan.data.digits import load_digits
 from logan.fast.record import record
 
@@ -68,13 +69,13 @@ def largest_error(got: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> floa
 
 
 def milliseconds(ways: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
-    """Of every way in every round, in random order. The first rounds, in which the recordings prove themselves, do not count."""
+    """Of every way in every round, in random order."""
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for i in range(args.rounds + 4):
+    for i in range(args.rounds + 2):
         for name in random.sample(list(ways), len(ways)):
             began = time.perf_counter()
             ways[name]()
-            if i >= 4:
+            if i >= 2:  # warm
                 times[name].append(1e3 * (time.perf_counter() - began))
     return times
 
@@ -97,6 +98,7 @@ for layout, memory_format in (("", torch.contiguous_format), (", channels-last",
     twin = copy.deepcopy(net)
     step, recorded = with_penalty(net), record(with_penalty(twin), [x, labels], [twin])
     error = max(error, largest_error(recorded(x, labels), step(x, labels)))
+    recorded.checking = False  # from here on it is measured
     torch.testing.assert_close(twin.state_dict(), net.state_dict())  # batch norm's statistics
     for name, way in (("without the penalty", without_penalty(net)), ("eager", step), ("recorded", recorded)):
         ways[name + layout] = partial(way, x, labels)
@@ -107,8 +109,11 @@ print(
     f"{args.batch} images of {args.size}×{args.size}, width {c}; torch {torch.__version__}, {torch.get_num_threads()} threads"
 )
 print(f"gradients agree to {error:.0e} of their largest entries\n")
-print("| | ms a step | × eager (median of ratios) |")
-print("|---|---|---|")
+print("| | GFLOP | kernels | ms a step | × eager (median of ratios) |")
+print("|---|---|---|---|---|")
 for name, measured in times.items():
+    work = count(ways[name])
     ratio = statistics.median(a / b for a, b in zip(measured, times["eager"], strict=True))
-    print(f"| {name} | {statistics.median(measured):.2f} | {ratio:.2f} |")
+    print(
+        f"| {name} | {work.flop / 1e9:.3f} | {work.calls.total()} | {statistics.median(measured):.2f} | {ratio:.2f} |"
+    )

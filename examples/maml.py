@@ -2,8 +2,8 @@
 
 A task is to tell five of the ten digits apart under numbers of its own. In every task the network, that of the paper's Omniglot,
 takes one gradient step on five images of each, θ′ = θ − α ∂L(θ)/∂θ, and is judged by its loss on five others; the outer gradient
-dL′(θ′)/dθ goes through the inner one. Nothing here is of this library but the digits and `record`. Both ways must give the same
-gradients; then they are timed, taking turns.
+dL′(θ′)/dθ goes through the inner one. Nothing here is of this library but `record`, the digits and the count of operations. Both
+ways must give the same gradients; then they are timed, taking turns.
 
     python examples/maml.py
 """
@@ -13,12 +13,14 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from logan.bench.counting import count
 from logan.data.digits import load_digits
 from logan.fast.record import record
 
@@ -80,14 +82,14 @@ def largest_error(got: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> floa
 
 
 def milliseconds(ways: dict[str, Callable[..., object]]) -> dict[str, list[float]]:
-    """Of every way in every round, in random order. The first rounds, in which the recording proves itself, do not count."""
+    """Of every way in every round, in random order."""
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for i in range(args.rounds + 4):
+    for i in range(args.rounds + 2):
         batch = tasks()
         for name in random.sample(list(ways), len(ways)):
             began = time.perf_counter()
             ways[name](*batch)
-            if i >= 4:
+            if i >= 2:  # warm
                 times[name].append(1e3 * (time.perf_counter() - began))
     return times
 
@@ -97,15 +99,20 @@ images = F.interpolate(data.images / 127.5 - 1, (28, 28), mode="bilinear")
 recorded = record(step, tasks(), [net])
 batch = tasks()
 error = largest_error(recorded(*batch)[1], step(*batch)[1])
+recorded.checking = False  # from here on it is measured
 assert error < 1e-4, f"gradients differ by {error:.1e}"
 
-times = milliseconds({"first order": first_order, "eager": step, "recorded": recorded})
+ways: dict[str, Callable[..., object]] = {"first order": first_order, "eager": step, "recorded": recorded}
+times = milliseconds(ways)
 print(
     f"{args.tasks} tasks of {WAYS} × 2 × {SHOTS} images, width {c}; torch {torch.__version__}, {torch.get_num_threads()} threads"
 )
 print(f"gradients agree to {error:.0e} of their largest entries\n")
-print("| | ms a step | × eager (median of ratios) |")
-print("|---|---|---|")
+print("| | GFLOP | kernels | ms a step | × eager (median of ratios) |")
+print("|---|---|---|---|---|")
 for name, measured in times.items():
+    work = count(partial(ways[name], *batch))
     ratio = statistics.median(a / b for a, b in zip(measured, times["eager"], strict=True))
-    print(f"| {name} | {statistics.median(measured):.2f} | {ratio:.2f} |")
+    print(
+        f"| {name} | {work.flop / 1e9:.3f} | {work.calls.total()} | {statistics.median(measured):.2f} | {ratio:.2f} |"
+    )

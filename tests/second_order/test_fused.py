@@ -106,7 +106,7 @@ def test_logans_gradients_are_those_of_finite_differences(name, where):
 
 
 @pytest.mark.parametrize("dtype", [F64, torch.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("name", ["mask", "multi-head, padding", "transformer", "lstm", "rnn"])
+@pytest.mark.parametrize("name", ["mask", "multi-head, padding", "transformer", "lstm", "gru"])
 def test_the_recorded_engine_plays_the_same(name, dtype):
     real, z = (x.to(dtype) for x in batch())
     layers = [layer(name).to(dtype) for _ in range(2)]

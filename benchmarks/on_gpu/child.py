@@ -1,0 +1,60 @@
+"""The process of one part: ``python -m on_gpu.child MODULE``, told what to do by a line of JSON on its standard input.
+
+It loads torch while the part before is still being played, and waits.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from on_gpu.sheet import DONE, FAILED, NOT_PLAYED, NotPlayedError, Sheet
+
+GRACE = 20
+"""Seconds after its limit at which a part ends by itself, should nobody be there any more to stop it."""
+
+
+def main(name: str) -> int:
+    """Load the part, wait for the word, play it."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler reports its starts and stops otherwise
+    module, trouble = _load(name)
+    line = sys.stdin.readline()
+    if not line:  # whoever would have said it is gone
+        return 0
+    told = json.loads(line)
+    signal.alarm(int(told["seconds"]) + GRACE)
+    sheet = Sheet(Path(told["file"]), told["asked"], told["seconds"])
+    try:
+        if trouble is not None:
+            raise trouble
+        module.play(sheet)
+    except NotPlayedError as reason:
+        sheet.put(status=NOT_PLAYED, reason=str(reason))
+    except BaseException as error:
+        traceback.print_exc()
+        sheet.put(status=FAILED, reason=f"{type(error).__name__}: {error}"[:2000])
+        return 1
+    else:
+        sheet.put(status=DONE)
+    return 0
+
+
+def _load(name: str) -> tuple[Any, Exception | None]:
+    try:
+        return importlib.import_module(name), None
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == name.partition(".")[0]:
+            return None, error
+        return None, NotPlayedError(f"{error.name} is not installed here; see --wheels")
+    except Exception as error:
+        return None, error
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [part.name for part in PARTS]
-    parser.add_argument("--minutes", type=float, help="for everything; 9 by default, 4 for --tiny")
+    parser.add_argument("--minutes", type=float, default=9.0, help="for everything; 9 by default")
     parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT") or "runs/gpu"))
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="PART", help=", ".join(names))
     parser.add_argument("--data", help="CIFAR-10 for table2, as logan train takes it, or a tar archive of images; by default "
@@ -53,13 +53,12 @@ def arguments() -> argparse.Namespace:
                         help="of table2: none, ngd, gd, cs; METHOD:SETTING=VALUE:... changes settings (ngd:beta=5:seed=1); "
                         "mean is ngd with alpha and beta of the batch mean's gradient: alpha B, beta B^2. "
                         "By default none, ngd and mean with both orders of updates")  # fmt: skip
+    parser.add_argument("--engine", help="of games that are played together; cuda-graph by default on a GPU, else auto")
     parser.add_argument("--wheels", type=Path, help="a folder of pure-Python wheels that this machine lacks")
     parser.add_argument(
         "--tiny", action="store_true", help="small enough for a CPU: says whether it works, not how fast"
     )
     given = parser.parse_args()
-    if given.minutes is None:
-        given.minutes = 4.0 if given.tiny else 9.0
     if not 0 < given.minutes <= 24 * 60:
         parser.error(f"--minutes must be > 0 and at most a day, not {given.minutes:g}")
     if given.data is not None and given.data != "digits" and not Path(given.data).expanduser().exists():
@@ -78,7 +77,8 @@ def main() -> int:
     parts = [part for part in PARTS if part.name in given.only]
     shown = Progress([part.name for part in parts])
     work = Path(tempfile.mkdtemp(prefix="logan-gpu-"))
-    asked = {"out": str(out), "work": str(work), "tiny": given.tiny, "data": given.data, "methods": given.methods}
+    asked = {"out": str(out), "work": str(work), "tiny": given.tiny, "data": given.data, "methods": given.methods,
+             "engine": given.engine}  # fmt: skip
     found: dict[str, Any] = {}
 
     def after(so_far: dict[str, Any]) -> None:

@@ -5,19 +5,22 @@ It loads torch while the part before is still being played, and waits.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any
 
 from on_gpu.sheet import DONE, FAILED, NOT_PLAYED, NotPlayedError, Sheet
 
-GRACE = 20
-"""Seconds after its limit at which a part ends by itself, should nobody be there any more to stop it."""
+BEFORE_THE_END = 0.5
+"""Seconds before its limit at which a part that is still at it says where it is."""
 
 
 def main(name: str) -> int:
@@ -28,7 +31,8 @@ def main(name: str) -> int:
     if not line:  # whoever would have said it is gone
         return 0
     told = json.loads(line)
-    signal.alarm(int(told["seconds"]) + GRACE)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    faulthandler.dump_traceback_later(max(BEFORE_THE_END, told["seconds"] - BEFORE_THE_END))
     sheet = Sheet(Path(told["file"]), told["asked"], told["seconds"])
     try:
         if trouble is not None:
@@ -42,7 +46,16 @@ def main(name: str) -> int:
         return 1
     else:
         sheet.put(status=DONE)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     return 0
+
+
+def _end_with(parent: int) -> None:
+    """Nobody is to go on measuring when the one who asked for it is gone."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _load(name: str) -> tuple[Any, Exception | None]:

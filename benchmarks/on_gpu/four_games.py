@@ -9,7 +9,7 @@ from logan.data import open_data
 from logan.data.dataset import InMemory
 from logan.devices import choose_device, cpu_threads
 from on_gpu.lockstep import Played, advance, begin
-from on_gpu.settings import FEW_IMAGES, machine, preset, stand_in_cifar
+from on_gpu.settings import FEW_IMAGES, in_streams, machine, preset, stand_in_cifar
 from on_gpu.sheet import Sheet
 
 METHODS = tuple((latent, update) for update in ("simultaneous", "alternating") for latent in ("none", "ngd"))
@@ -25,6 +25,7 @@ def play(sheet: Sheet) -> None:
     with cpu_threads(1):
         for latent, update in METHODS:
             config = preset(sheet, "cifar10", latent, update=update, precision="bfloat16")
+            config = in_streams(sheet, config, device)
             if sheet.tiny:  # recording six turns takes longer than playing them
                 config = replace(config, run=replace(config.run, engine="plain"))
             game = begin(f"{latent}, {update}", config, data, device)

@@ -16,7 +16,7 @@ from logan.bench.steps import Played, Variant, in_rounds
 from logan.config import Config
 from logan.devices import choose_device, cpu_threads
 from logan.training.allocator import keep_freed_memory
-from logan.training.setup import choose_engine
+from on_gpu.engines import compare, prepared
 from on_gpu.settings import BIGGAN, machine, preset
 from on_gpu.sheet import Sheet
 
@@ -37,8 +37,6 @@ def play(sheet: Sheet) -> None:
     keep_freed_memory()
     with cpu_threads(config.run.threads):
         _measure(sheet, config, device)
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
     plan = planner.result(sheet.left() - 5)
     sheet.put(plan=plan)
     if "error" in plan:
@@ -58,18 +56,25 @@ def play(sheet: Sheet) -> None:
 
 
 def _measure(sheet: Sheet, config: Config, device: torch.device) -> None:
-    """The step with and without the latent step, by the engine that training takes."""
+    """The step with and without the latent step: recorded, for its memory and its kernels, and from a CUDA graph."""
     peak = peak_flops(device, torch.bfloat16)
-    engine = choose_engine(config.run.engine, device)
-    sheet.put(peak_tflops=peak / 1e12, engine=engine)
-    costs: dict[str, dict[str, Any]] = {}
-    for latent in ("none", config.latent.latent):
-        played = Played(config, Variant(latent, engine, "bfloat16"))
-        times = in_rounds({latent: played}, 2 if sheet.tiny else ROUNDS)[latent]
-        costs[latent] = {k: v for k, v in vars(played.count(times, peak)).items() if v is not None}
-        sheet.put(measured=costs)
-        del played
-    sheet.put(ratio=costs[config.latent.latent]["ms"] / costs["none"]["ms"])
+    sheet.put(peak_tflops=peak / 1e12)
+    method = config.latent.latent
+    engines = ("plain",) if sheet.tiny else ("recorded", "cuda-graph") if device.type == "cuda" else ("recorded",)
+    for engine in engines:
+        for latent in (method, "none"):
+            if sheet.figures.get("rows") and sheet.left() < 0.3 * sheet.seconds:
+                return  # for the batches
+            variant = Variant(latent, engine, "bfloat16")
+            played: dict[Variant, Played] = {}
+            row = vars(variant) | prepared(config, variant, played)
+            for game in played.values():
+                times = in_rounds(played, 2 if sheet.tiny else ROUNDS)[variant]
+                row |= {k: v for k, v in vars(game.count(times, peak)).items() if v is not None}
+            sheet.put(rows=compare([*sheet.figures.get("rows", []), row]))
+            played.clear()
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
 
 
 def _memory_gib(device: torch.device) -> float:

@@ -91,6 +91,12 @@ def _value(text: str) -> Any:
     return {"true": True, "false": False, "none": None}.get(text.lower(), text)
 
 
+def in_streams(sheet: Sheet, config: Config, device: torch.device) -> Config:
+    """The config as it is played beside others: from a CUDA graph where there is one, unless another engine was asked for."""
+    asked = sheet.asked.get("engine") or ("cuda-graph" if device.type == "cuda" else config.run.engine)
+    return changed(config, {"run": {"engine": asked}})
+
+
 def engines(device: torch.device) -> list[EngineName]:
     """Those that exist on the device."""
     found = []

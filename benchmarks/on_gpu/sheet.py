@@ -28,7 +28,7 @@ class Sheet:
 
     def __init__(self, path: Path, asked: Mapping[str, Any], seconds: float) -> None:
         self.path, self.asked = path, dict(asked)
-        self._end = time.monotonic() + seconds
+        self.seconds, self._end = seconds, time.monotonic() + seconds
         self.figures: dict[str, Any] = {"status": RUNNING}
         self.save()
 

@@ -19,7 +19,7 @@ from logan.training.scoring import Scorer
 from logan.training.setup import training_data
 from on_gpu.drawing import save_curves, save_pictures
 from on_gpu.lockstep import Played, advance, begin
-from on_gpu.settings import SMALL, changed, images, machine, method
+from on_gpu.settings import SMALL, changed, images, in_streams, machine, method
 from on_gpu.sheet import Sheet
 
 METHODS = ("none", "ngd", "mean", "none:update=alternating", "ngd:update=alternating", "mean:update=alternating")
@@ -39,7 +39,7 @@ def play(sheet: Sheet) -> None:
     name, where = images(sheet)
     base = _base(sheet, name, where)
     labels = sheet.asked.get("methods") or METHODS
-    configs = {label: method(base, label) for label in labels}
+    configs = {label: method(in_streams(sheet, base, device), label) for label in labels}
     sheet.put(machine=machine(device), preset=name, methods={k: _says(c) for k, c in configs.items()})
     started = time.monotonic()
     data = training_data(base)

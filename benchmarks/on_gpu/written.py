@@ -118,6 +118,13 @@ def _tests(f: Figures) -> str:
 
 
 def _steps(f: Figures) -> str:
+    peaks = ", ".join(f"{name} {number(x)}" for name, x in f.get("peak_tflops", {}).items())
+    text = f"{f['preset']}, batch {f['batch']}; peak measured beside it, in 10¹² operations per second: {peaks}."
+    stopped = f"\n\nStopped while preparing {', '.join(f['preparing'].values())}." if f.get("preparing") else ""
+    return f"{text}\n\n{_costs(f.get('rows', []))}{stopped}"
+
+
+def _costs(rows: Sequence[Figures]) -> str:
     head = ["engine", "precision", "latent", "ms", "GFLOP", "of peak", "kernels", "MiB", "× its own baseline",
             "× best baseline", "ready after s", ""]  # fmt: skip
 
@@ -131,9 +138,7 @@ def _steps(f: Figures) -> str:
             *(number(r.get("ready_seconds"), ".1f"), said[:200]),
         ]
 
-    peaks = ", ".join(f"{name} {number(x)}" for name, x in f.get("peak_tflops", {}).items())
-    text = f"{f['preset']}, batch {f['batch']}; peak measured beside it, in 10¹² operations per second: {peaks}."
-    return f"{text}\n\n{table(head, map(cells, f.get('rows', [])))}"
+    return table(head, map(cells, rows))
 
 
 def _kernels(f: Figures) -> str:
@@ -179,25 +184,29 @@ def _together(f: Figures) -> str:
 
 
 def _biggan(f: Figures) -> str:
-    plan, rows = f.get("plan", {}), []
-    for latent, m in f.get("measured", {}).items():
-        planned = plan.get("methods", {}).get(latent, {})
-        rows.append([
-            *(latent, number(m["ms"]), number(f["batch"] * 1000 / m["ms"])),
-            *(number(m["gflop"]), number(planned.get("gflop")), percent(m["share_of_peak"]), number(m["kernels"])),
-            *(number(m["peak_mib"]), number(planned.get("step_mib"))),
-        ])  # fmt: skip
-    head = ["latent", "ms", "images/s", "GFLOP", "… planned", "of peak", "kernels", "MiB of a step", "… planned"]
-    text = [f"Batch {f['batch']}, engine {f.get('engine')}; ratio {number(f.get('ratio'), '.2f')}.", table(head, rows)]
+    plan, rows = f.get("plan", {}), f.get("rows", [])
+    text = [f"Batch {f['batch']}; peak {number(f.get('peak_tflops'))}·10¹² operations per second.", _costs(rows)]
     if "error" in plan:
         text.append(f"No plan: {plan['error']}")
+    if methods := plan.get("methods"):
+        text.append("What `logan plan` says of it beforehand, beside what was measured of the first engine:")
+        text.append(_beside_plan(rows, methods))
     if tried := f.get("tried"):
-        planned = ", ".join(f"{name} {number(m['largest_batch'])}" for name, m in plan["methods"].items())
+        planned = ", ".join(f"{name} {number(m['largest_batch'])}" for name, m in methods.items())
         text.append(
             f"Largest batch, a power of two, in {number(f['gib'])} GiB as planned: {planned}. Tried with the latent step:"
         )
         text.append(table(["batch", "fits", "GiB", "ms", "images/s", ""], map(_attempt, tried)))
     return "\n\n".join(text)
+
+
+def _beside_plan(rows: Sequence[Figures], methods: Mapping[str, Figures]) -> str:
+    lines = []
+    for name, m in methods.items():
+        row: Figures = next((r for r in rows if r["latent"] == name and "gflop" in r), {})
+        figures = (m["gflop"], row.get("gflop"), m["step_mib"], row.get("peak_mib"))
+        lines.append([name, *map(number, figures)])
+    return table(["latent", "GFLOP planned", "measured", "MiB of a step planned", "measured"], lines)
 
 
 def _attempt(t: Figures) -> list[str]:

@@ -19,6 +19,8 @@ from on_gpu.settings import engines, machine, preset
 from on_gpu.sheet import Sheet
 
 STEPS, TRIAL_STEPS = 5, 1
+ANNOTATIONS = ("Optimizer.", "ProfilerStep", "## ")
+"""Names of stretches of time that profilers show beside the kernels in them."""
 LISTED = 40
 """Kernels whose names are written down, the costliest first."""
 
@@ -64,7 +66,7 @@ def _kernels(profiler: profile, cuda: bool) -> Iterable[tuple[str, float]]:
     """Names and microseconds: on CUDA what ran there, else torch's operations without those that they called."""
     if cuda:
         for event in profiler.profiler.kineto_results.events():  # type: ignore[union-attr]
-            if event.device_type() == DeviceType.CUDA:
+            if event.device_type() == DeviceType.CUDA and not event.name().startswith(ANNOTATIONS):
                 yield event.name(), event.duration_ns() / 1000
     else:
         for event in profiler.events():

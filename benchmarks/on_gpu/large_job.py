@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import warnings
 from typing import Any
 
 import torch
@@ -15,8 +14,11 @@ from logan.bench.counting import peak_memory
 from logan.bench.peak import seconds_of
 from logan.bench.steps import Played, Variant
 from logan.config import Config
-from logan.devices import choose_device, cpu_threads
+from logan.devices import cpu_threads
 from logan.errors import first_line
+from on_gpu.engines import prepared
+
+OUT_OF_MEMORY = "OutOfMemoryError"
 
 
 def plan(config: Config, gib: float) -> dict[str, Any]:
@@ -48,25 +50,22 @@ def _largest(found: planning.Plan, cost: planning.StepCost, gib: float) -> int:
 
 def attempt(config: Config, gib: float) -> dict[str, Any]:
     """Whether a LOGAN step on a batch fits, what it takes and how long."""
-    device = choose_device("auto")
-    started = time.perf_counter()
+    variant = Variant(config.latent.latent, "plain" if config.run.engine == "plain" else "recorded", "bfloat16")
+    games: dict[Variant, Played] = {}
+    found = prepared(config, variant, games)
+    if not games:
+        return found | {"fits": False} if OUT_OF_MEMORY in found["error"] else found
     try:
-        played = Played(
-            config, Variant(config.latent.latent, "plain" if config.run.engine == "plain" else "recorded", "bfloat16")
-        )
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        ready = time.perf_counter() - started
-        seconds = min(seconds_of(played.step, device) for _ in range(3))
+        played = games[variant]
+        seconds = min(seconds_of(played.step, played.device) for _ in range(3))
         most = _most(played)
     except torch.cuda.OutOfMemoryError as error:
-        return {"fits": False, "reason": first_line(error)[:200], "ready_seconds": time.perf_counter() - started}
-    return {
+        return found | {"fits": False, "error": f"{OUT_OF_MEMORY}: {first_line(error)}"}
+    return found | {
         "fits": most <= gib * 2**30,
         "gib": most / 2**30,
         "ms": seconds * 1000,
         "images_per_second": config.game.batch / seconds,
-        "ready_seconds": ready,
     }
 
 
@@ -81,7 +80,6 @@ def main() -> None:
     """Read what is to be done, and print what came out."""
     job = json.load(sys.stdin)
     config = Config.from_dict(job["config"])
-    warnings.simplefilter("default")
     with cpu_threads(config.run.threads):
         try:
             found = (plan if job["what"] == "plan" else attempt)(config, job["gib"])

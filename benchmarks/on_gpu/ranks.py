@@ -13,6 +13,7 @@ from typing import Any
 
 from safetensors.torch import load_file
 
+from logan.config import RunConfig
 from logan.devices import choose_device
 from on_gpu.settings import machine
 from on_gpu.sheet import NotPlayedError, Sheet
@@ -29,7 +30,8 @@ def play(sheet: Sheet) -> None:
     if missing := [name for name in ("tyro", "rich") if importlib.util.find_spec(name) is None]:
         _end_of_group(sheet, group)
         raise NotPlayedError(f"logan train needs {' and '.join(missing)}, not installed here; see --wheels")
-    flags = [*TRAIN, *(("--width", "4", "--kimg", "1") if sheet.tiny else ("--kimg", "8"))]
+    flags = [*TRAIN, *(("--deterministic", "True") if hasattr(RunConfig(), "deterministic") else ())]
+    flags += [*(("--width", "4", "--kimg", "1") if sheet.tiny else ("--kimg", "8"))]
     names = ("alone", "torchrun") if sheet.tiny else ("alone", "again", "torchrun")
     runs = {
         name: _start(sheet, name, [*(TORCHRUN if name == "torchrun" else ()), "-m", "logan.cli.main", *flags,

@@ -59,7 +59,9 @@ def method(base: Config, label: str) -> Config:
     """
     name, *changes = label.split(":")
     own = presets.get(base.preset, "ngd" if name == "mean" else name)
-    config = replace(base, latent=own.latent, networks=replace(base.networks, prior=own.networks.prior))
+    config = changed(base, {"networks": {"prior": own.networks.prior}})
+    config = changed(config, {"scores": {"metric_latent_steps": own.scores.metric_latent_steps}})
+    config = replace(config, latent=own.latent)
     if name == "mean":
         b, printed = base.game.batch, own.latent
         config = changed(config, {"latent": {"alpha": printed.alpha * b, "beta": printed.beta * b**2}})

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
-
-from logan.config import Config
+from logan.config import Config, presets
 from logan.data import Mixture
 from logan.data.dataset import InMemory
 from logan.devices import choose_device, cpu_threads, synchronize
+from logan.metrics.distances import inception_score
+from logan.sampling import evaluation_step
 from logan.training.outputs import save_fakes, take_scores
 from logan.training.scoring import Scorer
 from logan.training.setup import training_data
@@ -47,8 +48,9 @@ def play(sheet: Sheet) -> None:
     sheet.put(data=data.name, images=len(data), reading_seconds=time.monotonic() - started)
     with cpu_threads(base.run.threads):
         started = time.monotonic()
-        scorers = {k: Scorer(c, data, device, print, lambda fraction: None) for k, c in configs.items()}
-        _say_detector(sheet, scorers[labels[0]], time.monotonic() - started)
+        first = Scorer(configs[labels[0]], data, device, print, lambda fraction: None)
+        _say_detector(sheet, first, time.monotonic() - started)
+        scorers = {label: _for(first, config, config.scores.metric_latent_steps) for label, config in configs.items()}
         shared = data.to(device) if isinstance(data, InMemory) else data
         games = []
         for label, config in configs.items():
@@ -60,8 +62,6 @@ def play(sheet: Sheet) -> None:
 
 
 def _base(sheet: Sheet, name: str, where: str) -> Config:
-    from logan.config import presets
-
     config = presets.get(name, "none")
     config = changed(config, {"data": {"data": where}, "game": {"precision": "bfloat16"}})
     if sheet.tiny:
@@ -87,8 +87,6 @@ def _say_detector(sheet: Sheet, scorer: Scorer, seconds: float) -> None:
     detector, reference = evaluator.detector, evaluator.reference
     assert detector is not None
     assert reference is not None
-    from logan.metrics.distances import inception_score
-
     sheet.put(
         detector={
             "name": detector.name,
@@ -101,36 +99,40 @@ def _say_detector(sheet: Sheet, scorer: Scorer, seconds: float) -> None:
     )
 
 
+def _for(scorer: Scorer, config: Config, latent_steps: int) -> Scorer:
+    """A scorer with the same detector and real images for another run, or other latent steps before an image is scored."""
+    other = copy.copy(scorer)
+    other.config, other.step = config, evaluation_step(config, latent_steps)
+    return other
+
+
 def _rounds(sheet: Sheet, games: Sequence[Played], scorers: dict[str, Scorer]) -> None:
     """Stretches of equal numbers of rounds, so that all scores are at the same steps."""
-    block = 5 if sheet.tiny else 50
     for game in games:
         game.means()
-    started = time.perf_counter()
-    advance(games, block)
-    per_round = (time.perf_counter() - started) / block
-    end = sheet.left() * LAST
-    every = _round_number((sheet.left() - end) / per_round / SCORINGS, block)
-    if sheet.tiny:
-        every = TRIAL_ROUNDS // 2
-    sheet.put(scored_every=every, rounds_per_second=1 / per_round)
-    played = spent = 0.0
-    done = games[0].steps
-    while True:
-        stretch = min(block, every - done % every)
-        if sheet.left() - end < stretch * per_round + spent or (sheet.tiny and done >= TRIAL_ROUNDS):
+    block = TRIAL_ROUNDS // 8 if sheet.tiny else 50
+    first, done = games[0].steps, games[0].steps
+    playing, scoring, reserve = 0.0, 0.0, sheet.left() * LAST
+    every = 0
+    while not (sheet.tiny and done >= TRIAL_ROUNDS):
+        stretch = min(block, every - done % every) if every else block
+        if every and sheet.left() - reserve < stretch * playing / (done - first) + scoring:
             return
         started = time.perf_counter()
         advance(games, stretch)
-        played += time.perf_counter() - started
+        playing += time.perf_counter() - started
         done += stretch
+        sheet.put(rounds_per_second=(done - first) / playing)
+        if not every:
+            rounds = sheet.figures["rounds_per_second"] * (sheet.left() - reserve)
+            every = TRIAL_ROUNDS // 2 if sheet.tiny else _round_number(rounds / SCORINGS, block)
+            sheet.put(scored_every=every)
         if done % every == 0:
             started = time.perf_counter()
             score(sheet, games, scorers)
-            spent = time.perf_counter() - started
-            sheet.put(rounds_per_second=(done - games[0].parts.game.real_batches_per_step) / played if played else None)
+            scoring = time.perf_counter() - started
             print(
-                f"{done:,} steps, {sheet.figures['rounds_per_second']:.0f} rounds/s; scored in {spent:.1f} s",
+                f"{done:,} steps, {sheet.figures['rounds_per_second']:.1f} rounds/s; scored in {scoring:.1f} s",
                 flush=True,
             )
 
@@ -164,21 +166,11 @@ def _finally(sheet: Sheet, games: Sequence[Played], scorers: dict[str, Scorer]) 
         score(sheet, games, scorers)
     took = 0.0
     for game in games:
-        if game.parts.config.latent.latent == "none":
+        config, started = game.parts.config, time.monotonic()
+        if config.latent.latent == "none" or sheet.left() < 2 * took + 1:
             continue
-        started = time.monotonic()
-        if sheet.left() < 2 * took + 1:
-            return
-        scorer = scorers[game.label]
-        before = scorer.step
-        from logan.sampling import evaluation_step
-
-        scorer.step = evaluation_step(game.parts.config, LATENT_STEPS)
-        scores = take_scores(scorer, game.parts, game.average)
-        scorer.step = before
+        scores = take_scores(_for(scorers[game.label], config, LATENT_STEPS), game.parts, game.average)
         sheet.add(
             "with_latent_steps", {"method": game.label, "steps": game.steps, "latent_steps": LATENT_STEPS, **scores}
         )
         took = time.monotonic() - started
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()

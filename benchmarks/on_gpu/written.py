@@ -211,7 +211,12 @@ def _beside_plan(rows: Sequence[Figures], methods: Mapping[str, Figures]) -> str
 
 def _attempt(t: Figures) -> list[str]:
     figures = (number(t.get(name)) for name in ("gib", "ms", "images_per_second"))
-    return [number(t["batch"]), number(t.get("fits")), *figures, t.get("reason", t.get("error", ""))[:120]]
+    return [
+        number(t["batch"]),
+        number(t.get("fits")),
+        *figures,
+        "; ".join([*t.get("notices", []), t.get("error", "")])[:160],
+    ]
 
 
 def _ranks(f: Figures) -> str:

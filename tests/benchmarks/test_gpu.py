@@ -198,7 +198,8 @@ def test_methods_by_name():
     assert (printed.latent.alpha, printed.latent.beta) == (0.9, 0.1)
     assert (printed.game.update, printed.game.loss, printed.run.seed) == ("alternating", "non-saturating", 3)
     assert settings.method(base, "ngd:adam-betas=0/0.9").game.adam_betas == (0, 0.9)
-    assert settings.method(base, "cs").networks.prior == "normal"
+    cs = settings.method(base, "cs")
+    assert (cs.networks.prior, cs.scores.metric_latent_steps) == ("normal", 3)
 
 
 @pytest.mark.parametrize("batch", [1, 8, 64])
@@ -558,3 +559,10 @@ def test_everything_in_tiny_form(gpu, tmp_path, monkeypatch, capsys):
     assert found["ranks"]["group"]["difference"] < 1e-10
     assert {r["method"] for r in found["table2"]["rows"]} >= {"none", "ngd", "mean", "ngd:update=alternating"}
     capsys.readouterr()
+
+
+def test_the_page_states_the_limits():
+    page = (BENCHMARKS.parent / "docs" / "speed.md").read_text()
+    for part in PARTS:
+        seconds = "the rest" if math.isinf(part.seconds) else f"{part.seconds:g}"
+        assert f"| `{part.name}` | {seconds} |" in page

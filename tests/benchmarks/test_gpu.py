@@ -356,7 +356,7 @@ def test_is_not_marked(): assert False
 def test_marked_tests_are_summed_up(sheet, tmp_path, monkeypatch):
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_a.py").write_text(TESTS)
-    (tmp_path / "tests" / "test_b.py").write_text("raise SystemError('not to be collected')")
+    (tmp_path / "tests" / "test_b.py").write_text("raise SystemError('not to be collected')\ndef test_b(): pass\n")
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = cuda: needs a GPU\n")
     monkeypatch.setattr(marked_tests, "CHECKOUT", tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(BENCHMARKS))
@@ -437,7 +437,7 @@ def test_a_tar_archive_of_images_is_unpacked(sheet, tmp_path):
 
 
 def test_how_far_runs_are_apart(tmp_path):
-    for name, entry, loss in (("a", 2.0, 1.0), ("b", 2.0, 1.0), ("c", 2.5, 1.5)):
+    for name, entry, loss in (("a", 2.0, 1.0), ("b", 2.0, 1.0), ("c", 2.5, 1.5), ("d", 2.5, 1.0), ("e", 2.0, 1.5)):
         (tmp_path / name).mkdir()
         save_file({"w": torch.tensor([entry, -4.0])}, tmp_path / name / "network-snapshot-000001.safetensors")
         (tmp_path / name / "stats.jsonl").write_text(json.dumps({"d_loss": loss}) + "\n")
@@ -445,6 +445,8 @@ def test_how_far_runs_are_apart(tmp_path):
     apart = ranks.difference(tmp_path / "a", tmp_path / "c")
     assert not apart["equal"]
     assert (apart["weights"], apart["where"], apart["first_loss"]) == (0.125, "w", 0.5)
+    assert not ranks.difference(tmp_path / "a", tmp_path / "d")["equal"]
+    assert not ranks.difference(tmp_path / "a", tmp_path / "e")["equal"]
 
 
 def test_curves_and_pictures(tmp_path):

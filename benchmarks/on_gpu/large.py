@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,7 +58,7 @@ def play(sheet: Sheet) -> None:
 
 def _measure(sheet: Sheet, config: Config, device: torch.device) -> None:
     """The step with and without the latent step: recorded, for its memory and its kernels, and from a CUDA graph."""
-    peak = peak_flops(device, torch.bfloat16)
+    peak = math.nan if sheet.tiny else peak_flops(device, torch.bfloat16)
     sheet.put(peak_tflops=peak / 1e12)
     method = config.latent.latent
     engines = ("plain",) if sheet.tiny else ("recorded", "cuda-graph") if device.type == "cuda" else ("recorded",)

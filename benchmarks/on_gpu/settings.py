@@ -116,7 +116,7 @@ def images(sheet: Sheet) -> tuple[str, str]:
     if given == "digits" or (given is None and sheet.tiny):
         return "digits", "digits"
     if given is not None:
-        return "cifar10", str(_folder(Path(given).expanduser(), sheet.work / "images"))
+        return "cifar10", str(_folder(Path(given).expanduser(), sheet.work))
     for name in ("cifar10", "fashion"):
         where = presets.get(name).data.data
         if Path(where).exists():
@@ -124,8 +124,9 @@ def images(sheet: Sheet) -> tuple[str, str]:
     return "digits", "digits"
 
 
-def _folder(path: Path, unpacked: Path) -> Path:
+def _folder(path: Path, work: Path) -> Path:
     """The path; for a tar archive of images, a folder with what it holds."""
+    unpacked = work / path.name.partition(".")[0]
     if path.is_dir() or not tarfile.is_tarfile(path) or path.name.startswith("cifar-10-"):
         return path
     with tarfile.open(path) as archive:

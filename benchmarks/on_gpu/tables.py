@@ -14,6 +14,7 @@ from logan.data import Mixture
 from logan.data.dataset import InMemory
 from logan.devices import choose_device, cpu_threads, synchronize
 from logan.metrics.distances import inception_score
+from logan.paper import table2
 from logan.sampling import evaluation_step
 from logan.training.outputs import save_fakes, take_scores
 from logan.training.scoring import Scorer
@@ -45,6 +46,8 @@ def play(sheet: Sheet) -> None:
     started = time.monotonic()
     data = training_data(base)
     assert not isinstance(data, Mixture)
+    if name == "cifar10":
+        sheet.put(notes=table2.notes(configs))
     sheet.put(data=data.name, images=len(data), reading_seconds=time.monotonic() - started)
     with cpu_threads(base.run.threads):
         started = time.monotonic()

@@ -246,6 +246,7 @@ def _table2(f: Figures) -> str:
     if later := f.get("with_latent_steps"):
         text.append(f"With {later[0]['latent_steps']} latent steps before an image is scored:")
         text.append(table(["method", *names], ([r["method"], *(number(r.get(n)) for n in names)] for r in later)))
+    text += f.get("notes", [])
     if rows:
         text.append("![curves](curves.png)\n\n![pictures](pictures.png)")
     return "\n\n".join(text)

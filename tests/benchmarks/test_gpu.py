@@ -432,8 +432,10 @@ def test_a_tar_archive_of_images_is_unpacked(sheet, tmp_path):
     for root in (".", "cifar"):  # with a folder around everything, and without
         with tarfile.open(tmp_path / "images.tar.xz", "w:xz") as archive:
             archive.add(tmp_path / "set", root)
-        where = settings._folder(tmp_path / "images.tar.xz", tmp_path / f"unpacked-{root}")
-        assert {p.name for p in where.iterdir()} == {"train", "test"}
+        sheet.asked["data"], sheet.asked["work"] = str(tmp_path / "images.tar.xz"), str(tmp_path / f"work-{root}")
+        name, where = settings.images(sheet)
+        assert (name, Path(where).name) == ("cifar10", "images" if root == "." else root)
+        assert {p.name for p in Path(where).iterdir()} == {"train", "test"}
 
 
 def test_how_far_runs_are_apart(tmp_path):

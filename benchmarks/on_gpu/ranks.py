@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from on_gpu.sheet import NotPlayedError, Sheet
 
 TRAIN = ["train", "--preset", "digits", "--network", "dcgan", "--batch", "32", "--tick", "1", "--metrics", "none",
          "--threads", "1", "--snap", "1000"]  # fmt: skip
+SAID = re.compile(r"logan: error|\w+Error: ")
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1"]
 
 
@@ -30,7 +32,7 @@ def play(sheet: Sheet) -> None:
     if missing := [name for name in ("tyro", "rich") if importlib.util.find_spec(name) is None]:
         _end_of_group(sheet, group)
         raise NotPlayedError(f"logan train needs {' and '.join(missing)}, not installed here; see --wheels")
-    flags = [*TRAIN, *(("--deterministic", "True") if hasattr(RunConfig(), "deterministic") else ())]
+    flags = [*TRAIN, *(("--deterministic",) if hasattr(RunConfig(), "deterministic") else ())]
     flags += [*(("--width", "4", "--kimg", "1") if sheet.tiny else ("--kimg", "8"))]
     names = ("alone", "torchrun") if sheet.tiny else ("alone", "again", "torchrun")
     runs = {
@@ -61,7 +63,7 @@ def _end_of_group(sheet: Sheet, process: subprocess.Popen[bytes]) -> None:
 
 def _last_line(sheet: Sheet, name: str) -> str:
     lines = (sheet.work / f"{name}.log").read_text(errors="replace").strip().splitlines()
-    said = [line for line in lines if "Error" in line or "error" in line]
+    said = [line for line in lines if SAID.search(line)]
     return f"{name}: {(said or lines or ['nothing was said'])[-1]}"
 
 

@@ -25,6 +25,8 @@ class Part:
 
 WHOLE = 9.0
 """Minutes that the limits are made for; with more or fewer they grow or shrink."""
+TRIAL = 4
+"""Times its seconds that a part may take in a trial."""
 
 PARTS = (
     Part("tests", "Tests that need a GPU", "on_gpu.marked_tests", 60),
@@ -39,5 +41,5 @@ PARTS = (
 
 
 def limit(part: Part, minutes: float, left: float, tiny: bool = False) -> float:
-    """Seconds that a part gets where ``left`` are left of ``minutes`` in all. A trial is short, and may be on a slow CPU."""
-    return min(part.seconds * (1.0 if tiny else minutes / WHOLE), left)
+    """Seconds that a part gets where ``left`` are left of ``minutes`` in all. A trial is short, but maybe on a busy CPU."""
+    return min(part.seconds * (TRIAL if tiny else minutes / WHOLE), left)

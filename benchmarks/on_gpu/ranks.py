@@ -20,7 +20,7 @@ from on_gpu.settings import machine
 from on_gpu.sheet import NotPlayedError, Sheet
 
 TRAIN = ["train", "--preset", "digits", "--network", "dcgan", "--batch", "32", "--tick", "1", "--metrics", "none",
-         "--threads", "1", "--snap", "1000"]  # fmt: skip
+         "--threads", "1", "--snap", "1000", "--engine", "recorded"]  # fmt: skip
 SAID = re.compile(r"logan: error|\w+Error: ")
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1"]
 

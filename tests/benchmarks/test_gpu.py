@@ -123,7 +123,7 @@ def test_limits_grow_with_the_minutes():
     assert limit(part, 9, 1000) == 90
     assert limit(part, 3, 1000) == 30
     assert limit(part, 3, 12) == 12
-    assert limit(part, 3, 1000, tiny=True) == 90
+    assert limit(part, 3, 1000, tiny=True) == 360
     assert limit(Part("a", "a", "a", math.inf), 3, 17) == 17
     assert PARTS[-1].seconds == math.inf
     assert sum(part.seconds for part in PARTS[:-1]) < 0.95 * 60 * WHOLE  # so that the last one gets a turn

@@ -12,7 +12,7 @@ network, and nothing beyond the package's own dependencies; without a GPU every 
 small enough. logan is that of this checkout, installed or not.
 
 On a machine that lacks pure-Python packages, fetch them before:
-    pip download --only-binary :all: --no-deps --dest wheels tyro rich pytest ...
+    pip download --only-binary :all: --dest wheels tyro rich pytest
 and bring the folder along: --wheels wheels.
 """
 

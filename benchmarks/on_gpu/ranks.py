@@ -26,21 +26,28 @@ TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 
 
 def play(sheet: Sheet) -> None:
-    """The runs at the same time, and then the group; twice without torchrun, to see what the device's own order of sums does."""
+    """All at the same time; the run without torchrun twice, to see what the device's own order of sums does."""
     sheet.put(machine=machine(choose_device("auto")))
     group = _start(sheet, "group", [*TORCHRUN, "-m", "on_gpu.one_rank", str(sheet.work / "group.json")])
-    if missing := [name for name in ("tyro", "rich") if importlib.util.find_spec(name) is None]:
+    missing = [name for name in ("tyro", "rich") if importlib.util.find_spec(name) is None]
+    try:
+        if missing:
+            raise NotPlayedError(f"logan train needs {' and '.join(missing)}, not installed here; see --wheels")
+        _compare(sheet)
+    finally:
         _end_of_group(sheet, group)
-        raise NotPlayedError(f"logan train needs {' and '.join(missing)}, not installed here; see --wheels")
+
+
+def _compare(sheet: Sheet) -> None:
+    """``logan train`` alone, again, and under torchrun."""
     flags = [*TRAIN, *(("--deterministic",) if hasattr(RunConfig(), "deterministic") else ())]
     flags += [*(("--width", "4", "--kimg", "1") if sheet.tiny else ("--kimg", "8"))]
-    names = ("alone", "torchrun") if sheet.tiny else ("alone", "again", "torchrun")
-    runs = {
-        name: _start(sheet, name, [*(TORCHRUN if name == "torchrun" else ()), "-m", "logan.cli.main", *flags,
-                                   "--outdir", str(sheet.work / name)])
-        for name in names
-    }  # fmt: skip
-    _end_of_group(sheet, group)
+    names = ("alone", "torchrun") if sheet.tiny else ("alone", "torchrun", "again")
+    runs = {}
+    for name in names:
+        under = TORCHRUN if name == "torchrun" else ()
+        command = [*under, "-m", "logan.cli.main", *flags, "--outdir", str(sheet.work / name)]
+        runs[name] = _start(sheet, name, command)
     codes = {name: process.wait() for name, process in runs.items()}
     sheet.put(flags=flags, exit_status=codes)
     if any(codes.values()):
@@ -56,9 +63,15 @@ def _start(sheet: Sheet, name: str, command: Sequence[str]) -> subprocess.Popen[
 
 
 def _end_of_group(sheet: Sheet, process: subprocess.Popen[bytes]) -> None:
-    code, found = process.wait(), sheet.work / "group.json"
-    wrong = {"error": f"exit status {code}: {_last_line(sheet, 'group')}"}
-    sheet.put(group=json.loads(found.read_text()) if found.exists() else wrong)
+    """What it has written, even if it hangs afterwards."""
+    try:
+        code: int | str = process.wait(max(1.0, sheet.left() - 1))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = "none: it hung"
+    found = sheet.work / "group.json"
+    wrong = {"error": f"exit status {code}; {_last_line(sheet, 'group')}"}
+    sheet.put(group=json.loads(found.read_text()) | ({} if code == 0 else wrong) if found.exists() else wrong)
 
 
 def _last_line(sheet: Sheet, name: str) -> str:

@@ -11,6 +11,7 @@ import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from on_gpu.parts import PARTS, WHOLE, Part, limit
 from on_gpu.sheet import DONE, FAILED, NOT_PLAYED, Sheet, finite, read
 from PIL import Image
 from safetensors.torch import save_file
+from torch.autograd import DeviceType
 
 from logan.config import presets
 from logan.errors import InputError
@@ -192,6 +194,28 @@ def test_kernels_by_group_are_of_one_step():
     first, *_ = anatomy.costliest(kernels, 2)
     assert first == {"kernel": "aten::mm", "number": 1, "ms": 3, "share": 0.75, "group": "matrix product"}
     assert anatomy.grouped([], 1) == []
+
+
+def test_kernels_on_a_gpu_are_told_from_stretches_of_time():
+    def event(name, where, ns):
+        return SimpleNamespace(name=lambda: name, device_type=lambda: where, duration_ns=lambda: ns)
+
+    cuda, cpu = DeviceType.CUDA, DeviceType.CPU
+    events = [
+        event("nvjet_tst", cuda, 5000),
+        event("aten::mm", cpu, 9000),
+        event("Optimizer.step#Adam.step", cuda, 7000),
+    ]
+    profiler = SimpleNamespace(profiler=SimpleNamespace(kineto_results=SimpleNamespace(events=lambda: events)))
+    assert list(anatomy._kernels(profiler, cuda=True)) == [("nvjet_tst", 5.0)]
+
+
+def test_engines_whose_kernels_are_looked_at():
+    assert anatomy.worth_looking_at(["plain", "recorded", "compiled"]) == ["recorded"]
+    assert anatomy.worth_looking_at(["plain", "recorded", "compiled", "compiled-graph", "cuda-graph"]) == [
+        "cuda-graph",
+        "compiled-graph",
+    ]
 
 
 def test_methods_by_name():

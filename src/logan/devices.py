@@ -77,8 +77,11 @@ def kernels(deterministic: bool) -> Iterator[None]:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for the device, where it works on its own: a clock read before that has not seen the work that was asked for."""
+    """Wait for the device, where it works on its own: a clock read before that has not seen the work that was asked for.
+
+    On CUDA for the present stream: other runs may have others.
+    """
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
+        torch.cuda.current_stream(device).synchronize()
     elif device.type == "mps":
         torch.mps.synchronize()

@@ -144,13 +144,18 @@ WRONG = {
 }
 
 
-CASES = [(wrong, torch.float32) for wrong in WRONG] + [(wrong_merging, F64), (wrong_arrangement, F64)]
+CASES = [(wrong, torch.float32, None) for wrong in WRONG] + [
+    (wrong_merging, F64, None),
+    (wrong_arrangement, F64, None),
+    (wrong_arrangement, torch.float32, torch.bfloat16),  # by a thousandth: less than bfloat16's own roundings
+    (wrong_report, torch.float32, torch.bfloat16),
+]
 
 
-@pytest.mark.parametrize(("wrong", "dtype"), CASES)
-def test_a_wrong_recording_is_found_and_not_played(wrong, dtype):
-    said, plain = [], make_game("plain", dtype=dtype)
-    fast = make_game("recorded", said, dtype=dtype)
+@pytest.mark.parametrize(("wrong", "dtype", "autocast"), CASES)
+def test_a_wrong_recording_is_found_and_not_played(wrong, dtype, autocast):
+    said, plain = [], make_game("plain", dtype=dtype, autocast=autocast)
+    fast = make_game("recorded", said, dtype=dtype, autocast=autocast)
     with pytest.MonkeyPatch.context() as patch:
         wrong(patch)
         for game in (plain, fast):

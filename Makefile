@@ -6,7 +6,7 @@ ARGS   ?=
 
 BIN := .venv/bin
 
-.PHONY: train test test-all mutants bench check clean
+.PHONY: train test test-all mutants bench gpu check clean
 
 train: .venv/installed
 	$(BIN)/logan train $(ARGS)
@@ -29,6 +29,12 @@ bench: .venv/installed
 	for preset in ring grid digits; do \
 		$(BIN)/logan bench step --preset $$preset --seconds 15 --out bench/$$preset.json || exit 1; done
 	$(BIN)/logan bench step --preset cifar10 --precisions float32 bfloat16 --seconds 75 --out bench/cifar10.json
+
+# What a machine with a GPU should be asked, in nine minutes; see docs/speed.md. ARGS="--data FOLDER --out docs/results/gpu-NAME".
+# A machine that has torch already, and no network: make gpu RUN=python3.
+RUN ?= $(BIN)/python
+gpu: $(if $(filter $(BIN)/python,$(RUN)),.venv/installed-dev)
+	$(RUN) benchmarks/gpu.py $(ARGS)
 
 check: .venv/installed-dev
 	$(BIN)/ruff check src tests examples benchmarks

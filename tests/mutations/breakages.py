@@ -18,7 +18,7 @@ class Breakage(NamedTuple):
 # (file, tests): [(name, old, new), …]
 BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("latent.py", "test_latent.py"): [
-        ("g without its graph", "create_graph=create_graph, allow_unused", "create_graph=False, allow_unused"),
+        ("g without its graph", "(z,), create_graph=create_graph", "(z,), create_graph=False"),
         ("g of the mean", "objective(wide)).sum()", "objective(wide)).mean()"),
         ("portion rounded down", "self.portion * d + 0.5", "self.portion * d"),
         ("penalty of the clipped move", "self.penalty * delta.flatten", "self.penalty * (moved - start).flatten"),
@@ -40,10 +40,24 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("latent.py", "test_side_effects.py"): [
         (
             "random numbers not drawn again",
-            "with no_side_effects(), same_random_numbers_next(z.device):",
-            "with no_side_effects():",
+            "with no_side_effects(), same_random_numbers_next(z.device), differentiated_again:",
+            "with no_side_effects(), differentiated_again:",
         ),
         ("batch norm moves in the step", "with no_side_effects(), same_random", "with same_random"),
+    ],
+    ("second_order/functions.py", "second_order/test_functions.py"): [
+        ("compiled functions overlooked", "startswith(_COMPILERS)", "startswith(_TRANSFORMS)"),
+        ("only a backward that is marked itself", "depth: int = 4", "depth: int = 1"),
+        ("functions of the weights refused", "if not ends.isdisjoint(", "if ends or ends.isdisjoint("),
+        ("custom operations overlooked", 'getattr(value, "_backward_fn", value)', "value"),
+    ],
+    ("second_order/fused.py", "second_order/test_fused.py"): [
+        ("attention stays fused", "return sdpa_kernel(SDPBackend.MATH)", "return ExitStack()"),
+        ("settings not put back", "torch.backends.cudnn.enabled = enabled", "pass"),
+    ],
+    ("second_order/differentiate.py", "second_order/test_refusals.py"): [
+        ("an operation's name in the dark", "if found:", "if not found:"),
+        ("the graph is lost", "create_graph=create_graph, allow_unused", "create_graph=False, allow_unused"),
     ],
     ("turns.py", "test_game.py"): [
         ("penalty in D's loss", 'player == "discriminator" and', 'player == "generator" and'),

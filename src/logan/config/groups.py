@@ -154,6 +154,9 @@ class RunConfig:
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, more time, same results. For sngan, sagan, biggan and
     biggan-deep; the engine is then plain."""
+    deterministic: bool = False
+    """On CUDA: only kernels that give the same bits every time, so that a resumed run is exact there too; slower. A CPU's
+    always do."""
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,12 @@ class Attributes:
         self.uninitialised: str | None = None
         self._items: dict[str, Any] = {}
         self._leaves: list[tuple[Any, Any, Any]] = []
-        self._sizes: list[tuple[Any, int]] = []
+        self._containers: list[Any] = []
         self._contents: list[tuple[Any, Callable[[Any], Any], Any]] = []
         self._seen: dict[int, tuple[str, Any]] = {}
         for name, root in roots.items():
             self._visit(name, roots, name, root, 0)
+        self._sizes = list(map(len, self._containers))
         self.key = _Key(self._items)
 
     def unchanged(self) -> bool:
@@ -66,7 +67,8 @@ class Attributes:
                     return False
         except LookupError:
             return False
-        return all(len(c) == n for c, n in self._sizes) and all(f(x) == then for x, f, then in self._contents)
+        same_sizes = list(map(len, self._containers)) == self._sizes
+        return same_sizes and all(f(x) == then for x, f, then in self._contents)
 
     def tensors(self) -> list[Tensor]:
         """What is in the places now."""
@@ -84,7 +86,7 @@ class Attributes:
 
     def copies(self) -> Callable[[], None]:
         """Remember what is kept where; what is returned puts all of it back but the numbers in tensors."""
-        containers = [(container, _copy(container)) for container, _ in self._sizes]
+        containers = [(container, _copy(container)) for container in self._containers]
         arrays = [(x, x.copy()) for x, *_ in self._contents]
         things = [*self._leaves, *((owner, name, owner[name]) for owner, name in self.places)]
 
@@ -188,7 +190,7 @@ class Attributes:
                 self._visit(f"{path}:{name}", _OfCell(cell), name, value, depth + 1)
 
     def _into(self, container: Any, names: Sequence[tuple[Any, str]], depth: int) -> None:
-        self._sizes.append((container, len(container)))
+        self._containers.append(container)
         for name, path in names:
             self._visit(path, container, name, container[name], depth + 1)
 

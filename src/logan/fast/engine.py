@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from logan import turns
 from logan.distributed import World, across
 from logan.fast import EngineName, step
+from logan.fast.attributes import Attributes
 from logan.fast.record import Recorded
 from logan.fast.recording import Recording
+from logan.fast.trial import on_trial
 
 TurnFunction = Callable[..., turns.Turn]
 
 REARRANGED: dict[TurnFunction, TurnFunction] = {turns.simultaneous: step.simultaneous}
 """What is recorded for a turn, where that is not the turn itself."""
+
+FEW = 8
+"""Samples of a turn that is played on trial."""
 
 
 class Engine:
@@ -59,6 +67,8 @@ class Engine:
             return turns.Turn(**self._as_written(turn, rules)(*inputs))
         if recorded is None:
             recorded = self._recorded[turn, rules] = self._new(turn, rules)
+            if rules.autocast is not None and self.checking and not any(isinstance(x, FakeTensor) for x in inputs):
+                self._prove_wide(recorded, turn, inputs, rules)
         recorded.checking = self.checking
         return turns.Turn(**recorded(*inputs))
 
@@ -83,6 +93,20 @@ class Engine:
             random_operations=int(rules.latent is not None and rules.latent.subset == "random"),
             world=self.world,
         )
+
+    def _prove_wide(
+        self, narrow: Recorded, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules
+    ) -> None:
+        """A narrow type's roundings would hide an error of tens of percents: the turn must be right in the parameters' own type.
+
+        On a few samples: time goes into recording, not into them.
+        """
+        wide, said = self._new(turn, replace(rules, autocast=None)), list[str]()
+        wide.announce = said.append
+        with on_trial(Attributes(wide.networks)), suppress(Exception):  # so few may not be what the networks take
+            wide(*[None if x is None else x[:FEW] for x in inputs])
+        if said:
+            narrow.give_up(said[0].partition("same results: ")[2])
 
     def _as_written(self, turn: TurnFunction, rules: turns.Rules) -> Callable[..., dict[str, Any]]:
         def play(*inputs: Tensor | None) -> dict[str, Any]:

@@ -100,22 +100,23 @@ class Recorded:
         self.function, self.announce, self.kind = function, announce, kind
         self.checking = True
         """Whether plays are compared; what measures a play switches it off."""
-        self._networks = dict(networks)
+        self.networks = dict(networks)
         self._rearranged = function if rearranged is None else rearranged
         self._random_operations = random_operations
         self._world = World() if world is None else world
         self._kinds: dict[Any, _Kind] = {}
         self._said: set[str] = set()
+        self._given_up = False
         self._to_say: str | None = None
         self._changed = ""
-        self._attributes = Attributes(self._networks)
+        self._attributes = Attributes(self.networks)
         self._state: list[Tensor] = []
         self._marks: list[Any] | None = None
         self._state_kind: tuple[Any, ...] = ()
 
     def __call__(self, *inputs: Tensor | None) -> Any:
         """What ``function(*inputs)`` returns, up to rounding; tensors that require no gradient where it is recorded."""
-        entry = self.entry(*inputs)
+        entry = None if self._given_up else self.entry(*inputs)
         if entry is None or entry.recording is None:
             return self._play_plainly(inputs)
         if capturing():  # a comparison would read from the device, and nothing is played
@@ -123,6 +124,10 @@ class Recorded:
         if entry.is_due() and self.checking and not any(isinstance(t, FakeTensor) for t in self._state):
             return self._prove(entry, inputs)
         return entry.recording(self._state, *inputs)
+
+    def give_up(self, reason: str) -> None:
+        """Play the function as it is written from now on, and announce why."""
+        self._given_up, self._to_say = True, reason
 
     def check_next(self) -> None:
         """Compare every recording with the function when it is next played."""
@@ -133,6 +138,8 @@ class Recorded:
     @property
     def recordings(self) -> list[Recording | None]:
         """All that there are; None for what is played as it is written."""
+        if self._given_up:
+            return [None]
         return [entry.recording for kind in self._kinds.values() for entry in kind.entries.values()]
 
     def entry(self, *inputs: Tensor | None) -> Entry | None:
@@ -157,7 +164,7 @@ class Recorded:
         """At what networks keep: thoroughly if anything is another thing than before."""
         marks = _marks(self._attributes) if self._attributes.unchanged() else None
         if marks is None or marks != self._marks:
-            before, self._attributes = self._attributes, Attributes(self._networks)
+            before, self._attributes = self._attributes, Attributes(self.networks)
             state, kinds = self._attributes.tensors(), self._state_kind
             self._marks = _marks(self._attributes)
             self._state_kind = tuple([(t.shape, t.dtype, t.device, t.stride(), t.requires_grad) for t in state])
@@ -203,7 +210,7 @@ class Recorded:
             difference = first_difference(fast, plain, recording.precision, noise)
             if not self._world.any_rank(difference is not None):
                 return recording(self._state, *inputs)
-            trouble = f"it differs in {difference or 'what another rank has'}"
+            trouble = f"it differs from the plain code in {difference or 'what another rank has'}"
         else:
             return fast.result
         before.put_back()

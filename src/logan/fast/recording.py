@@ -97,9 +97,9 @@ class Recording:
 
     @property
     def precision(self) -> torch.dtype:
-        """The narrowest type that it computes in."""
+        """The narrowest type that it computes in; a number for a report may be narrower."""
         values = (n.meta.get("val") for n in self.module.graph.nodes)
-        found = {v.dtype for v in values if isinstance(v, Tensor) and v.is_floating_point()}
+        found = {v.dtype for v in values if isinstance(v, Tensor) and v.is_floating_point() and v.ndim >= 2}
         return max(found, key=lambda t: torch.finfo(t).eps, default=torch.float32)
 
     def _tensors_of(self, inputs: Sequence[Tensor | None]) -> list[Any]:

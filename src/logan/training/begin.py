@@ -8,7 +8,7 @@ from pathlib import Path
 
 from logan.config import Config
 from logan.data import Mixture
-from logan.devices import choose_device, cpu_threads
+from logan.devices import choose_device, cpu_threads, kernels
 from logan.distributed import World
 from logan.evaluation import records
 from logan.training import folder, job, lock, state
@@ -75,6 +75,7 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     config, resume, quiet = request.config, request.resume, request.quiet
     warnings, name = world.all_or_none(lambda: (config.check(world.size), folder.run_name(config, request.desc)))
     until_the_end.enter_context(cpu_threads(config.run.threads))
+    until_the_end.enter_context(kernels(config.run.deterministic))  # before CUDA starts
     resumed = world.broadcast_result(lambda: run_to_go_on_with(config, request.outdir, request.desc, resume))
     if resumed is not None:
         warnings += until_the_end.enter_context(lock.locked(resumed, world))

@@ -1,0 +1,6 @@
+"""Where scripts of benchmarks/ find what lies beside them."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

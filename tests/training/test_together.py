@@ -61,7 +61,7 @@ def turns(monkeypatch):
     return order
 
 
-@pytest.mark.parametrize("at_most", [2, 4])
+@pytest.mark.parametrize("at_most", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_each_is_the_run_that_it_would_be_alone(tmp_path, alone, turns, at_most):
     random.seed(1), np.random.seed(2), torch.manual_seed(3)
     before, threads = random_states.take(torch.device("cpu")), torch.get_num_threads()

@@ -9,6 +9,7 @@ changes is none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -42,7 +43,8 @@ class Outcome:
         self.result = play()
         found = pytree.tree_flatten_with_path(self.result)[0]
         results = {_name(path): x.detach().clone() if isinstance(x, Tensor) else x for path, x in found}
-        now = Attributes(attributes.roots)  # what was assigned may stand in other containers
+        # what was assigned may stand in other containers now
+        now = attributes if attributes.unchanged() else Attributes(attributes.roots)
         kept = {name: t.detach().clone() for name, t in zip(now.names, now.tensors(), strict=True)}
         self.tensors: dict[str, Any] = results | kept
         self.random = RandomNumbers(attributes).states

@@ -122,7 +122,10 @@ def _difference(got: Any, want: Any) -> tuple[float, float] | None:
         got.to(torch.promote_types(got.dtype, torch.float32)),
         want.to(torch.promote_types(want.dtype, torch.float32)),
     )
-    same = (a == b) | (a.isnan() & b.isnan())
+    largest, scale = float((a - b).abs().max()), float(b.abs().max())
+    if math.isfinite(largest) and math.isfinite(scale):
+        return largest, scale
+    same = (a == b) | (a.isnan() & b.isnan())  # infinite where the other is
     off = torch.where(same, 0.0, (a - b).abs())
     return float(off.max()), float(torch.where(b.isfinite(), b.abs(), 0.0).max())
 

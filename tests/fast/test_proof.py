@@ -257,16 +257,16 @@ def test_a_difference_is_named():
         found.tensors, found.random = tensors, {}
         return found
 
-    one = outcome(a=torch.tensor([1.0, 2.0]), n=torch.tensor(3))
-    near = outcome(a=torch.tensor([1.0, 2.0 + 1e-5]), n=torch.tensor(3))
+    one = outcome(a=torch.tensor([1.0, 2.0]), n=torch.tensor(300_000))
+    near = outcome(a=torch.tensor([1.0, 2.0 + 1e-5]), n=torch.tensor(300_000))
     for got, words in (
         (near, None),
-        (outcome(a=torch.tensor([1.0, 2.001]), n=torch.tensor(3)), r"a \(by 0.0005 of its largest entry\)"),
-        (outcome(a=torch.tensor([1.0, 2.0]), n=torch.tensor(4)), "n "),
-        (outcome(a=torch.tensor([1.0, float("nan")]), n=torch.tensor(3)), "a "),
-        (outcome(a=torch.tensor([1.0, 2.0], dtype=F64), n=torch.tensor(3)), "a"),
-        (outcome(a=None, n=torch.tensor(3)), "a"),
-        (outcome(n=torch.tensor(3)), "what is returned"),
+        (outcome(a=torch.tensor([1.0, 2.001]), n=torch.tensor(300_000)), r"a \(by 0.0005 of its largest entry\)"),
+        (outcome(a=torch.tensor([1.0, 2.0]), n=torch.tensor(300_001)), "n "),
+        (outcome(a=torch.tensor([1.0, float("nan")]), n=torch.tensor(300_000)), "a "),
+        (outcome(a=torch.tensor([1.0, 2.0], dtype=F64), n=torch.tensor(300_000)), "a"),
+        (outcome(a=None, n=torch.tensor(300_000)), "a"),
+        (outcome(n=torch.tensor(300_000)), "what is returned"),
     ):
         said = proof.first_difference(got, one, torch.float32)
         assert (said is None) if words is None else re.match(words, said)

@@ -118,6 +118,8 @@ def _difference(got: Any, want: Any) -> tuple[float, float] | None:
         return None
     if not want.numel():
         return 0.0, 0.0
+    if not (want.is_floating_point() or want.is_complex()):
+        return (0.0 if torch.equal(got, want) else math.inf), 0.0
     a, b = (
         got.to(torch.promote_types(got.dtype, torch.float32)),
         want.to(torch.promote_types(want.dtype, torch.float32)),

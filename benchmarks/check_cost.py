@@ -17,7 +17,7 @@ from typing import Any
 from logan.bench.steps import Played, Variant, describe_machine
 from logan.config import presets
 from logan.devices import cpu_threads
-from logan.fast.record import LAST_CHECK
+from logan.fast.recorded import LAST_CHECK
 from logan.training.allocator import keep_freed_memory
 
 

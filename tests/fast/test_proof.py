@@ -9,7 +9,7 @@ from torch import nn
 
 from logan import LatentStep, losses, turns
 from logan.fast import engine as engines
-from logan.fast import passes, proof, record, recording
+from logan.fast import passes, proof, recorded, recording
 from logan.game import Game, Rules
 
 F64 = torch.float64
@@ -199,7 +199,7 @@ def test_what_is_wrong_only_later_is_found_at_the_next_check(player):
 
 
 def test_checks_fall_due_at_powers_of_two_and_when_asked_for():
-    entry, due = record.Entry(None), []
+    entry, due = recorded.Entry(None), []
     for play_number in range(1, 3001):
         entry.check_next = play_number == 2500
         if entry.is_due():
@@ -213,7 +213,7 @@ def test_checks_leave_no_trace(settings, monkeypatch):
     settings = settings | {"latent": LatentStep("ngd", subset="random", portion=0.5)}
     results = []
     for last in (0, 1024):
-        monkeypatch.setattr(record, "LAST_CHECK", last)
+        monkeypatch.setattr(recorded, "LAST_CHECK", last)
         game = make_game(**settings)
         torch.manual_seed(0)
         turn = play(game, 9)

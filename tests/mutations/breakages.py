@@ -163,7 +163,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("fast/attributes.py", "fast/test_peoples_networks.py"): [
         ("attributes stay as they were", "if owner[name] is not value:", "if False:"),
         ("arrays stay as they were", "all(f(x) == then for x, f, then in self._contents)", "True"),
-        ("classes and globals do not count", "        self._visit_class(type(module))\n", ""),
+        ("classes and globals do not count", "        self._visit_class(type(module))\n", "        pass\n"),
     ],
     ("fast/recording.py", "fast/test_peoples_networks.py"): [
         ("what is assigned stays out", "        old.detach().copy_(new)\n", "        pass\n"),

@@ -251,6 +251,29 @@ def test_roundings_are_no_differences():
     assert ((zero - other).abs().max() / zero.abs().max()) > proof.TOLERANCE[torch.float32]
 
 
+def test_what_does_not_fit_into_memory_is_not_compared(monkeypatch):
+    """The plain code takes more than the recording: a run that fits only recorded goes on, and says so."""
+    said, game = [], make_game(said=[])
+    game.announce = said.append
+    play(game, 3)
+    (one,) = game._engine._recorded.values()
+    before, function = [x.clone() for x in state(game)], one.function
+    assert said == []
+
+    def too_large(*inputs):
+        function(*inputs)
+        raise torch.OutOfMemoryError
+
+    other = copy.deepcopy(game)
+    monkeypatch.setattr(one, "function", too_large)
+    other._engine = None
+    play(game, 1, start=3)
+    play(other, 1, start=3)
+    assert "does not fit" in said[0]
+    assert all(torch.equal(a, b) for a, b in zip(state(game), state(other), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(state(game), before, strict=True))
+
+
 def test_a_difference_is_named():
     def outcome(**tensors):
         found = proof.Outcome.__new__(proof.Outcome)

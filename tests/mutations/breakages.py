@@ -173,7 +173,11 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("fast/recorded.py", "fast/test_proof.py"): [
         ("no play is checked", "if entry.is_due() and self.checking", "if entry.is_due() and False"),
-        ("a check leaves the plain code's state", "        before.put_back()\n        failure", "        failure"),
+        (
+            "a check leaves the plain code's state",
+            "        finally:\n            before.put_back()",
+            "        finally:\n            pass",
+        ),
         ("a wrong recording is played on", "entry.recording, self._to_say = None, trouble", "self._to_say = trouble"),
     ],
     ("fast/proof.py", "fast/test_proof.py"): [

@@ -31,7 +31,7 @@ def play(sheet: Sheet) -> None:
     sheet.put(machine=machine(device), preset="cifar10", precision="bfloat16", batch=config.game.batch)
     keep_freed_memory()
     with cpu_threads(config.run.threads):
-        for latent in (config.latent.latent, "none"):
+        for latent in (config.latent.latent, "none")[: 1 if sheet.tiny else 2]:
             for engine in worth_looking_at(engines(device)):
                 variant = Variant(latent, engine, "bfloat16")
                 try:

@@ -30,8 +30,10 @@ def play(sheet: Sheet) -> None:
     sheet.put(machine=machine(device), preset="cifar10", batch=config.game.batch)
     keep_freed_memory()
     pairs = in_order(engines(device))
-    if sheet.tiny:
-        pairs = [pair for pair in pairs if not _compiles(pair[0])]  # for minutes, on a CPU
+    if sheet.tiny:  # to compile takes minutes on a CPU
+        pairs = [
+            (engine, precision) for engine, precision in pairs if not _compiles(engine) and precision == PRECISIONS[0]
+        ]
     with cpu_threads(config.run.threads):
         # It takes seconds on a CPU, and a share of it says nothing there.
         peaks = {p: math.nan if sheet.tiny else peak_flops(device, getattr(torch, p)) for p in PRECISIONS}

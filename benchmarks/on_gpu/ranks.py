@@ -20,7 +20,7 @@ from on_gpu.settings import machine
 from on_gpu.sheet import NotPlayedError, Sheet
 
 TRAIN = ["train", "--preset", "digits", "--network", "dcgan", "--batch", "32", "--tick", "1", "--metrics", "none",
-         "--threads", "1", "--snap", "1000", "--engine", "recorded"]  # fmt: skip
+         "--threads", "1", "--snap", "1000"]  # fmt: skip
 SAID = re.compile(r"logan: error|\w+Error: ")
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1"]
 
@@ -41,7 +41,13 @@ def play(sheet: Sheet) -> None:
 def _compare(sheet: Sheet) -> None:
     """``logan train`` alone, again, and under torchrun."""
     flags = [*TRAIN, *(("--deterministic",) if hasattr(RunConfig(), "deterministic") else ())]
-    flags += [*(("--width", "4", "--kimg", "1") if sheet.tiny else ("--kimg", "8"))]
+    flags += [
+        *(
+            ("--width", "4", "--kimg", "1", "--engine", "plain")
+            if sheet.tiny
+            else ("--kimg", "8", "--engine", "recorded")
+        )
+    ]
     names = ("alone", "torchrun") if sheet.tiny else ("alone", "torchrun", "again")
     runs = {}
     for name in names:

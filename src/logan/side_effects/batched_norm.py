@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
 
@@ -73,13 +74,13 @@ class Kind(NamedTuple):
 
 
 def groups(modules: Iterable[nn.Module]) -> list[tuple[Kind, list[Normed]]]:
-    """The weights that can be treated together, two of a kind at least; only those whose vectors move now."""
+    """The weights that are treated together, by kind, of those whose vectors move now. There may be one of a kind."""
     found: dict[Kind, list[Normed]] = defaultdict(list)
     for normed in dict.fromkeys(_all_normed(modules)):
         kind = _kind(normed)
         if kind is not None:
             found[kind].append(normed)
-    return [(kind, members) for kind, members in found.items() if len(members) > 1]
+    return list(found.items())
 
 
 def normalise(grouped: list[tuple[Kind, list[Normed]]]) -> list[tuple[Normed, Tensor]]:
@@ -103,20 +104,48 @@ def normalise(grouped: list[tuple[Kind, list[Normed]]]) -> list[tuple[Normed, Te
 
 def _divide(kind: Kind, members: list[Normed]) -> tuple[list[Tensor], tuple[Tensor, ...], tuple[Tensor, ...]]:
     """W/σ of each, in its own order of memory, and the new vectors."""
-    stacked = torch.stack([n.weight.permute(kind.order) for n in members])
+    stacked = _stack([n.weight.permute(kind.order) for n in members])
     if kind.order[0] == kind.rows:
         matrices = stacked.flatten(2)
     else:
         matrices = stacked.flatten(1, -2).mT
     with torch.no_grad():
-        w, v = matrices.detach(), _reordered(torch.stack([n.rule._v for n in members]), kind, kind.columns_in_memory)
+        w, v = matrices.detach(), _reordered(_stack([n.rule._v for n in members]), kind, kind.columns_in_memory)
         for _ in range(kind.iterations):
             u = F.normalize(torch.bmm(w, v[:, :, None])[:, :, 0], dim=1, eps=kind.eps)
             v = F.normalize(torch.bmm(w.mT, u[:, :, None])[:, :, 0], dim=1, eps=kind.eps)
-    sigma = torch.bmm(u[:, None], torch.bmm(matrices, v[:, :, None]))
+    divided, _ = _Divided.apply(matrices, u, v)
     inverse = [kind.order.index(d) for d in range(len(kind.order))]
-    divided = (stacked / sigma.view(-1, *[1] * len(kind.shape))).unbind()
-    return [w.permute(inverse) for w in divided], u.unbind(), _restored(v, kind).unbind()
+    if kind.order[0] != kind.rows:
+        divided = divided.mT
+    parts = divided.reshape(stacked.shape).unbind()
+    return [w.permute(inverse) for w in parts], u.unbind(), _restored(v, kind).unbind()
+
+
+class _Divided(Function):
+    """W/σ and σ = uᵀ W v of matrices (n, h, w); W̄ = (Ȳ − (⟨Ȳ, W/σ⟩ − σ σ̄) u vᵀ)/σ, in half the kernels of autograd's own."""
+
+    @staticmethod
+    def forward(ctx: Any, w: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        sigma = torch.bmm(u[:, None], torch.bmm(w, v[:, :, None]))
+        y = w / sigma
+        ctx.save_for_backward(y, sigma, u, v)
+        ctx.set_materialize_grads(False)
+        return y, sigma
+
+    @staticmethod
+    def backward(ctx: Any, y_bar: Tensor | None, sigma_bar: Tensor | None) -> tuple[Tensor | None, None, None]:
+        y, sigma, u, v = ctx.saved_tensors
+        if y_bar is None:
+            return None if sigma_bar is None else torch.bmm(sigma_bar * u[:, :, None], v[:, None]), None, None
+        along = (y_bar * y).sum((1, 2), keepdim=True)
+        if sigma_bar is not None:
+            along = along - sigma * sigma_bar
+        return torch.baddbmm(y_bar, along * u[:, :, None], v[:, None], alpha=-1) / sigma, None, None
+
+
+def _stack(tensors: list[Tensor]) -> Tensor:
+    return tensors[0][None] if len(tensors) == 1 else torch.stack(tensors)
 
 
 def _reordered(v: Tensor, kind: Kind, order: list[int]) -> Tensor:

@@ -200,7 +200,7 @@ class Played:
 
     def count(self, times: Sequence[float] = (math.nan,), peak: float = math.nan) -> Cost:
         """What a step takes, beside the milliseconds that were measured and the machine's operations per second."""
-        hidden, tenth = self.variant.engine in ("compiled", "cuda-graph"), len(times) // 10
+        hidden, tenth = self.variant.engine not in ("plain", "recorded"), len(times) // 10
         counted = count(_as_recorded(self.game, self.step) if hidden else self.step)
         kernels = kernels_launched(self.step) if self.device.type == "cuda" else sum(counted.calls.values())
         ms = statistics.median(times)

@@ -6,6 +6,7 @@ nothing is gained by it.
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections import deque
@@ -13,10 +14,12 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.backends import cudnn
 
-from logan.devices import choose_device
+from logan.devices import CUBLAS_WORKSPACE, choose_device
 from logan.distributed import World
 from logan.errors import first_line
 from logan.training import random_states
@@ -24,6 +27,8 @@ from logan.training.begin import Request
 from logan.training.board import Board
 from logan.training.interrupts import Stop, interrupts
 from logan.training.loop import running
+
+_FILL: Any = torch.utils.deterministic
 
 TURN = 0.02
 """Seconds of a turn, if no step takes longer."""
@@ -50,6 +55,10 @@ def train_together(requests: Sequence[Request], at_most: int | None = None, quie
         KeyboardInterrupt: after saving the states of all runs that had begun, if they were interrupted.
         Exception: the first that a run raised, once all others are finished.
     """
+    if not requests:
+        return []
+    if any(request.config.run.deterministic for request in requests):
+        os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")  # before the first run lets CUDA start
     board = Board(quiet)
     waiting = deque(enumerate(replace(request, board=board) for request in requests))
     playing: deque[tuple[int, _Player]] = deque()
@@ -88,7 +97,7 @@ def train_together(requests: Sequence[Request], at_most: int | None = None, quie
 
 
 class _Surroundings:
-    """What of the process belongs to whom has the turn: random numbers and threads."""
+    """What of the process belongs to whom has the turn: random numbers, threads, and how kernels are chosen."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -96,9 +105,15 @@ class _Surroundings:
 
     def take(self) -> None:
         self._numbers, self._threads = random_states.take(self._device), torch.get_num_threads()
+        self._cudnn = cudnn.benchmark, cudnn.deterministic
+        self._mode, self._fill = torch.get_deterministic_debug_mode(), _FILL.fill_uninitialized_memory
 
     def put(self) -> None:
         random_states.put(self._numbers, self._device)
+        cudnn.benchmark, cudnn.deterministic = self._cudnn
+        _FILL.fill_uninitialized_memory = self._fill
+        if torch.get_deterministic_debug_mode() != self._mode:
+            torch.set_deterministic_debug_mode(self._mode)
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
 

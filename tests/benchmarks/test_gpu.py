@@ -647,9 +647,8 @@ def play_tiny(gpu, out, monkeypatch, *flags):
 
 
 def test_table2_in_tiny_form(gpu, tmp_path, monkeypatch, capsys):
-    found = play_tiny(
-        gpu, tmp_path / "out", monkeypatch, "--only", "table2", "--methods", "none", "mean", "--engine", "plain"
-    )["table2"]
+    flags = "--only table2 --methods none mean --engine plain".split()
+    found = play_tiny(gpu, tmp_path / "out", monkeypatch, *flags)["table2"]
     assert found["status"] == DONE
     assert [(r["method"], r["steps"]) for r in found["rows"]] == [(m, s) for s in (20, 40) for m in ("none", "mean")]
     assert all(r["fid100"] > 0 and r["is100"] >= 1 for r in found["rows"])

@@ -32,7 +32,6 @@ from on_gpu import (
     written,
 )
 from on_gpu.groups import OTHER, group_of
-from on_gpu.lockstep import advance, begin
 from on_gpu.parts import PARTS, WHOLE, Part, limit
 from on_gpu.sheet import DONE, FAILED, NOT_PLAYED, Sheet, finite, read
 from PIL import Image
@@ -43,7 +42,6 @@ from logan.bench.steps import Variant
 from logan.config import presets
 from logan.errors import InputError
 from logan.fast.recording import CannotRecordError
-from logan.training.loop import train
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PLANTED = {
@@ -516,31 +514,6 @@ def test_sums_over_one_rank_have_the_derivatives_of_none():
     other = one_rank.curvature(x, x.mean((0, 2, 3)), centred.square().mean((0, 2, 3)))
     assert one_rank.worst(one_rank.alone(x), other) < 1e-12
     assert one_rank.worst(one_rank.alone(x), [t * 1.5 for t in other]) > 0.3
-
-
-def test_games_in_lockstep_are_what_they_are_alone(tmp_path):
-    """Each ends where ``logan train`` does with its settings: weights, average, and means of the log."""
-    from logan import load
-    from logan.training.setup import training_data
-
-    configs = {"none": small("digits", "none"), "ngd": small("digits", "ngd", update="alternating")}
-    configs = {name: settings.changed(c, {"run": {"engine": "plain"}}) for name, c in configs.items()}
-    device = torch.device("cpu")
-    games = [begin(name, c, training_data(c), device) for name, c in configs.items()]
-    advance(games, 13)
-    advance(games, 7)
-    for game in games:
-        path = train(configs[game.label], outdir=tmp_path, measure=lambda g, d: {}, quiet=True)
-        trained = load(path, "cpu")
-        assert (game.steps, game.images) == (20, 1000)
-        for own, other in zip(game.parts.discriminator.parameters(), trained.discriminator.parameters(), strict=True):
-            assert torch.equal(own, other)
-        for own, other in zip(game.average.module.parameters(), trained.generator.parameters(), strict=True):
-            assert torch.equal(own, other)
-        (line,) = (json.loads(x) for x in (path / "stats.jsonl").read_text().splitlines())
-        means = game.means()
-        assert means == pytest.approx({name: line[name] for name in means}, rel=1e-6)
-        assert game.sums == {}
 
 
 def test_data_are_found(sheet, tmp_path):

@@ -8,6 +8,7 @@ import math
 import os
 import tarfile
 import time
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -38,10 +39,9 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.autograd import DeviceType
 
-from logan.bench.steps import Variant
+from logan.bench.steps import Played
 from logan.config import presets
 from logan.errors import InputError
-from logan.fast.recording import CannotRecordError
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PLANTED = {
@@ -453,17 +453,20 @@ def test_steps_of_every_engine(sheet, on_digits):
 
 
 def test_what_falls_back_is_said_and_what_fails_stops_nothing(sheet, on_digits, monkeypatch):
-    def refuse(*given, **settings):
-        raise CannotRecordError("planted")
+    def played(config, variant):
+        if variant.engine == "plain":
+            raise RuntimeError("planted\nmore of it")
+        for _ in range(2):
+            warnings.warn(f"playing without {variant.engine}", stacklevel=2)
+        return Played(config, variant)
 
-    monkeypatch.setattr("logan.fast.engine.Recording", refuse)
-    played = {}
-    found = engines.prepared(small("digits", "ngd"), Variant("ngd", "recorded", "float32"), played)
-    assert len(played) == 1
-    assert "planted" in found["notices"][0]
-    monkeypatch.setattr(engines, "Played", refuse)
+    monkeypatch.setattr(engines, "Played", played)
     engines.play(sheet)
-    assert {r["error"] for r in read(sheet.path)["rows"]} == {"CannotRecordError: planted"}
+    rows = read(sheet.path)["rows"]
+    assert {r["error"] for r in rows if r["engine"] == "plain"} == {"RuntimeError: planted"}
+    assert {(*r["notices"], "ms" in r) for r in rows if r["engine"] == "recorded"} == {
+        ("playing without recorded", True)
+    }
 
 
 def test_the_anatomy_of_a_step(sheet, on_digits):

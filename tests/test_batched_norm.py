@@ -89,6 +89,18 @@ def test_what_differs_is_apart(together):
     assert [len(members) for _, members in batched_norm.groups([stack, stack])] == [2, 2, 1, 2, 1]
 
 
+def test_each_network_for_itself(together):
+    """Gradients for one network's weights must not go through the other one's."""
+    together(True)
+    one, other = layers(KINDS["linear"]), layers(KINDS["linear"])
+    assert [len(members) for _, members in batched_norm.groups([one, other])] == [3, 3]
+    with held(one, other):
+        y = (one[0].weight * other[0].weight).sum()
+        z = (other[1].weight ** 2).sum()
+    assert torch.autograd.grad(z, one[0].parametrizations.weight.original, allow_unused=True) == (None,)
+    assert torch.autograd.grad(y, one[0].parametrizations.weight.original)[0].abs().sum() > 0
+
+
 def spoil(layer, how):
     rule = layer.parametrizations.weight[0]
     if how == "evaluation":

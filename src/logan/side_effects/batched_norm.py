@@ -2,7 +2,8 @@
 
 torch's own (:func:`torch.nn.utils.parametrizations.spectral_norm`) starts some twenty kernels per layer, and a network of residual
 blocks has a hundred layers of few shapes. What is computed here is what it computes, v ← Wᵀu/‖Wᵀu‖, u ← Wv/‖Wv‖, W/(uᵀWv), with u
-and v constants for autograd, up to the order of sums.
+and v constants for autograd, up to the order of sums. A weight that no pass uses gets a gradient of zeros instead of none where
+another one of its kind is used.
 """
 
 from __future__ import annotations
@@ -74,13 +75,19 @@ class Kind(NamedTuple):
 
 
 def groups(modules: Iterable[nn.Module]) -> list[tuple[Kind, list[Normed]]]:
-    """The weights that are treated together, by kind, of those whose vectors move now. There may be one of a kind."""
-    found: dict[Kind, list[Normed]] = defaultdict(list)
-    for normed in dict.fromkeys(_all_normed(modules)):
-        kind = _kind(normed)
-        if kind is not None:
-            found[kind].append(normed)
-    return list(found.items())
+    """The weights that are treated together, by kind, of those whose vectors move now. There may be one of a kind.
+
+    Each of ``modules`` for itself: where D's weights came from one tensor with G's, gradients for D would go through all of G.
+    """
+    found: dict[tuple[int, Kind], list[Normed]] = defaultdict(list)
+    seen: set[Normed] = set()
+    for i, module in enumerate(modules):
+        for normed in _all_normed(module):
+            kind = _kind(normed)
+            if kind is not None and normed not in seen:
+                seen.add(normed)
+                found[i, kind].append(normed)
+    return [(kind, members) for (_, kind), members in found.items()]
 
 
 def normalise(grouped: list[tuple[Kind, list[Normed]]]) -> list[tuple[Normed, Tensor]]:
@@ -170,15 +177,14 @@ def _same(kind: Kind, a: list[int], b: list[int]) -> bool:
     return [d for d in a if kind.shape[d] > 1] == [d for d in b if kind.shape[d] > 1]
 
 
-def _all_normed(modules: Iterable[nn.Module]) -> Iterator[Normed]:
-    for module in modules:
-        for part in module.modules():
-            if not parametrize.is_parametrized(part):
-                continue
-            for name, parametrisation in part.parametrizations.items():  # type: ignore[union-attr,operator]
-                rule = parametrisation[0]
-                if len(parametrisation) == 1 and type(rule) is _SpectralNorm and not _touched(parametrisation, rule):
-                    yield Normed(part, name, parametrisation, rule)
+def _all_normed(module: nn.Module) -> Iterator[Normed]:
+    for part in module.modules():
+        if not parametrize.is_parametrized(part):
+            continue
+        for name, parametrisation in part.parametrizations.items():  # type: ignore[union-attr,operator]
+            rule = parametrisation[0]
+            if len(parametrisation) == 1 and type(rule) is _SpectralNorm and not _touched(parametrisation, rule):
+                yield Normed(part, name, parametrisation, rule)
 
 
 def _touched(*modules: Any) -> bool:

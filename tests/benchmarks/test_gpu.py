@@ -8,6 +8,7 @@ import math
 import os
 import tarfile
 import time
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,18 +16,32 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from on_gpu import aims, anatomy, conduct, drawing, engines, large, loop_rates, marked_tests, ranks, settings, written
+from on_gpu import (
+    aims,
+    anatomy,
+    conduct,
+    drawing,
+    engines,
+    four_games,
+    large,
+    large_job,
+    loop_rates,
+    marked_tests,
+    one_rank,
+    ranks,
+    settings,
+    written,
+)
 from on_gpu.groups import OTHER, group_of
-from on_gpu.lockstep import advance, begin
 from on_gpu.parts import PARTS, WHOLE, Part, limit
 from on_gpu.sheet import DONE, FAILED, NOT_PLAYED, Sheet, finite, read
 from PIL import Image
 from safetensors.torch import save_file
 from torch.autograd import DeviceType
 
+from logan.bench.steps import Played
 from logan.config import presets
 from logan.errors import InputError
-from logan.training.loop import train
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PLANTED = {
@@ -415,28 +430,93 @@ def small(name, latent, **game):
     )
 
 
-def test_games_in_lockstep_are_what_they_are_alone(tmp_path):
-    """Each ends where ``logan train`` does with its settings: weights, average, and means of the log."""
-    from logan import load
-    from logan.training.setup import training_data
+@pytest.fixture
+def on_digits(monkeypatch):
+    """The parts that measure SN-DCGAN measure small perceptrons instead."""
 
-    configs = {"none": small("digits", "none"), "ngd": small("digits", "ngd", update="alternating")}
-    device = torch.device("cpu")
-    games = [begin(name, c, training_data(c), device) for name, c in configs.items()]
-    advance(games, 13)
-    advance(games, 7)
-    for game in games:
-        path = train(configs[game.label], outdir=tmp_path, measure=lambda g, d: {}, quiet=True)
-        trained = load(path, "cpu")
-        assert (game.steps, game.images) == (20, 1000)
-        for own, other in zip(game.parts.discriminator.parameters(), trained.discriminator.parameters(), strict=True):
-            assert torch.equal(own, other)
-        for own, other in zip(game.average.module.parameters(), trained.generator.parameters(), strict=True):
-            assert torch.equal(own, other)
-        (line,) = (json.loads(x) for x in (path / "stats.jsonl").read_text().splitlines())
-        means = game.means()
-        assert means == pytest.approx({name: line[name] for name in means}, rel=1e-6)
-        assert game.sums == {}
+    def preset(sheet, name, latent="ngd", **game):
+        return small("digits", latent, **game)
+
+    for module in (engines, anatomy, four_games):
+        monkeypatch.setattr(module, "preset", preset)
+
+
+def test_steps_of_every_engine(sheet, on_digits):
+    engines.play(sheet)
+    found = read(sheet.path)
+    assert {(r["engine"], r["latent"]) for r in found["rows"]} >= {
+        (e, k) for e in ("plain", "recorded") for k in ("none", "ngd")
+    }
+    assert all(r["ms"] > 0 and r["kernels"] > 50 and "notices" not in r for r in found["rows"])
+    assert found["preparing"] is None
+    assert "| recorded | bfloat16 | ngd |" in written.SECTIONS["steps"](found)
+
+
+def test_what_falls_back_is_said_and_what_fails_stops_nothing(sheet, on_digits, monkeypatch):
+    def played(config, variant):
+        if variant.engine == "plain":
+            raise RuntimeError("planted\nmore of it")
+        for _ in range(2):
+            warnings.warn(f"playing without {variant.engine}", stacklevel=2)
+        return Played(config, variant)
+
+    monkeypatch.setattr(engines, "Played", played)
+    engines.play(sheet)
+    rows = read(sheet.path)["rows"]
+    assert {r["error"] for r in rows if r["engine"] == "plain"} == {"RuntimeError: planted"}
+    assert {(*r["notices"], "ms" in r) for r in rows if r["engine"] == "recorded"} == {
+        ("playing without recorded", True)
+    }
+
+
+def test_the_anatomy_of_a_step(sheet, on_digits):
+    anatomy.play(sheet)
+    found = read(sheet.path)
+    (step,) = found["steps"]
+    assert step["kernels"] == pytest.approx(sum(g["number"] for g in step["groups"]))
+    assert step["kernels_ms"] == pytest.approx(sum(g["ms"] for g in step["groups"]), rel=1e-3)
+    assert {g["group"] for g in step["groups"]} >= {"matrix product", "element by element", "optimiser and averages"}
+    assert "| matrix product |" in written.SECTIONS["kernels"](found)
+
+
+def test_four_games_at_once(sheet, on_digits):
+    four_games.play(sheet)
+    found = read(sheet.path)
+    assert list(found["alone_ms"]) == [
+        "none, simultaneous", "ngd, simultaneous", "none, alternating", "ngd, alternating"]  # fmt: skip
+    assert found["one_after_the_other_ms"] == pytest.approx(sum(found["alone_ms"].values()), rel=1e-3)
+    assert found["times_as_fast"] == pytest.approx(found["one_after_the_other_ms"] / found["together_ms"], rel=1e-3)
+
+
+def test_a_batch_is_planned_and_tried():
+    config = settings.changed(small("digits", "ngd", precision="bfloat16"), {"run": {"engine": "plain"}})
+    planned = large_job.plan(config, 1.0)
+    tried = large_job.attempt(config, 1.0)
+    assert tried["fits"]
+    assert 2**10 * tried["gib"] == pytest.approx(planned["methods"]["ngd"]["step_mib"], rel=0.1)
+    n = planned["methods"]["ngd"]["largest_batch"]
+    assert n & (n - 1) == 0
+    assert large_job.plan(config, 0.5)["methods"]["ngd"]["largest_batch"] <= n
+    assert not large_job.attempt(config, tried["gib"] / 2)["fits"]
+
+
+def test_no_memory_is_no_error_but_an_answer(monkeypatch):
+    def refuse(*given):
+        raise torch.cuda.OutOfMemoryError("planted")
+
+    monkeypatch.setattr(engines, "Played", refuse)
+    found = large_job.attempt(small("digits", "ngd"), 1.0)
+    assert not found["fits"]
+    assert "planted" in found["error"]
+
+
+def test_sums_over_one_rank_have_the_derivatives_of_none():
+    """Mean and biased variance over a batch as torch's own, and so their second derivatives."""
+    x = torch.randn(4, 3, 2, 2, dtype=torch.float64, requires_grad=True)
+    centred = x - x.mean((0, 2, 3), keepdim=True)
+    other = one_rank.curvature(x, x.mean((0, 2, 3)), centred.square().mean((0, 2, 3)))
+    assert one_rank.worst(one_rank.alone(x), other) < 1e-12
+    assert one_rank.worst(one_rank.alone(x), [t * 1.5 for t in other]) > 0.3
 
 
 def test_data_are_found(sheet, tmp_path):
@@ -543,7 +623,8 @@ def play_tiny(gpu, out, monkeypatch, *flags):
 
 
 def test_table2_in_tiny_form(gpu, tmp_path, monkeypatch, capsys):
-    found = play_tiny(gpu, tmp_path / "out", monkeypatch, "--only", "table2", "--methods", "none", "mean")["table2"]
+    flags = "--only table2 --methods none mean --engine plain".split()
+    found = play_tiny(gpu, tmp_path / "out", monkeypatch, *flags)["table2"]
     assert found["status"] == DONE
     assert [(r["method"], r["steps"]) for r in found["rows"]] == [(m, s) for s in (20, 40) for m in ("none", "mean")]
     assert all(r["fid100"] > 0 and r["is100"] >= 1 for r in found["rows"])

@@ -10,7 +10,7 @@ import torch
 
 from logan.fast import cuda_graph, gears
 from logan.game import Game
-from logan.training import state, whole_steps
+from logan.training import script, state, whole_steps
 from logan.training.averaging import AveragedGenerator
 from logan.training.loop import train
 from logan.training.pace import Pace
@@ -36,7 +36,8 @@ def give_graphs(patch):
 
 
 def play_several(patch):
-    """Eight steps per launch at the most, from the start."""
+    """Eight steps per launch at the most, from the start, and ten laid out: some are left when more are needed."""
+    patch.setattr(script, "MOST", 10)
     patch.setattr(Pace, "launched", lambda self, steps: setattr(self, "per_launch", 8))
 
 

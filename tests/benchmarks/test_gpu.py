@@ -33,7 +33,7 @@ from on_gpu import (
     written,
 )
 from on_gpu.groups import OTHER, group_of
-from on_gpu.parts import PARTS, WHOLE, Part, limit
+from on_gpu.parts import PARTS, WHOLE, Part, limits
 from on_gpu.sheet import DONE, FAILED, NOT_PLAYED, Sheet, finite, read
 from PIL import Image
 from safetensors.torch import save_file
@@ -67,7 +67,7 @@ def gpu():
 
 
 @pytest.fixture
-def planted(tmp_path):
+def planted(tmp_path, monkeypatch):
     """Plays planted parts: names with their limits."""
     out, modules = tmp_path / "out", tmp_path / "modules"
     (out / "parts").mkdir(parents=True)
@@ -78,7 +78,8 @@ def planted(tmp_path):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
 
     def play(limits, minutes=1.0, after=lambda found: None, progress=lambda *where: None):
-        parts = [Part(name, name, f"planted_{name}", seconds * WHOLE / minutes) for name, seconds in limits.items()]
+        parts = [Part(name, name, f"planted_{name}", seconds) for name, seconds in limits.items()]
+        monkeypatch.setattr(conduct, "limits", lambda parts, minutes, tiny: [part.seconds for part in parts])
         asked = {"out": str(out), "work": str(tmp_path), "tiny": False, "given": 7}
         found = conduct.play_all(parts, asked, minutes, environment, progress, after)
         on_disk = {name: read(out / "parts" / f"{name}.json") for name in limits}
@@ -153,13 +154,12 @@ def test_the_time_is_kept(planted):
     assert [found[name]["reason"] for name in ("good", "raises")] == ["no time was left"] * 2
 
 
-def test_limits_grow_with_the_minutes():
-    part = Part("a", "a", "a", 90)
-    assert limit(part, 9, 1000) == 90
-    assert limit(part, 3, 1000) == 30
-    assert limit(part, 3, 12) == 12
-    assert limit(part, 3, 1000, tiny=True) == 360
-    assert limit(Part("a", "a", "a", math.inf), 3, 17) == 17
+def test_limits_are_shares_of_the_minutes():
+    short, long, rest = Part("a", "a", "a", 30), Part("b", "b", "b", 90), Part("c", "c", "c", math.inf)
+    assert limits([short, long, rest], 9) == [30, 90, math.inf]
+    assert limits([short, long, rest], 3) == [10, 30, math.inf]
+    assert limits([short, long], 1) == [15, 45]  # nobody takes what they leave
+    assert limits([short, long], 1, tiny=True) == [120, 360]
     assert PARTS[-1].seconds == math.inf
     assert sum(part.seconds for part in PARTS[:-1]) < 0.81 * 60 * WHOLE  # so that the last one gets a turn
 

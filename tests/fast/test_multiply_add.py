@@ -43,6 +43,7 @@ CASES = {
     "of two types": (lambda a, b, c: a * b + c, [rows(3, 4), rows(3, 4), rows(3, 4).float()], 2),
     "by a number": (lambda a, b, c: a * 2 + c, [rows(3, 4)] * 3, 2),
     "whole numbers": (lambda a, b, c: a * b + c, [torch.arange(4)] * 3, 2),
+    "narrow": (lambda a, b, c: a * b + c, [rows(3, 4).bfloat16()] * 3, 2),
     "with a factor": (lambda a, b, c: torch.add(c, a * b, alpha=3), [rows(3, 4)] * 3, 2),
 }
 

@@ -3,7 +3,15 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 import torch._subclasses.fake_tensor as fake_tensor
+
+
+def pytest_collection_modifyitems(items):
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("cuda"):
+                item.add_marker(pytest.mark.skip(reason="there is no CUDA device here"))
 
 
 @pytest.fixture(autouse=True, scope="session")

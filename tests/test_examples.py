@@ -31,3 +31,17 @@ def test_it_runs(name):
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"step 20: \d of 8 modes", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"), [("gradient_penalty.py", "--size 8 --width 4"), ("maml.py", "--tasks 1 --width 4")]
+)
+def test_second_derivatives_agree_and_are_timed(name, sizes):
+    """The examples themselves compare the recording's gradients with eager autograd's."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / name, "--rounds", "2", *sizes.split()],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "gradients agree to" in done.stdout
+    assert re.search(r"^\| recorded \| [\d.]+ \| \d+ \| [\d.]+ \| [\d.]+ \|$", done.stdout, re.MULTILINE)

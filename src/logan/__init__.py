@@ -47,6 +47,7 @@ ROOMS = [
     "prior",
     "report",
     "sampling",
+    "second_order",
     "side_effects",
     "training",
     "turns",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -39,9 +41,47 @@ def cpu_threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+_FILL: Any = torch.utils.deterministic
+
+CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+"""Where cuBLAS looks for the size of its workspace, once: when CUDA starts. With a fixed one its sums have one order."""
+
+
+@contextmanager
+def kernels(deterministic: bool) -> Iterator[None]:
+    """How kernels are chosen inside: for the same bits every time, or on CUDA the fastest for each shape of a convolution.
+
+    Fastest means that cuDNN tries them when a shape is first seen: shapes are fixed in training, so this is seconds per run.
+    It may choose otherwise in another process, and sums have another order then.
+
+    Args:
+        deterministic: enter it before CUDA starts. Operations that have no such kernel raise RuntimeError inside, with their
+            name (:func:`torch.use_deterministic_algorithms`). A CPU's are deterministic anyway.
+    """
+    cudnn, fill = torch.backends.cudnn, _FILL
+    before = cudnn.benchmark, cudnn.deterministic, fill.fill_uninitialized_memory, os.environ.get(CUBLAS_WORKSPACE)
+    mode = torch.get_deterministic_debug_mode()
+    cudnn.benchmark, cudnn.deterministic = not (deterministic or mode), deterministic
+    if deterministic:
+        os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        fill.fill_uninitialized_memory = False  # a kernel per tensor, to find reads of it: a recording has none
+    try:
+        yield
+    finally:
+        if deterministic:
+            torch.set_deterministic_debug_mode(mode)
+        cudnn.benchmark, cudnn.deterministic, fill.fill_uninitialized_memory = before[:3]
+        if before[3] is None:
+            os.environ.pop(CUBLAS_WORKSPACE, None)
+
+
 def synchronize(device: torch.device) -> None:
-    """Wait for the device, where it works on its own: a clock read before that has not seen the work that was asked for."""
+    """Wait for the device, where it works on its own: a clock read before that has not seen the work that was asked for.
+
+    On CUDA for the present stream: other runs may have others.
+    """
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
+        torch.cuda.current_stream(device).synchronize()
     elif device.type == "mps":
         torch.mps.synchronize()

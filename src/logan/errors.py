@@ -33,6 +33,10 @@ class InputError(ValueError):
         return type(self)(message, None if self.field is None else names.get(self.field, self.field))
 
 
+class NoSecondDerivativeError(InputError):
+    """A network that cannot be differentiated as often as asked: the message names the operation, or the module that calls it."""
+
+
 class SaidElsewhereError(InputError):
     """The mistake that another rank says already."""
 

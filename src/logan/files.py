@@ -28,6 +28,21 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def cache_folder() -> Path:
+    """``$LOGAN_CACHE``, else ``$XDG_CACHE_HOME/logan``, else ``~/.cache/logan``, made if need be.
+
+    Raises:
+        InputError: if it cannot be made.
+    """
+    root = os.environ.get("LOGAN_CACHE")
+    path = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "logan"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the cache {path} cannot be made ({error.strerror}); set LOGAN_CACHE to a folder") from None
+    return path
+
+
 def check_writable(folder: str, field: str = "out") -> None:
     """Whether files can be written to a folder that may not be there yet; makes nothing.
 

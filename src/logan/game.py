@@ -42,7 +42,8 @@ class Game:
         loss, latent, autocast: as in :func:`simultaneous`.
         engine: ``plain``: each step as it is written in :mod:`logan.turns`; ``recorded``: the same step recorded once and
             played from the recording, faster (see :mod:`logan.fast`); ``compiled``: the recording handed to ``torch.compile``;
-            ``cuda-graph``: the recording captured in a CUDA graph, where a turn's tensors live until the next turn. For
+            ``cuda-graph``: the recording captured in a CUDA graph, where a turn's tensors live until the next turn;
+            ``compiled-graph``: compiled, and then captured. For
             all but ``plain`` the networks' structure must stay as it is.
         latent_every: take the latent step in every so many-th step; the others are ordinary.
         latent_share: the share of each batch whose latents are moved: the first of it, and with ``micro_batch`` or several
@@ -148,6 +149,20 @@ class Game:
         g_turn = self._play(generator_turn, latent, latents(len(real)), labels)
         _apply(self.g_optimiser, self.generator, g_turn.g_gradients)
         return Turn(d_turn.d_loss, g_turn.g_loss, d_turn.d_gradients, g_turn.g_gradients, d_turn.report | g_turn.report)
+
+    def play_by(self, engine: EngineName) -> None:
+        """Go on with another engine, whose recordings are made anew."""
+        self.engine, self._engine = engine, None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether every turn that was played so far is played from a recording now."""
+        return self._engine is not None and None not in self._engine.recordings
+
+    def check_next(self) -> None:
+        """Play the next step also as it is written, and compare (a fast engine does so by itself at steps 1, 2, 4, … 1,024)."""
+        if self._engine is not None:
+            self._engine.check_next()
 
     def _simultaneous(self, latent: LatentMethod | None, *inputs: Tensor | None) -> Turn:
         rule = self.dynamics

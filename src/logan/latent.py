@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from logan.errors import InputError, check_choices
+from logan.second_order import gradients, twice_differentiable
+from logan.second_order.differentiate import WITHOUT_SECOND_ORDER
 from logan.side_effects import no_side_effects, same_random_numbers_next
 
 Method = Literal["gd", "ngd"]
@@ -301,8 +305,10 @@ def gradient_of_scores(
 
     With an ``objective`` h, (B,) to (B,), g = ∂Σ_j h(f(z_j))/∂z.
     """
-    with no_side_effects(), same_random_numbers_next(z.device):
-        scores = f(z.to(dtype))
+    differentiated_again = twice_differentiable() if create_graph else nullcontext()
+    with no_side_effects(), same_random_numbers_next(z.device), differentiated_again:
+        x = z.to(dtype)
+        scores = f(x)
         _require(
             isinstance(scores, Tensor) and scores.ndim >= 1 and len(scores) == len(z) == scores.numel(),
             f"f must return one score per sample, ({len(z)},), not {_shape(scores)}: reduce maps of scores to one number each",
@@ -313,7 +319,8 @@ def gradient_of_scores(
             total = (wide if objective is None else objective(wide)).sum()
             g = None
             if total.requires_grad:
-                (g,) = torch.autograd.grad(total, z, create_graph=create_graph, allow_unused=True)
+                again, way_out = partial(f, x), WITHOUT_SECOND_ORDER
+                (g,) = gradients((total,), (z,), create_graph=create_graph, again=again, way_out=way_out)
     if g is None:
         raise ValueError("f(z) does not depend on z: is a network inside f detached, or run under no_grad?")
     return scores, g

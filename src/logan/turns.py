@@ -24,6 +24,8 @@ from torch import Tensor, nn
 from logan.errors import InputError
 from logan.latent import LatentMethod, Moved
 from logan.losses import Loss, hinge
+from logan.second_order import gradients
+from logan.second_order.differentiate import WITHOUT_SECOND_ORDER
 from logan.side_effects import held, no_side_effects, same_random_numbers_next
 
 T = TypeVar("T")
@@ -232,7 +234,7 @@ def trainable(network: nn.Module) -> list[nn.Parameter]:
 
 
 def _gradients(loss: Tensor, network: nn.Module, retain_graph: bool = False) -> Gradients:
-    return list(torch.autograd.grad(loss, trainable(network), retain_graph=retain_graph, allow_unused=True))
+    return gradients((loss,), trainable(network), retain_graph=retain_graph, way_out=WITHOUT_SECOND_ORDER)
 
 
 def in_precision(z: Tensor, dtype: torch.dtype | None) -> AbstractContextManager:

@@ -165,6 +165,19 @@ def test_an_interrupted_comparison_goes_on(tmp_path, monkeypatch, made):
     assert scores == [x.split(",")[-1] for x in (made / "scores.csv").read_text().splitlines()]
 
 
+def test_runs_together_are_the_same_runs(tmp_path, made, trained):
+    compare(tmp_path, "--together", "3")
+    assert not trained  # one after the other
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == NAMES
+    scores = [x.split(",")[-1] for x in (tmp_path / "scores.csv").read_text().splitlines()]
+    assert scores == [x.split(",")[-1] for x in (made / "scores.csv").read_text().splitlines()]
+
+
+def test_none_at_a_time_is_refused(capsys, tmp_path):
+    for command in (["compare", *FLAGS], ["reproduce", "figure4a"]):
+        fails(capsys, *command, "--together", "0", "--outdir", tmp_path / "out")
+
+
 @pytest.mark.parametrize("flags", [("--batch", "40"), ("--metrics", "modes50"), ("--seed", "2")], ids=" ".join)
 def test_other_settings_are_other_runs(again, trained, flags):
     before = contents(again)

@@ -105,7 +105,7 @@ def test_the_default_folder_is_named_after_the_preset(tmp_path, monkeypatch):
 
     asked = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(compare, "run_and_report", lambda entries, outdir: asked.append((len(entries), str(outdir))))
+    monkeypatch.setattr(compare, "run_and_report", lambda entries, outdir, _: asked.append((len(entries), str(outdir))))
     runs("compare", "--preset", "ring")
     runs("compare", "--outdir", "~/mine", "--seeds", "1", "--methods", "none")
     assert asked[0] == (12, "compare-ring")

@@ -18,7 +18,7 @@ class Breakage(NamedTuple):
 # (file, tests): [(name, old, new), …]
 BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("latent.py", "test_latent.py"): [
-        ("g without its graph", "create_graph=create_graph, allow_unused", "create_graph=False, allow_unused"),
+        ("g without its graph", "(z,), create_graph=create_graph", "(z,), create_graph=False"),
         ("g of the mean", "objective(wide)).sum()", "objective(wide)).mean()"),
         ("portion rounded down", "self.portion * d + 0.5", "self.portion * d"),
         ("penalty of the clipped move", "self.penalty * delta.flatten", "self.penalty * (moved - start).flatten"),
@@ -40,10 +40,24 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("latent.py", "test_side_effects.py"): [
         (
             "random numbers not drawn again",
-            "with no_side_effects(), same_random_numbers_next(z.device):",
-            "with no_side_effects():",
+            "with no_side_effects(), same_random_numbers_next(z.device), differentiated_again:",
+            "with no_side_effects(), differentiated_again:",
         ),
         ("batch norm moves in the step", "with no_side_effects(), same_random", "with same_random"),
+    ],
+    ("second_order/functions.py", "second_order/test_functions.py"): [
+        ("compiled functions overlooked", "startswith(_COMPILERS)", "startswith(_TRANSFORMS)"),
+        ("only a backward that is marked itself", "depth: int = 4", "depth: int = 1"),
+        ("functions of the weights refused", "if not ends.isdisjoint(", "if ends or ends.isdisjoint("),
+        ("custom operations overlooked", 'getattr(value, "_backward_fn", value)', "value"),
+    ],
+    ("second_order/fused.py", "second_order/test_fused.py"): [
+        ("attention stays fused", "return sdpa_kernel(SDPBackend.MATH)", "return ExitStack()"),
+        ("settings not put back", "torch.backends.cudnn.enabled = enabled", "pass"),
+    ],
+    ("second_order/differentiate.py", "second_order/test_refusals.py"): [
+        ("an operation's name in the dark", "if found:", "if not found:"),
+        ("the graph is lost", "create_graph=create_graph, allow_unused", "create_graph=False, allow_unused"),
     ],
     ("turns.py", "test_game.py"): [
         ("penalty in D's loss", 'player == "discriminator" and', 'player == "generator" and'),
@@ -152,8 +166,10 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("average half as slow", "0.5 ** (images / half_life)", "0.25 ** (images / half_life)"),
         ("statistics gathered the usual way", "norm.momentum = None  #", "#"),
     ],
-    ("training/state.py", "training/test_resume.py"): [
+    ("training/random_states.py", "training/test_resume.py"): [
         ("state without torch's generator", 'torch.set_rng_state(states["torch"])', "pass"),
+    ],
+    ("training/state.py", "training/test_resume.py"): [
         ("state without the memory", '"memory": parts.game.memory,', '"memory": {},'),
         (
             "state without D's optimiser",
@@ -161,6 +177,28 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             '"d_optimiser": parts.game.g_optimiser',
         ),
         ("checksum of a state unread", "bad = archive.testzip()", "bad = None"),
+    ],
+    ("training/together.py", "training/test_together.py"): [
+        ("one random state for all runs", "        self._surroundings.put()\n", "        pass\n"),
+        ("the others are lost", "                failures.append(error)\n", "                raise\n"),
+    ],
+    ("training/whole_steps.py", "training/test_whole_steps.py"): [
+        (
+            "every graph believed",
+            "trusted = wrong is None\n            return wrong\n",
+            "trusted = True\n            return None\n",
+        ),
+        (
+            "a check leaves its trace",
+            "            as_before()\n            graph.replay()",
+            "            graph.replay()",
+        ),
+        ("steps of a launch not counted", "sum(map(self._is_latent, range(first, first + steps)))", "steps"),
+    ],
+    ("training/script.py", "training/test_whole_steps.py"): [
+        ("always the first step's images", "self.counter.add_(1)", "self.counter.add_(0)"),
+        ("the weight of the average one step late", "start + (i + 1) * images", "start + i * images"),
+        ("what is left is laid out twice", "old[len(old) - left :]", "old[:left]"),
     ],
     ("sampling/snapshot.py", "sampling/test_sampling.py"): [
         ("checksum of a snapshot unread", '"sha256" in metadata and', '"sha257" in metadata and'),
@@ -171,7 +209,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("files.py", "test_files.py"): [
         ("written in place", "write(partial)\n", "write(path); write(partial)\n"),
     ],
-    ("data/stream.py", "data/test_data_stream.py"): [
+    ("data/supply.py", "data/test_data_stream.py"): [
         ("never mirrored", "images.flip(3), images)", "images, images)"),
         ("mirrored upside down", "images.flip(3)", "images.flip(2)"),
         (

@@ -8,7 +8,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from logan.networks.attention import SelfAttention
 from logan.networks.biggan_deep import DiscriminatorBottleneck, GeneratorBottleneck
 from logan.networks.layers import add_spectral_norm, init_orthogonal
-from logan.networks.norms import BatchNorm, ClassBatchNorm, ConditionalBatchNorm
+from logan.networks.norms import BatchNorm, ClassBatchNorm, ConditionalBatchNorm, Modulations, modulated
 from logan.networks.resnet import DiscriminatorBlock, GeneratorBlock
 
 from .residual import batch, family
@@ -46,6 +46,30 @@ def test_conditional_batch_norm_is_its_formula():
     torch.testing.assert_close(norm(x, c), gain[:, :, None, None] * hat + bias[:, :, None, None])
     assert norm.gain.bias is None
     assert norm.bias.bias is None
+
+
+def test_gains_and_biases_at_once_are_those_one_by_one():
+    """Values, and first and second derivatives for the condition and all weights; norms of other widths, and blocks between."""
+    norms = [conditional(channels).eval() for channels in (4, 2, 4)]
+    blocks = [nn.Sequential(norms[0], nn.ReLU()), nn.Sequential(norms[1]), nn.ReLU(), nn.Sequential(norms[2])]
+    c, other = torch.randn(5, 6, dtype=F64, requires_grad=True), torch.randn(5, 6, dtype=F64)
+    together = modulated(blocks, [c, other, c, c])
+    assert together[0] is together[2] is together[3]
+    assert set(together[0].of) == {norms[0], norms[2]}
+    assert set(together[1].of) == {norms[1]}
+    assert modulated([nn.ReLU()], [None]) == [None]
+    xs = [torch.randn(5, n.norm.num_features, 2, 2, dtype=F64) for n in norms]
+    leaves = [c, *[p for norm in norms for p in norm.parameters()]]
+
+    def derivatives(conditions):
+        ys = [norm(x, given) for norm, x, given in zip(norms, xs, conditions, strict=True)]
+        first = torch.autograd.grad(sum((y**3).sum() for y in ys), leaves, create_graph=True)
+        return [*ys, *first, *torch.autograd.grad(sum((g**2).sum() for g in first), leaves)]
+
+    theirs = derivatives([c, other, c])
+    torch.testing.assert_close(derivatives([together[0], together[1], together[3]]), theirs, rtol=1e-12, atol=1e-12)
+    (only,) = modulated([nn.Sequential(*norms)], [c])
+    assert isinstance(only, Modulations)
 
 
 @pytest.mark.parametrize("name", ["sngan", "sagan"])

@@ -173,7 +173,7 @@ def conditions_of(G, z, y):
     handles = [G.input.register_forward_pre_hook(lambda m, inputs: seen.append(inputs[0]))]
     for module in G.modules():
         if isinstance(module, ConditionalBatchNorm):
-            handles.append(module.register_forward_pre_hook(lambda m, inputs: seen.append(inputs[1])))
+            handles.append(module.register_forward_pre_hook(lambda m, inputs: seen.append(inputs[1].condition)))
     G(z, y)
     for handle in handles:
         handle.remove()

@@ -164,9 +164,9 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
     with torch.device("meta"):
         built = networks.create(**architecture(config, data))  # type: ignore[arg-type]
     with FakeTensorMode(allow_non_fake_inputs=True):
-        players = (_without_numbers(built[0]), _without_numbers(built[1]))
+        players = (without_numbers(built[0]), without_numbers(built[1]))
         recompute_activations(players, config.run.checkpointing)
-        inputs = _inputs(config, data, _prime_beside(players, config, data))
+        inputs = batch_without_numbers(config, data, _prime_beside(players, config, data))
         costs: dict[str, StepCost] = {}
         for method in dict.fromkeys(("none", config.latent.latent)):
             say(f"counting a step: {method}")
@@ -241,7 +241,7 @@ def planned_engine(config: Config) -> EngineName:
     return "plain" if config.run.checkpointing or config.run.engine == "plain" else "recorded"
 
 
-def _inputs(config: Config, data: StandIn, batch: int) -> tuple[Tensor, Tensor | None, Tensor]:
+def batch_without_numbers(config: Config, data: StandIn, batch: int) -> tuple[Tensor, Tensor | None, Tensor]:
     real = torch.empty(batch, data.channels, data.image_size, data.image_size)
     labels = torch.zeros(batch, dtype=torch.int64) if config.data.conditional else None
     return _last(real), labels, torch.empty(batch, config.networks.latent_dim)
@@ -255,7 +255,7 @@ def _prime_beside(players: tuple[nn.Module, nn.Module], config: Config, data: St
     return next(p for p in primes if all(n % p for n in sizes if n))
 
 
-def _without_numbers(network: nn.Module) -> nn.Module:
+def without_numbers(network: nn.Module) -> nn.Module:
     """The same network with stand-ins for its weights on a CPU, in the order of memory that training gives them."""
     for module in network.modules():
         for name, p in module._parameters.items():

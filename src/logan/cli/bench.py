@@ -69,7 +69,7 @@ def _step(args: Sequence[str]) -> int:
         raise InputError(f"--seconds must be > 0 and <= 86,400, not {given.seconds}")
     out = check_out(given.out)
     from logan.bench import steps
-    from logan.devices import choose_device, cpu_threads
+    from logan.devices import choose_device, cpu_threads, kernels
     from logan.training.allocator import keep_freed_memory
     from logan.training.setup import choose_engine
     from logan.training.watch import Watch
@@ -85,7 +85,7 @@ def _step(args: Sequence[str]) -> int:
     for engine in given.engines:
         choose_engine(engine, choose_device(config.run.device))
     keep_freed_memory()
-    with cpu_threads(config.run.threads):
+    with cpu_threads(config.run.threads), kernels(config.run.deterministic):
         result = steps.measure(config, variants, given.seconds, Watch(1).fraction_bar(f"timing {config.preset}"))
     result = {"preset": config.preset, "batch": config.game.batch, "settings": config.to_dict(), **result}
     _print_costs(result)
@@ -121,10 +121,10 @@ def _profile(args: Sequence[str]) -> int:
     given.config.check()
     check_at_least_one(given, "rows")
     from logan.bench.profile import print_profile
-    from logan.devices import cpu_threads
+    from logan.devices import cpu_threads, kernels
     from logan.training.allocator import keep_freed_memory
 
     keep_freed_memory()
-    with cpu_threads(given.config.run.threads):
+    with cpu_threads(given.config.run.threads), kernels(given.config.run.deterministic):
         print_profile(given.config, given.rows)
     return 0

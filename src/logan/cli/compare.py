@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from logan import dynamics
-from logan.cli.arguments import PRESETS, refuse
+from logan.cli.arguments import PRESETS, check_at_least_one, refuse
 from logan.cli.parsing import parse_known
 from logan.cli.train import read_arguments
 from logan.compare.runs import Entry, Result
@@ -42,6 +42,9 @@ class CompareArguments:
     METHOD:FLAG=VALUE:... changes flags of one."""
     seeds: int = 3
     """How many seeds: 0, 1, ... from --seed on."""
+    together: int | None = None
+    """Runs that are trained at the same time, each as it would be alone; by default as many as the GPU's memory permits, and
+    one on a CPU."""
     outdir: str | None = None
     """Where the runs and the results go; compare-PRESET by default."""
 
@@ -49,9 +52,10 @@ class CompareArguments:
 def main(args: Sequence[str]) -> int:
     """Run the command."""
     given, rest = parse_known(CompareArguments, args, prog="logan compare", description=DESCRIPTION)
+    check_at_least_one(given, "together")
     entries = plan(given.preset, split_methods(given.methods), given.seeds, rest)
     outdir = Path(given.outdir or f"compare-{given.preset}").expanduser()
-    run_and_report(entries, outdir)
+    run_and_report(entries, outdir, given.together)
     return 0
 
 
@@ -116,14 +120,14 @@ def say_plan(entries: Sequence[Entry], outdir: Path) -> None:
         print(f"{outdir}: {entry.label}, seed {c.run.seed}, {c.run.kimg:,} kimg ({steps:,} steps of {c.game.batch})")
 
 
-def run(entries: Sequence[Entry], outdir: Path) -> list[Result]:
-    """Make the runs, or read those that are there, and say which one it is at."""
+def run(entries: Sequence[Entry], outdir: Path, together: int | None = None) -> list[Result]:
+    """Make the runs, so many at a time, or read those that are there, and say which one it is at."""
     from logan.compare.runs import run_all
     from logan.training.allocator import keep_freed_memory
     from logan.training.watch import Watch
 
     keep_freed_memory()
-    return run_all(entries, outdir, Watch(1).say)
+    return run_all(entries, outdir, Watch(1).say, together=together)
 
 
 def report(outdir: Path, name: str, text: str, wrote: str | None = None) -> None:
@@ -132,11 +136,11 @@ def report(outdir: Path, name: str, text: str, wrote: str | None = None) -> None
     print(f"\n{text}\nwrote {wrote or name} to {outdir}")
 
 
-def run_and_report(entries: Sequence[Entry], outdir: Path) -> list[Result]:
+def run_and_report(entries: Sequence[Entry], outdir: Path, together: int | None = None) -> list[Result]:
     """Make the runs, print the table, write everything into ``outdir``."""
     from logan.compare import summary
 
-    results = run(entries, outdir)
+    results = run(entries, outdir, together)
     names = summary.score_names(results)
     text = summary.table(results) + summary.footnote(results)
     write_text(outdir / "table.md", text)

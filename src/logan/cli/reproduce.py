@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from logan.cli.arguments import check_at_least_one
 from logan.cli.compare import plan, report, run, run_and_report, say_plan, split_methods
 from logan.cli.parsing import parse_known, value_of
 from logan.compare.runs import Entry, Result
@@ -46,6 +47,9 @@ class ReproduceArguments:
     """Of table2; see logan evaluate."""
     evaluation_steps: int = 10
     """Latent steps before an image is scored, for table2 (appendix E: 10); none is measured beside it. cs takes three."""
+    together: int | None = None
+    """Runs that are trained at the same time, each as it would be alone; by default as many as the GPU's memory permits, and
+    one on a CPU."""
     outdir: str | None = None
     """Where the runs and the results go; reproduce-WHAT by default, reproduce-figures-PRESET for all figures."""
     plan_only: bool = False
@@ -63,6 +67,7 @@ def main(args: Sequence[str]) -> int:
         raise InputError("--dry-run is called --plan-only here")
     if given.preset is not None and not given.what.startswith("figure"):
         raise InputError(f"--preset has no place in logan reproduce {given.what}, which has its own; see logan compare")
+    check_at_least_one(given, "together")
     name = f"figures-{given.preset or 'ring'}" if given.what.startswith("figure") else given.what
     outdir = Path(given.outdir or f"reproduce-{name}").expanduser()
     kinds = {"table2": _table2, "mixtures": _mixtures, "dynamics": _dynamics}
@@ -88,7 +93,7 @@ def _table2(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
         return say_plan(entries, outdir)
     device, scores = choose_device(config.run.device), config.scores
     table2.check(config, given.protocols, scores.detector, scores.detector_weights)
-    results = run_and_report(entries, outdir)
+    results = run_and_report(entries, outdir, given.together)
     rows = table2.score(
         results, given.protocols, steps=given.evaluation_steps, detector=scores.detector,
         weights=scores.detector_weights, device=device, watch=Watch(1),
@@ -135,7 +140,7 @@ def _on_ring_and_grid(
         for preset, entries in planned.items():
             say_plan(entries, outdir / preset)
         return
-    made = {preset: run_and_report(entries, outdir / preset) for preset, entries in planned.items()}
+    made = {preset: run_and_report(entries, outdir / preset, given.together) for preset, entries in planned.items()}
     report(outdir, name, "\n".join(f"## {preset}\n\n{shown(preset, results)}" for preset, results in made.items()))
 
 
@@ -165,7 +170,7 @@ def _figure(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
             )
     if given.plan_only:
         return say_plan(entries, outdir)
-    panels, verdict = FIGURES[given.what](run(entries, outdir))
+    panels, verdict = FIGURES[given.what](run(entries, outdir, given.together))
     save(outdir / given.what, panels)
     seeds = len({e.config.run.seed for e in entries})
     text = f"{verdict}\n\n{', '.join(methods)}; {preset}, {entries[0].config.run.kimg:,} kimg; seeds: {seeds}.\n"

@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from logan.config import Config
+from logan.devices import choose_device
 from logan.errors import InputError
 from logan.evaluation import records
 from logan.evaluation.names import lower_is_better
+from logan.fast import cuda_graph
 from logan.training import folder
+from logan.training.begin import Request
 from logan.training.loop import train
+from logan.training.together import train_together
 
 COLLAPSE = 2.0
 """A run has collapsed if its leading score, from some snapshot on, is never again within this factor of the best before."""
@@ -84,34 +88,65 @@ class Result:
         return None
 
 
-def run_all(entries: Sequence[Entry], outdir: Path, say: Callable[[str], None], quiet: bool = False) -> list[Result]:
+def run_all(
+    entries: Sequence[Entry],
+    outdir: Path,
+    say: Callable[[str], None],
+    quiet: bool = False,
+    together: int | None = 1,
+) -> list[Result]:
     """Train what is missing under ``outdir``, go on with what was stopped, reuse what is there.
 
     A run is there if a folder holds exactly its settings (the length may have grown). Interrupted, this can be called
     again, and goes on where it was.
+
+    Args:
+        entries: the runs.
+        outdir: where their folders are.
+        say: told which one it is at.
+        quiet: show nothing of the training.
+        together: how many are trained at the same time (:mod:`logan.training.together`), each as it would be alone; None for as
+            many as the memory of a GPU permits, and one on other devices.
     """
     known = existing_runs(outdir)
+    places = [_there(entry, known) for entry in entries]
+    missing = [i for i, (_, points) in enumerate(places) if not points]
+    if together is None and not cuda_graph.can_capture(choose_device(entries[0].config.run.device)):
+        together = 1
+    if together != 1 and len(missing) > 1:
+        requests = [_request(entries[i], outdir, places[i][0], quiet) for i in missing]
+        say(f"{len(missing)} of {len(entries)} runs, {together or 'as many as memory permits'} at a time")
+        for i, made in zip(missing, train_together(requests, together, quiet), strict=True):
+            places[i] = made, read_points(made, entries[i].config.run.kimg)
+        missing = []
     results = []
-    for number, entry in enumerate(entries, start=1):
-        say(f"[{number}/{len(entries)}] {entry.label}, seed {entry.config.run.seed}")
-        results.append(_result(entry, outdir, known, quiet))
+    for i, entry in enumerate(entries):
+        say(f"[{i + 1}/{len(entries)}] {entry.label}, seed {entry.config.run.seed}")
+        run, points = places[i]
+        if i in missing:
+            request = _request(entry, outdir, run, quiet)
+            run = train(entry.config, outdir=outdir, desc=request.desc, resume=run, quiet=quiet)
+            points = read_points(run, entry.config.run.kimg)
+        if run is None or not points:
+            raise InputError(
+                f"{run} has no scores: was it trained with `metrics` none? Remove the folder, or add `metrics`"
+            )
+        results.append(Result(entry, run, points))
     return results
 
 
-def _result(entry: Entry, outdir: Path, known: list[tuple[Path, Config]], quiet: bool) -> Result:
+def _there(entry: Entry, known: list[tuple[Path, Config]]) -> tuple[Path | None, list[dict[str, Any]]]:
+    """The folder of an entry's run, and its points if it is finished."""
     new = entry.config.run
     same = (p for p, c in known if replace(c, run=replace(c.run, kimg=new.kimg, device=new.device)) == entry.config)
     run = next(same, None)
-    points = [] if run is None or images_seen(run) < new.kimg * 1000 else read_points(run, new.kimg)
-    if run is None or not points:
-        desc = entry.description if run is None else None
-        run = train(entry.config, outdir=outdir, desc=desc, resume=run, quiet=quiet)
-        points = read_points(run, new.kimg)
-    if not points:
-        raise InputError(
-            f"{run} has no scores: was it trained with `metrics` none? Remove the folder, or add `metrics`"
-        )
-    return Result(entry, run, points)
+    return run, [] if run is None or images_seen(run) < new.kimg * 1000 else read_points(run, new.kimg)
+
+
+def _request(entry: Entry, outdir: Path, run: Path | None, quiet: bool) -> Request:
+    label = f"{entry.label}, seed {entry.config.run.seed}"
+    desc = entry.description if run is None else None
+    return Request(entry.config, outdir, desc, run, quiet=quiet, label=label)
 
 
 def existing_runs(outdir: Path) -> list[tuple[Path, Config]]:

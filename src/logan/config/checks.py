@@ -132,9 +132,10 @@ def check_computing(config: Config, ranks: int) -> None:
     from logan.networks import CHECKPOINTED
 
     run, network, scores = config.run, config.networks.network, config.scores
-    if run.engine == "cuda-graph" and run.device not in ("auto", "cuda") and not run.device.startswith("cuda:"):
-        raise InputError(f"`engine` cuda-graph needs a CUDA device, not `device` {run.device}; leave it out")
-    if run.engine in ("compiled", "cuda-graph") and ranks > 1:
+    captures = run.engine in ("cuda-graph", "compiled-graph")
+    if captures and run.device not in ("auto", "cuda") and not run.device.startswith("cuda:"):
+        raise InputError(f"`engine` {run.engine} needs a CUDA device, not `device` {run.device}; leave it out")
+    if (captures or run.engine == "compiled") and ranks > 1:
         raise InputError(f"`engine` {run.engine} is for one rank; use recorded or plain")
     if run.checkpointing and network not in CHECKPOINTED:
         known = ", ".join(CHECKPOINTED)

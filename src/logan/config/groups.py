@@ -145,14 +145,18 @@ class RunConfig:
     """auto, cpu, cuda, cuda:1, mps ..."""
     threads: int = 0
     """CPU threads; 0 leaves it to torch. A resumed run is bit-identical only with the same number."""
-    engine: Literal["auto", "plain", "recorded", "compiled", "cuda-graph"] = "auto"
+    engine: Literal["auto", "plain", "recorded", "compiled", "cuda-graph", "compiled-graph"] = "auto"
     """How a step is computed: as it is written (plain), recorded once and played back, the recording compiled by
-    torch.compile, or captured in a CUDA graph. Same results up to rounding. auto: recorded."""
+    torch.compile, whole steps captured in a CUDA graph, or both. Same results up to rounding. auto: compiled-graph on
+    CUDA, else recorded; what does not work falls back, and says so."""
     memory_format: Literal["auto", "contiguous", "channels-last"] = "auto"
     """Order of the numbers in images and convolutions. auto: channels-last, the faster one (docs/speed.md)."""
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, more time, same results. For sngan, sagan, biggan and
     biggan-deep; the engine is then plain."""
+    deterministic: bool = False
+    """On CUDA: only kernels that give the same bits every time, so that a resumed run is exact there too; slower. A CPU's
+    always do."""
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader
 
 from logan.errors import InputError
 
-from .counter import MIRROR, blocks, permutation
-from .dataset import Dataset, InMemory, Streamed
+from .dataset import Dataset, InMemory
 from .mixtures import Mixture
+from .supply import Batch, HeldImages, Points, SentImages, Supply
 
-Batch = tuple[Tensor, Tensor | None]
+SHARE_OF_FREE_MEMORY = 0.5
+"""Of a GPU's: a set that takes more is not held there, but sent batch by batch."""
 
 
 def batches(
@@ -48,97 +45,43 @@ def batches(
     Raises:
         InputError: the batch is larger than the set, or a number is out of range.
     """
+    return _one_by_one(supply(data, batch, seed, start, device, mirror, workers, own), torch.device(device))
+
+
+def _one_by_one(supplied: Supply, device: torch.device) -> Iterator[Batch]:
+    while True:
+        yield supplied.batch([x[0].to(device, non_blocking=True) for x in supplied.decide(1)])
+
+
+def supply(
+    data: Dataset | Mixture,
+    batch: int,
+    seed: int,
+    start: int,
+    device: str | torch.device,
+    mirror: bool,
+    workers: int,
+    own: slice = slice(None),
+) -> Supply:
+    """The stream of :func:`batches` in two halves; the arguments are the same."""
     if batch < 1 or start < 0 or workers < 0:
         raise InputError(
             f"`batch` must be at least 1, start and workers at least 0, not {batch}, {start} and {workers}"
         )
+    where = (batch, seed, start, own)
     if isinstance(data, Mixture):
-        return _points(data, batch, seed, start, device, own)
+        return Points(data, *where)
     if batch > len(data):
         raise InputError(
             f"{data.name}: the batch of {batch} is larger than the set of {len(data)}: pass a smaller `batch`"
         )
-    if isinstance(data, InMemory):
-        data = data.to(device)
-    return _images(data, batch, seed, start, torch.device(device), mirror, workers, own)
+    device = torch.device(device)
+    if isinstance(data, InMemory) and _has_room(device, data.images):
+        return HeldImages(data.to(device), mirror, *where)
+    return SentImages(data, mirror, workers, device.type == "cuda", *where)
 
 
-def _points(
-    mixture: Mixture, batch: int, seed: int, position: int, device: str | torch.device, own: slice
-) -> Iterator[Batch]:
-    places = range(batch)[own]
-    while True:
-        points, labels = mixture.draw(len(places), seed, position + places.start)
-        yield points.to(device), labels.to(device)
-        position += batch
-
-
-def _images(
-    data: Dataset,
-    batch: int,
-    seed: int,
-    position: int,
-    device: torch.device,
-    mirror: bool,
-    workers: int,
-    own: slice,
-) -> Iterator[Batch]:
-    first = range(batch)[own].start
-    order = (whole[own] for whole in _order(len(data), batch, seed, position))
-    loaded = _ahead(data, order, device, workers) if workers and isinstance(data, Streamed) else map(data.batch, order)
-    for images, labels in loaded:
-        images = images.to(device, non_blocking=True)
-        if mirror:
-            images = _mirrored(images, seed, position + first)
-        # 2v − 255 is exact and symmetric, so 0 and 255 become −1 and 1 whichever way a device rounds
-        yield (
-            images.float().mul_(2).sub_(255).mul_(1 / 255),
-            None if labels is None else labels.to(device, non_blocking=True),
-        )
-        position += batch
-
-
-def _order(n: int, batch: int, seed: int, position: int) -> Iterator[Tensor]:
-    """Indices int64 (batch,) from ``position`` on."""
-    epoch, offset = divmod(position, n)
-    left = permutation(n, seed, epoch)[offset:]
-    while True:
-        while len(left) < batch:
-            epoch += 1
-            left = torch.cat([left, permutation(n, seed, epoch)])
-        yield left[:batch]
-        left = left[batch:]
-
-
-def _mirrored(images: Tensor, seed: int, position: int) -> Tensor:
-    heads = blocks(seed, MIRROR, position, len(images))[:, 0] >> np.uint64(63)
-    flips = torch.from_numpy(heads.astype(bool)).to(images.device)
-    return torch.where(flips[:, None, None, None], images.flip(3), images)
-
-
-def _ahead(data: Streamed, order: Iterator[Tensor], device: torch.device, workers: int) -> Iterator[Batch]:
-    loader: DataLoader[Any] = DataLoader(
-        _Whole(data),  # type: ignore[arg-type]
-        batch_size=None,  # the sampler gives whole batches
-        sampler=(indices.tolist() for indices in order),  # numbers: tensors would go through shared memory
-        num_workers=workers,
-        pin_memory=device.type == "cuda",
-        generator=torch.Generator(),  # else the loader draws its seed from the program's generator and disturbs it
-    )
-    for result in loader:
-        if isinstance(result, str):
-            raise InputError(result)
-        yield result
-
-
-class _Whole:
-    """Whole batches for a worker. Bad input comes back as its message, since the loader would add a traceback to it."""
-
-    def __init__(self, data: Streamed):
-        self.data = data
-
-    def __getitem__(self, indices: list[int]) -> Batch | str:
-        try:
-            return self.data.batch(torch.tensor(indices))
-        except InputError as error:
-            return str(error)
+def _has_room(device: torch.device, images: torch.Tensor) -> bool:
+    if device.type != "cuda" or images.device.type == "cuda":
+        return True
+    return images.nbytes <= SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]

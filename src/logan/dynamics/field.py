@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
+
+from logan.second_order import gradients
 
 Theta = tuple[Tensor, ...]
 """One player's parameters."""
@@ -45,8 +47,10 @@ class Field:
     @cached_property
     def xi(self) -> Blocks:
         """ξ, the simultaneous gradient, with its graph."""
+        again = partial(self.losses, *self.players)
         return tuple(
-            pull((value,), player, create_graph=True) for value, player in zip(self.values, self.players, strict=True)
+            pull((value,), player, create_graph=True, again=again)
+            for value, player in zip(self.values, self.players, strict=True)
         )
 
     def gradient(self, of: Tensor, player: int, create_graph: bool = False) -> Theta:
@@ -73,17 +77,19 @@ def pull(
     inputs: Sequence[Tensor],
     cotangents: Sequence[Tensor] | None = None,
     create_graph: bool = False,
+    again: Callable[[], object] | None = None,
 ) -> Theta:
-    """Σ_k cotangent_kᵀ ∂output_k/∂input for each input: zero where nothing depends on it. The graph is kept."""
+    """Σ_k cotangent_kᵀ ∂output_k/∂input for each input: zero where nothing depends on it. The graph is kept.
+
+    ``again`` and what is raised: as in :func:`logan.second_order.gradients`.
+    """
     found: list[Tensor | None] = [None] * len(inputs)
     live = [i for i, y in enumerate(outputs) if y.requires_grad]
     if live:
         weights = None if cotangents is None else [cotangents[i] for i in live]
-        found = list(
-            torch.autograd.grad(
-                [outputs[i] for i in live], inputs, weights, retain_graph=True, create_graph=create_graph, allow_unused=True
-            )
-        )  # fmt: skip
+        found = gradients(
+            [outputs[i] for i in live], inputs, weights, retain_graph=True, create_graph=create_graph, again=again
+        )
     return tuple(torch.zeros_like(x) if y is None else y for x, y in zip(inputs, found, strict=True))
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from logan.dynamics.exact_norms import exact_norms
 from logan.dynamics.field import Field, Theta
+from logan.second_order import twice_differentiable
 from logan.side_effects import frozen, no_side_effects
 from logan.side_effects.places import Replaced
 from logan.turns import STANDARD, Rules, both_losses, takes_rules, trainable
@@ -70,6 +71,7 @@ def one_function(generator: nn.Module, discriminator: nn.Module, device: torch.d
                 stack.enter_context(parameters_replaced(discriminator, theta_d))
                 stack.enter_context(parameters_replaced(generator, theta_g))
                 stack.enter_context(exact_norms())
+                stack.enter_context(twice_differentiable())
                 if not first:
                     stack.enter_context(no_side_effects())
                     stack.enter_context(torch.random.fork_rng([] if cuda is None else [device]))

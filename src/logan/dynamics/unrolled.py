@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from logan.dynamics.adjustment import Adjustment, constant, require_strength
 from logan.dynamics.field import Blocks, Field, Theta, pull
@@ -51,6 +52,7 @@ class Unrolled(Adjustment):
         gradient = field.xi[other]  # the first step's, which is there already
         for j in range(steps):
             if j > 0:
-                gradient = pull((field.losses(*point)[other],), point[other], create_graph=True)
+                again = partial(field.losses, *point)
+                gradient = pull((again()[other],), point[other], create_graph=True, again=again)
             point[other] = tuple(x - self.rate * g for x, g in zip(point[other], gradient, strict=True))
         return field.gradient(field.losses(*point)[player], player)

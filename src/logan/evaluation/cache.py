@@ -6,27 +6,12 @@ In ``$LOGAN_CACHE``, else ``$XDG_CACHE_HOME/logan``, else ``~/.cache/logan``. Ev
 from __future__ import annotations
 
 import hashlib
-import os
-from pathlib import Path
 
 from logan.data import Dataset
 from logan.data.dataset import InMemory
-from logan.errors import InputError
+from logan.files import cache_folder
 
-
-def folder() -> Path:
-    """The cache folder, made if need be.
-
-    Raises:
-        InputError: if it cannot be made.
-    """
-    root = os.environ.get("LOGAN_CACHE")
-    path = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "logan"
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the cache {path} cannot be made ({error.strerror}); set LOGAN_CACHE to a folder") from None
-    return path
+folder = cache_folder
 
 
 def key_of(data: Dataset) -> str:

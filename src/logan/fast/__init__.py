@@ -5,6 +5,7 @@
 ``substitute``  lets any network compute with them
 ``recording``   a step as a flat list of operations; ``passes`` makes the list shorter
 ``cuda_graph``  launches it at once
+``gears``       compiles and captures recordings, where that works
 ``engine``      puts these together for :class:`logan.game.Game`, and falls back where something is not possible
 
 What each is worth: docs/speed.md.
@@ -12,5 +13,5 @@ What each is worth: docs/speed.md.
 
 from typing import Literal
 
-EngineName = Literal["plain", "recorded", "compiled", "cuda-graph"]
+EngineName = Literal["plain", "recorded", "compiled", "cuda-graph", "compiled-graph"]
 """How a step is played; see :class:`logan.game.Game`."""

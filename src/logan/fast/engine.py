@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from logan import turns
 from logan.distributed import World, across
-from logan.errors import first_line
 from logan.fast import EngineName, step
-from logan.fast.cuda_graph import CudaGraph
-from logan.fast.recording import CannotRecordError, Recording
-from logan.side_effects.places import values_restored
+from logan.fast.attributes import Attributes
+from logan.fast.record import Recorded
+from logan.fast.recording import Recording
+from logan.fast.trial import on_trial
 
 TurnFunction = Callable[..., turns.Turn]
 
 REARRANGED: dict[TurnFunction, TurnFunction] = {turns.simultaneous: step.simultaneous}
 """What is recorded for a turn, where that is not the turn itself."""
 
+FEW = 8
+"""Samples of a turn that is played on trial."""
+
 
 class Engine:
-    """The turns of one pair of networks, recorded.
+    """The turns of one pair of networks, recorded, each as a :class:`~logan.fast.record.Recorded` function.
 
-    A recording holds for one kind of turn, one set of rules, and one set of shapes, types and modes; another one is made
-    when any of these changes. Where none can be made the turn is played as it is written, and ``announce`` says so once.
+    A recording holds for one kind of turn, one set of rules, one set of shapes and types, and for what the networks keep as
+    attributes, modes among them; another one is made when any of these changes. Where none can be made, or one is found wrong,
+    the turn is played as it is written, and ``announce`` says so once.
 
     Args:
-        generator, discriminator: their structure must not change; their weights, buffers and modes may.
-        kind: ``recorded``, ``compiled`` or ``cuda-graph``; see :class:`logan.game.Game`.
+        generator, discriminator: the players.
+        kind: any engine but ``plain``; see :class:`logan.game.Game`.
         announce: called with a sentence when something falls back.
         world: the ranks over which batch norm normalises.
     """
@@ -46,60 +52,70 @@ class Engine:
         self.world = World() if world is None else world
         self.players = (generator, discriminator)
         self.kind = kind
-        self.announce = announce
-        self._modules = [module for player in self.players for module in player.modules()]
-        self._parameters = [p for player in self.players for p in player.parameters()]
-        self._recordings: dict[Any, Recording | None] = {}
+        self.checking = True
+        """Whether plays are compared; what measures a play switches it off."""
+        self._announce_to = announce
+        self._said: set[str] = set()
+        self._recorded: dict[Any, Recorded] = {}
 
     def play(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules) -> turns.Turn:
         """What ``turn(generator, discriminator, *inputs, rules=rules)`` returns, up to rounding."""
-        recording = self.prepare(turn, inputs, rules)
-        if recording is None:
-            with across(self.world):
-                return turn(*self.players, *inputs, rules=rules)
-        return turns.Turn(*recording(*inputs))
-
-    def prepare(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules) -> Recording | None:
-        """The turn's recording, made if there is none yet; None where none can be made."""
-        kinds = tuple(None if x is None else (x.shape, x.dtype, x.device, x.stride()) for x in inputs)
-        modes = tuple([m.training for m in self._modules]), tuple([p.requires_grad for p in self._parameters])
-        key = (turn, rules, kinds, modes)
-        if key not in self._recordings:
-            self._recordings[key] = self._record(turn, inputs, rules)
-        return self._recordings[key]
-
-    def _record(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules) -> Recording | None:
-        function = REARRANGED.get(turn, turn)
-
-        def play(*tensors: Tensor | None) -> tuple[Any, ...]:
-            with across(self.world):  # innermost: before the fast path's own batch norm
-                t = function(*self.players, *tensors, rules=rules)
-            return t.d_loss, t.g_loss, t.d_gradients, t.g_gradients, t.report
-
-        draws = int(rules.latent is not None and rules.latent.subset == "random")
         try:
-            recording = Recording(play, inputs, self.players, draws, onednn=self.kind != "compiled")
-        except CannotRecordError as error:
-            self.announce(f"playing without the fast path, same results: {error}")
-            return None
-        self._improve(recording, inputs)
-        return recording
+            recorded = self._recorded.get((turn, rules))
+        except TypeError:
+            self._announce(f"playing without the fast path, same results: {rules.latent} has no hash")
+            return turns.Turn(**self._as_written(turn, rules)(*inputs))
+        if recorded is None:
+            recorded = self._recorded[turn, rules] = self._new(turn, rules)
+            if rules.autocast is not None and self.checking and not any(isinstance(x, FakeTensor) for x in inputs):
+                self._prove_wide(recorded, turn, inputs, rules)
+        recorded.checking = self.checking
+        return turns.Turn(**recorded(*inputs))
 
-    def _improve(self, recording: Recording, inputs: Sequence[Tensor | None]) -> None:
-        """Compile or capture the recording, and see at once whether that works here."""
-        recorded = recording.run
-        if self.kind == "compiled":
-            recording.run = torch.compile(recorded, fullgraph=True, dynamic=False)
-        elif self.kind == "cuda-graph":
-            recording.run = CudaGraph(recorded, kept=len(recording.state()))
-        else:
-            return
-        with values_restored(recording.state()):
-            try:
-                recording(*inputs)
-            except Exception as error:  # compilers and drivers raise what they like
-                reason = f"{type(error).__name__}: {first_line(error)}"
-                self.announce(
-                    f"playing from the recording as it is, same results: {self.kind} does not work here ({reason})"
-                )
-                recording.run = recorded
+    def check_next(self) -> None:
+        """Compare every recording with the plain code when it is next played."""
+        for recorded in self._recorded.values():
+            recorded.check_next()
+
+    @property
+    def recordings(self) -> list[Recording | None]:
+        """All that there are; None for what is played as it is written."""
+        return [recording for recorded in self._recorded.values() for recording in recorded.recordings]
+
+    def _new(self, turn: TurnFunction, rules: turns.Rules) -> Recorded:
+        names = {"generator": self.players[0], "discriminator": self.players[1]}
+        return Recorded(
+            self._as_written(turn, rules),
+            names | {"loss": rules.loss, "latent step": rules.latent},
+            announce=self._announce,
+            kind=self.kind,
+            rearranged=self._as_written(REARRANGED.get(turn, turn), rules),
+            random_operations=int(rules.latent is not None and rules.latent.subset == "random"),
+            world=self.world,
+        )
+
+    def _prove_wide(
+        self, narrow: Recorded, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules
+    ) -> None:
+        """A narrow type's roundings would hide an error of tens of percents: the turn must be right in the parameters' own type.
+
+        On a few samples: time goes into recording, not into them.
+        """
+        wide, said = self._new(turn, replace(rules, autocast=None)), list[str]()
+        wide.announce = said.append
+        with on_trial(Attributes(wide.networks)), suppress(Exception):  # so few may not be what the networks take
+            wide(*[None if x is None else x[:FEW] for x in inputs])
+        if said:
+            narrow.give_up(said[0].partition("same results: ")[2])
+
+    def _as_written(self, turn: TurnFunction, rules: turns.Rules) -> Callable[..., dict[str, Any]]:
+        def play(*inputs: Tensor | None) -> dict[str, Any]:
+            with across(self.world):  # innermost: before the fast path's own batch norm
+                return vars(turn(*self.players, *inputs, rules=rules))
+
+        return play
+
+    def _announce(self, text: str) -> None:
+        if text not in self._said:  # by one turn or another
+            self._said.add(text)
+            self._announce_to(text)

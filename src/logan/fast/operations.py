@@ -12,6 +12,7 @@ Three things make autograd's second derivatives dear, and each class here remove
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -130,7 +131,11 @@ class Normalise(Function):
     def forward(
         ctx: Any, x: Tensor, gamma: Tensor | None, b: Tensor | None, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        y, mean, r = aten.native_batch_norm.default(x, gamma, b, None, None, True, 0.0, eps)
+        w, wide = gamma, torch.promote_types(x.dtype, torch.float32)
+        if x.dtype != wide:  # a CPU keeps statistics in x's type unless γ has a wider one; CUDA keeps them wide always
+            w = torch.ones(x.shape[1], dtype=wide, device=x.device) if gamma is None else gamma.to(wide)
+            b = None if b is None else b.to(wide)
+        y, mean, r = aten.native_batch_norm.default(x, w, b, None, None, True, 0.0, eps)
         ctx.save_for_backward(x, gamma, mean, r)
         ctx.eps = eps
         ctx.mark_non_differentiable(mean, r)
@@ -152,7 +157,7 @@ class NormalisedGradient(Function):
         ctx: Any, y_bar: Tensor, x: Tensor, gamma: Tensor | None, mean: Tensor, r: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         x_bar, gamma_bar, b_bar = _norm_backward(y_bar, x, gamma, mean, r, eps)
-        ctx.save_for_backward(y_bar, x, gamma, mean, r, gamma_bar, b_bar)
+        ctx.save_for_backward(y_bar, x, gamma, mean, r, x_bar, gamma_bar, b_bar)
         ctx.eps = eps
         ctx.set_materialize_grads(False)
         return x_bar, gamma_bar, b_bar
@@ -162,51 +167,57 @@ class NormalisedGradient(Function):
     def backward(
         ctx: Any, u: Tensor | None, gamma_dot: Tensor | None, b_dot: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        """With cotangents u, γ̇, ḃ and the means p = ⟨u⟩, q = ⟨u x̂⟩, s = ⟨u ȳ⟩:
+        """With cotangents u, γ̇, ḃ, and for u what x̄, γ̄ and b̄ are for ȳ, x̄ᵤ = γ r (u − p − q x̂), N q and N p:
 
-        ∂/∂ȳ = γ r (u − p − q x̂) + γ̇ x̂ + ḃ
-        ∂/∂x = −γ r² [(s − p a − 3 q b) x̂ + b (u − p) + q (ȳ − a)] + γ̇ r (ȳ − a − b x̂)
-        ∂/∂γ = N r (s − p a − q b)
+        ∂/∂ȳ = x̄ᵤ + γ̇ x̂ + ḃ
+        ∂/∂x = −r/N (γ̄ x̄ᵤ + N q x̄ + γ t x̂) + γ̇ r (ȳ − a − b x̂)
+        ∂/∂γ = t = r (⟨u, ȳ⟩ − N p a − N q b), where γ t = ⟨u, x̄⟩; ⟨·, ·⟩ sums over a channel
         """
-        y_bar, x, gamma, mean, r, gamma_bar, b_bar = ctx.saved_tensors
+        y_bar, x, gamma, mean, r, x_bar, gamma_bar, b_bar = ctx.saved_tensors
         n = x.numel() // x.shape[1]
-        a, b = b_bar / n, gamma_bar / n
-        zero = torch.zeros_like(r)
-        scale = r if gamma is None else gamma.to(r.dtype) * r
-        y_dot, gamma_out = None, None
-        on_x, on_u, on_y, constant = zero, zero, zero, zero  # ∂/∂x as a combination of x̂, u, ȳ and 1
+        y_dot, x_dot, gamma_out = None, None, None
         if u is not None:
             y_dot, nq, np = _norm_backward(u, x, gamma, mean, r, ctx.eps)
-            p, q = np / n, nq / n
-            s = _product_sum(u, y_bar, zero) / n
-            on_x, on_u, on_y = -scale * r * (s - p * a - 3 * q * b), -scale * r * b, -scale * r * q
-            constant = scale * r * (b * p + q * a)
-            gamma_out = n * r * (s - p * a - q * b)
+            if gamma is None:
+                on_x_hat = _product_sum(u, x_bar, r)
+            else:  # not by way of ⟨u, x̄⟩: γ may be 0
+                t = _product_sum(u, y_bar, r).addcmul_(np, b_bar, value=-1 / n).addcmul_(nq, gamma_bar, value=-1 / n)
+                gamma_out = t * r
+                on_x_hat = gamma_out * gamma.to(r.dtype)
+            scale = r * (-1 / n)
+            on_x = scale * r * on_x_hat
+            constant, on_u, on_y, on_x = _per_channel(x, -on_x * mean, scale * gamma_bar, scale * nq, on_x)
+            x_dot = torch.addcmul(constant, y_dot, on_u).addcmul_(x_bar, on_y).addcmul_(x, on_x)
         if gamma_dot is not None:
-            on_x, on_y, constant = on_x - gamma_dot * r * b, on_y + gamma_dot * r, constant - gamma_dot * r * a
-        x_dot = _per_channel(on_y, y_bar) * y_bar
-        if u is not None:
-            x_dot.addcmul_(_per_channel(on_u, u), u)
-        x_dot.addcmul_(_per_channel(on_x * r, x), x).add_(_per_channel(constant - on_x * r * mean, x))
-        for extra, factor in ((gamma_dot, (x - _per_channel(mean, x)) * _per_channel(r, x)), (b_dot, None)):
-            if extra is not None:
-                part = _per_channel(extra, x).expand_as(x) if factor is None else factor * _per_channel(extra, x)
-                y_dot = part if y_dot is None else y_dot + part
-        return y_dot, x_dot, gamma_out if gamma is not None else None, None, None, None
+            of_mean, of_r, dot = _per_channel(x, mean, r, gamma_dot)
+            on_y, on_x, constant = _per_channel(
+                x, gamma_dot * r, -gamma_dot * r * r * gamma_bar / n, gamma_dot * r * (r * mean * gamma_bar - b_bar) / n
+            )
+            x_hat, part = (x - of_mean) * of_r, torch.addcmul(constant, y_bar, on_y).addcmul_(x, on_x)
+            x_dot = part if x_dot is None else x_dot.add_(part)
+            y_dot = x_hat * dot if y_dot is None else torch.addcmul(y_dot, x_hat, dot)
+        if b_dot is not None:
+            (dot,) = _per_channel(x, b_dot)
+            y_dot = dot.expand_as(x) if y_dot is None else y_dot + dot
+        return y_dot, x_dot, gamma_out, None, None, None
 
 
 def _norm_backward(
     y_bar: Tensor, x: Tensor, gamma: Tensor | None, mean: Tensor, r: Tensor, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return aten.native_batch_norm_backward.default(y_bar, x, gamma, None, None, mean, r, True, eps, (True, True, True))
+    # Without a weight CUDA returns γ̄ and b̄ of size 0; with one, they have its type.
+    scale = torch.ones_like(r) if gamma is None else gamma.to(r.dtype)
+    return aten.native_batch_norm_backward.default(y_bar, x, scale, None, None, mean, r, True, eps, (True, True, True))
 
 
-def _product_sum(u: Tensor, y: Tensor, zero: Tensor) -> Tensor:
-    """Σ u y per channel in one pass: γ̄ of a batch norm with mean 0 and r = 1."""
-    return aten.native_batch_norm_backward.default(
-        u, y, None, None, None, zero, zero + 1, True, 0.0, (False, True, False)
-    )[1]
+def _product_sum(u: Tensor, y: Tensor, r: Tensor) -> Tensor:
+    """Σ u y per channel in one pass, in r's type: γ̄ of a batch norm with mean 0 and r = 1."""
+    zero, one = torch.zeros_like(r), torch.ones_like(r)
+    return aten.native_batch_norm_backward.default(u, y, one, None, None, zero, one, True, 0.0, (False, True, False))[1]
 
 
-def _per_channel(values: Tensor, like: Tensor) -> Tensor:
-    return values.to(like.dtype).view(1, -1, *[1] * (like.ndim - 2))
+def _per_channel(like: Tensor, *values: Tensor) -> Iterator[Tensor]:
+    """(C,) numbers, each in ``like``'s type and the shape that multiplies it."""
+    if values[0].dtype != like.dtype and len(values) > 1:
+        values = torch.stack(values).to(like.dtype).unbind()  # one kernel changes all types
+    return (v.to(like.dtype).view(1, -1, *[1] * (like.ndim - 2)) for v in values)

@@ -8,12 +8,13 @@ Operations that write into a tensor keep their place, and nothing that reads or 
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
+
+from logan.fast.memory import Memory
 
 aten = torch.ops.aten
 
@@ -22,6 +23,8 @@ _SAME_SHAPE_MEANS_SAME = {aten.view.default, aten.expand.default, aten._unsafe_v
 _ZERO_CHANGES_NOTHING = {aten.add.Tensor, aten.sub.Tensor}
 _ONE_CHANGES_NOTHING = {aten.mul.Tensor, aten.mul.Scalar, aten.div.Tensor, aten.pow.Tensor_Scalar}
 _FROM_SHAPE_ALONE = {aten.ones_like.default, aten.zeros_like.default}
+MADE_HERE = {aten.lift_fresh.default, aten.lift_fresh_copy.default}
+"""Read what ``torch.tensor`` has just made from Python's numbers."""
 
 
 def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
@@ -31,6 +34,7 @@ def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
         module: the recorded operations.
         onednn: choose the library for matrix products; a compiler wants to choose for itself.
     """
+    drop_unused(module.graph)  # first, since torch leaves tensors without numbers among what nobody uses
     fold_constants(module)
     drop_idle(module.graph)
     merge_equal(module.graph)
@@ -49,15 +53,21 @@ def random_operations(graph: fx.Graph) -> list[str]:
 def fold_constants(module: fx.GraphModule) -> None:
     """Compute what depends on no input: masks, seeds of the backward passes, scalars.
 
-    Results are computed at each call all the same: who gets one may write into it.
+    Results are computed at each call all the same: who gets one may write into it. So is what depends on a tensor that was
+    there before the recording, and that somebody may write into later.
     """
-    graph, roots = module.graph, _Roots(module.graph)
+    graph, memory = module.graph, Memory(module.graph)
     values: dict[fx.Node, Any] = {}
     for node in graph.nodes:
-        if node.op == "get_attr" and not isinstance(getattr(module, node.target), FakeTensor):
-            values[node] = getattr(module, node.target)
+        if node.op == "get_attr" and all(user.target in MADE_HERE for user in node.users):
+            value = getattr(module, node.target)
+            if not isinstance(value, FakeTensor):
+                values[node] = value
         elif node.op == "call_function" and not (
-            _is_random(node) or roots.touches_written(node) or any(user.op == "output" for user in node.users)
+            _is_random(node)
+            or memory.touches_written(node)
+            or any(user.op == "output" for user in node.users)
+            or node.target is aten._efficientzerotensor.default  # takes no memory as it is
         ):
             if node.target in _FROM_SHAPE_ALONE:
                 like = node.args[0].meta["val"]
@@ -81,15 +91,15 @@ def fold_constants(module: fx.GraphModule) -> None:
 
 def drop_idle(graph: fx.Graph) -> None:
     """Remove operations that return their argument: detach, a view of the same shape, + 0, · 1, transposed twice."""
-    roots = _Roots(graph)
+    memory = Memory(graph)
     for node in list(graph.nodes):
-        same = _same_as(node, roots)
+        same = _same_as(node, memory)
         if same is not None:
             node.replace_all_uses_with(same)
             graph.erase_node(node)
 
 
-def _same_as(node: fx.Node, roots: _Roots) -> fx.Node | None:
+def _same_as(node: fx.Node, memory: Memory) -> fx.Node | None:
     if node.op != "call_function" or not node.args or not isinstance(node.args[0], fx.Node):
         return None
     x, target = node.args[0], node.target
@@ -100,7 +110,7 @@ def _same_as(node: fx.Node, roots: _Roots) -> fx.Node | None:
     if target == aten.t.default and x.target == aten.t.default:
         return x.args[0]  # type: ignore[return-value]
     # The rest make copies. A copy of what is written into, here or by others, has to stay one.
-    own = roots.of[x].op == "call_function" and not roots.touches_written(node)
+    own = not memory.of[x] & memory.outside and not memory.touches_written(node)
     unchanged = own and all(_value(node, name) == _value(x, name) for name in ("dtype", "shape"))
     neutral = 0 if target in _ZERO_CHANGES_NOTHING else 1 if target in _ONE_CHANGES_NOTHING else None
     return x if unchanged and neutral is not None and node.args[1] == neutral else None
@@ -108,12 +118,12 @@ def _same_as(node: fx.Node, roots: _Roots) -> fx.Node | None:
 
 def merge_equal(graph: fx.Graph) -> None:
     """Compute once what is computed from the same arguments by the same operation (common subexpressions)."""
-    roots = _Roots(graph)
+    memory = Memory(graph)
     first: dict[Any, fx.Node] = {}
     for node in list(graph.nodes):
         if node.op == "get_attr":
             key: Any = ("get_attr", node.target)
-        elif node.op == "call_function" and not _is_random(node) and not roots.touches_written(node):
+        elif node.op == "call_function" and not _is_random(node) and not memory.touches_written(node):
             key = (node.target, _hashable(node.args), _hashable(node.kwargs))
         else:
             continue
@@ -163,52 +173,15 @@ def _large_on_cpu(node: fx.Node) -> bool:
 
 def drop_unused(graph: fx.Graph) -> None:
     """Remove what neither a result nor a tensor from outside depends on."""
-    roots = _Roots(graph)
+    memory = Memory(graph)
     used: set[fx.Node] = set()
-    used_roots: set[fx.Node] = set()
+    used_memory = set(memory.outside)
     for node in reversed(list(graph.nodes)):
-        writes = roots.written_by(node)
-        outside = any(r.op in ("placeholder", "get_attr") or r in used_roots for r in writes)
-        if node.op in ("output", "placeholder") or node in used or outside:
+        if node.op in ("output", "placeholder") or node in used or memory.written_by(node) & used_memory:
             used.update(node.all_input_nodes)
-            used_roots.update(roots.of[n] for n in node.all_input_nodes)
+            used_memory.update(*(memory.of[n] for n in node.all_input_nodes))
         else:
             graph.erase_node(node)
-
-
-class _Roots:
-    """For every node the tensor whose memory it shares, and which of those tensors are written into."""
-
-    def __init__(self, graph: fx.Graph) -> None:
-        self.of: dict[fx.Node, fx.Node] = {}
-        self.written: set[fx.Node] = set()
-        for node in graph.nodes:
-            shared = _shared_argument(node)
-            self.of[node] = node if shared is None else self.of[shared]
-            self.written.update(self.written_by(node))
-
-    def written_by(self, node: fx.Node) -> list[fx.Node]:
-        return [self.of[x] for alias, x in _aliased(node) if alias.is_write]
-
-    def touches_written(self, node: fx.Node) -> bool:
-        return any(self.of[n] in self.written for n in (node, *node.all_input_nodes))
-
-
-def _aliased(node: fx.Node) -> list[tuple[Any, fx.Node]]:
-    """What is passed where the operation writes or shares memory, with what its schema says of that."""
-    schema = getattr(node.target, "_schema", None)
-    if node.op != "call_function" or schema is None:
-        return []
-    passed = dict(zip((a.name for a in schema.arguments), node.args, strict=False)) | dict(node.kwargs)
-    aliases = {a.name: a.alias_info for a in schema.arguments if a.alias_info is not None}
-    return [(alias, x) for name, alias in aliases.items() if isinstance(x := passed.get(name), fx.Node)]
-
-
-def _shared_argument(node: fx.Node) -> fx.Node | None:
-    """The argument whose memory the result shares: of a view, of an operation in place, of a part of a tuple."""
-    if node.target is operator.getitem:
-        return node.args[0]  # type: ignore[return-value]
-    return next((x for _, x in _aliased(node)), None)
 
 
 def _is_random(node: fx.Node) -> bool:

@@ -1,104 +1,237 @@
 """Record a function of tensors as a flat list of operations: no autograd, no modules, no Python in between.
 
 The function is run once under torch's tracer, which notes every operation that reaches a kernel, those of its backward
-passes included. What is recorded is what the plain code computed, so the two agree by construction; then
-:mod:`logan.fast.passes` removes what nobody uses and what is computed twice.
+passes included. Then :mod:`logan.fast.passes` removes what nobody uses and what is computed twice.
 
-What a recording cannot hold: decisions that depend on values, and Python that should run at each call. The first are
-refused by the tracer; hooks that log and counters kept in Python are run once, while recording.
+What a recording cannot hold is refused here (:class:`CannotRecordError`): decisions by values, random numbers, numbers that leave
+torch, attributes that the function changes. What cannot be seen from here is found by comparing with the function itself:
+:mod:`logan.fast.record`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from logan.errors import first_line
 from logan.fast import passes
+from logan.fast.attributes import Attributes
+from logan.fast.memory import Seen
 from logan.fast.substitute import fast_operations
-from logan.side_effects import same_random_numbers_next
-from logan.side_effects.places import places_of, values_restored
+from logan.fast.trial import Before, on_trial
+from logan.side_effects.substitution import Substituting
 
 
 class CannotRecordError(RuntimeError):
     """This function has to be run as it is; the message says why."""
 
 
-class Recording:
-    """A recorded function of ``inputs`` and of the parameters and buffers of ``networks``.
+class NotYetError(CannotRecordError):
+    """A step as it is written has to come first."""
 
-    Calling it runs the operations on the inputs given and on the networks' present state; buffers that the function
-    moves are moved. It returns what the function returned: a pytree of tensors, none of which requires a gradient.
+
+class Recording:
+    """A recorded function of ``inputs`` and of the tensors that networks keep.
+
+    Calling it runs the operations on the tensors given; those that the function moves are moved. It returns what the function
+    returned: a pytree of tensors, none of which requires a gradient.
 
     Args:
         function: called with tensors shaped like ``inputs``.
         inputs: examples of the tensors (or None) that will be passed. Other shapes, types or devices need another
             recording.
-        networks: the modules that the function reads or moves. Their state is left as it was.
+        attributes: of the networks that the function reads or moves. They are left as they were.
         random_operations: how many operations that draw random numbers the function may have.
         onednn: see :func:`logan.fast.passes.simplify`.
 
     Raises:
-        CannotRecordError: if the function decides by values, or draws random numbers that it should not.
+        CannotRecordError: if a recording could not do what the function does.
     """
 
     def __init__(
         self,
         function: Callable[..., Any],
         inputs: Sequence[Tensor | None],
-        networks: Sequence[nn.Module],
+        attributes: Attributes,
         random_operations: int = 0,
         onednn: bool = True,
     ) -> None:
         self._given = [i for i, x in enumerate(inputs) if x is not None]
-        self._places = places_of(networks)
-        graph_module, self._result_structure = self._record(function, inputs)
-        found = passes.random_operations(graph_module.graph)
-        if len(found) > random_operations:
-            raise CannotRecordError(f"the networks draw random numbers ({found[-1]})")
-        passes.simplify(graph_module, onednn)
-        self.module: fx.GraphModule = graph_module
+        self.attributes = attributes
+        if attributes.uninitialised is not None:
+            raise NotYetError(f"{attributes.uninitialised} gets its shape at the first step")
+        with on_trial(attributes) as before:
+            try:
+                module, self._result_structure = self._traced(function, inputs, before)
+                _refuse_values_and_shapes(module.graph)
+                found = passes.random_operations(module.graph)
+                if len(found) > random_operations:
+                    raise CannotRecordError(f"the networks draw random numbers ({found[-1]})")
+                before.put_back()
+                with torch.no_grad():
+                    Seen(module).run(*attributes.tensors(), *self._tensors_of(inputs))
+                passes.simplify(module, onednn)
+            except CannotRecordError:
+                raise
+            except Exception as error:  # the tracer's refusals have no class of their own
+                reason = f"{type(error).__name__}: {first_line(error)}"
+                raise CannotRecordError(f"the step cannot be recorded ({reason})") from error
+        self.module: fx.GraphModule = module
         """The operations, to be run as they stand or compiled further."""
-        self.run: Callable[..., Any] = graph_module
+        self.run: Callable[..., Any] = module
 
     @torch.no_grad()
-    def __call__(self, *inputs: Tensor | None) -> Any:
-        """The function's result for ``inputs``."""
-        results = self.run(*self.state(), *[inputs[i] for i in self._given])
+    def __call__(self, state: Sequence[Tensor], *inputs: Tensor | None) -> Any:
+        """The function's result for ``inputs`` and what networks keep now: ``attributes.tensors()``."""
+        results = self.run(*state, *self._tensors_of(inputs))
         return pytree.tree_unflatten(list(results), self._result_structure)
 
-    def state(self) -> list[Tensor]:
-        """The tensors that the networks hold now, in the order of the recording's first arguments."""
-        return [owner[name] for owner, name in self._places]
+    @property
+    def precision(self) -> torch.dtype:
+        """The narrowest type that it computes in; a number for a report may be narrower."""
+        values = (n.meta.get("val") for n in self.module.graph.nodes)
+        found = {v.dtype for v in values if isinstance(v, Tensor) and v.is_floating_point() and v.ndim >= 2}
+        return max(found, key=lambda t: torch.finfo(t).eps, default=torch.float32)
 
-    def _record(
-        self, function: Callable[..., Any], inputs: Sequence[Tensor | None]
+    def _tensors_of(self, inputs: Sequence[Tensor | None]) -> list[Any]:
+        return [inputs[i] for i in self._given]
+
+    def _traced(
+        self, function: Callable[..., Any], inputs: Sequence[Tensor | None], before: Before
     ) -> tuple[fx.GraphModule, pytree.TreeSpec]:
-        state = self.state()
+        state = self.attributes.tensors()
         structure: list[pytree.TreeSpec] = []
+        made, replaced = _Made(), dict[int, str]()
 
         def flat(*tensors: Tensor) -> list[Any]:
             arguments: list[Tensor | None] = [None] * len(inputs)
             for i, x in zip(self._given, tensors[len(state) :], strict=True):
                 arguments[i] = x
-            with torch.enable_grad(), fast_operations():
+            with torch.enable_grad(), made, nothing_leaves(), fast_operations():
                 results, spec = pytree.tree_flatten(function(*arguments))
+                replaced.update(_follow(self.attributes, state, before))
             structure.append(spec)
             return results
 
-        with values_restored(state), same_random_numbers_next(*(t.device for t in state)):
-            try:
-                module = make_fx(flat, tracing_mode="real")(*state, *[inputs[i] for i in self._given])
-            except Exception as error:  # the tracer's refusals have no class of their own
-                reason = f"{type(error).__name__}: {first_line(error)}"
-                raise CannotRecordError(f"the step cannot be recorded ({reason})") from error
-        frozen = {id(t) for t in state}
+        addresses = _addresses(state)
+        module = make_fx(flat, tracing_mode="real")(*state, *self._tensors_of(inputs))
+        for name, now, then in zip(self.attributes.names, _addresses(state), addresses, strict=True):
+            if now != then:
+                raise CannotRecordError(f"{name} is given other memory")
+        _refuse_reading(module.graph, replaced)
+        kept = {id(t) for t in state}
         for node in module.graph.nodes:
-            if node.op == "get_attr" and id(getattr(module, node.target)) in frozen:
-                raise CannotRecordError("this version of torch records the networks' weights as constants")
+            if node.op == "get_attr" and (id(t := getattr(module, node.target)) in kept or made.holds(t)):
+                raise CannotRecordError("a parameter or an array is made from what is being computed")
         return module, structure[0]
+
+
+class _Made(TorchDispatchMode):
+    """Knows the memory of everything that operations inside have returned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._storages: dict[int, StorageWeakRef] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func not in passes.MADE_HERE:
+            for t in pytree.tree_leaves(result):
+                if isinstance(t, Tensor):
+                    storage = t.untyped_storage()
+                    self._storages[storage._cdata] = StorageWeakRef(storage)  # keeps the address from being used again
+        return result
+
+    def holds(self, t: Tensor) -> bool:
+        """Whether an operation has returned memory of ``t``."""
+        return t.untyped_storage()._cdata in self._storages
+
+
+@contextmanager
+def nothing_leaves() -> Iterator[None]:
+    """Inside, numbers may not be taken out of torch; assigning ``.data`` writes into a tensor's own memory."""
+
+    def refuse(name: str) -> Callable[..., None]:
+        def refused(*args: Any, **kwargs: Any) -> None:
+            raise CannotRecordError(f"numbers leave torch by {name}")
+
+        return refused
+
+    names = ("numpy", "__array__", "tolist", "__dlpack__", "data_ptr")
+    refusals = {getattr(Tensor, name): refuse(name) for name in names}
+    with Substituting(refusals | {torch.Tensor.data.__set__: _write_data}):  # type: ignore[attr-defined]
+        yield
+
+
+@torch.no_grad()
+def _write_data(tensor: Tensor, value: Tensor) -> bool:
+    if (tensor.shape, tensor.dtype, tensor.device) != (value.shape, value.dtype, value.device):
+        raise CannotRecordError("a tensor's data are replaced by others of another kind")
+    tensor.detach().copy_(value)
+    return True
+
+
+@torch.no_grad()
+def _follow(attributes: Attributes, state: Sequence[Tensor], before: Before) -> dict[int, str]:
+    """What the function has assigned, written into the tensors that were there: a recording cannot assign.
+
+    Returns:
+        By position, the names of tensors that were replaced by some with a graph: no recording may read those.
+
+    Raises:
+        CannotRecordError: if the function has changed something else.
+    """
+    drawn = [name for name in before.random.drawn() if not name.startswith("torch")]
+    if drawn:
+        raise CannotRecordError(f"the networks draw random numbers ({drawn[0]})")
+    now = Attributes(attributes.roots)
+    if now.key != attributes.key:
+        changed = now.differs_from(attributes)
+        kind = NotYetError if now.is_tensor(changed) else CannotRecordError
+        raise kind(f"{changed} changes as the networks run")
+    assigned, with_graph = [], {}
+    for i, (name, old, new) in enumerate(zip(attributes.names, state, now.tensors(), strict=True)):
+        if new is old:
+            continue
+        if isinstance(new, nn.Parameter):
+            raise CannotRecordError(f"{name} is replaced by a new parameter")
+        if (new.shape, new.dtype, new.device) != (old.shape, old.dtype, old.device):
+            raise NotYetError(f"{name} is replaced by a tensor of another shape, type or device")
+        if new.requires_grad:
+            with_graph[i] = name
+        assigned.append((old, new.detach().clone()))  # the new may be what was in another place
+    for old, new in assigned:
+        old.detach().copy_(new)
+    return with_graph
+
+
+def _refuse_reading(graph: fx.Graph, replaced: dict[int, str]) -> None:
+    placeholders = [n for n in graph.nodes if n.op == "placeholder"]
+    for i, name in replaced.items():
+        for user in placeholders[i].users:
+            if any(u.target is not torch.ops.aten.copy_.default for u in user.users):
+                raise CannotRecordError(f"{name} keeps a graph from one step to the next")
+
+
+def _refuse_values_and_shapes(graph: fx.Graph) -> None:
+    for node in graph.nodes:
+        tags = getattr(node.target, "tags", ())
+        by_mask = node.target is torch.ops.aten.index.Tensor and any(
+            isinstance(i, fx.Node) and i.meta["val"].dtype in (torch.bool, torch.uint8) for i in node.args[1]
+        )
+        by_value = torch.Tag.dynamic_output_shape in tags and node.target is not torch.ops.aten.index.Tensor
+        if by_mask or by_value or torch.Tag.data_dependent_output in tags:
+            raise CannotRecordError(f"a shape or a decision depends on values ({node.target})")
+
+
+def _addresses(tensors: Sequence[Tensor]) -> list[int]:
+    return [0 if isinstance(t, FakeTensor) else t.data_ptr() for t in tensors]

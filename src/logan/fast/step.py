@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from logan.losses import mean
+from logan.second_order import gradients
+from logan.second_order.differentiate import WITHOUT_SECOND_ORDER
 from logan.side_effects import held, no_side_effects
 from logan.turns import Gradients, Rules, Turn, call, in_precision, move, penalty_of, report_on, trainable
 
@@ -78,4 +80,4 @@ def _through_penalty(penalty: Tensor | float, sign: float) -> list[Root]:
 def _gradients(network: nn.Module, roots: list[Root]) -> Gradients:
     """The sum of the roots' gradients, in one backward pass."""
     outputs, cotangents = zip(*roots, strict=True)
-    return list(torch.autograd.grad(outputs, trainable(network), cotangents, retain_graph=True, allow_unused=True))
+    return gradients(outputs, trainable(network), cotangents, retain_graph=True, way_out=WITHOUT_SECOND_ORDER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import torch
@@ -10,12 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from logan.fast.operations import Convolve, Geometry, Normalise, Rectify
+from logan.second_order.fused import in_parts
 from logan.side_effects.substitution import BatchNorm, Substituting
 
 
 def fast_operations() -> Substituting:
     """Inside, convolutions, rectifiers and training-mode batch norm run as :mod:`logan.fast.operations`.
 
+    Attention and recurrent layers run as in :func:`logan.second_order.twice_differentiable`, in parts that can be recorded.
     Every other function, and every form of these that the substitutes do not cover, runs as it always did.
     """
     return Substituting(_SUBSTITUTES)
@@ -66,11 +69,20 @@ def _batch_norm(*args: Any, **kwargs: Any) -> Tensor | None:
         return None
     y, mean, r = Normalise.apply(norm.input, norm.weight, norm.bias, norm.eps)
     if norm.running_var is not None:
-        # kernels return r in float32 whatever x is; their stand-ins for tensors without numbers do not
+        # r is float32 on a CPU and on CUDA; MPS's kernels, and stand-ins without numbers, keep x's type
         norm.move(mean, r.to(norm.running_var.dtype) ** -2 - norm.eps, norm.values)
     return y
 
 
+def _grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    """Zeros for what depends on an input by a rectifier's second derivative alone: in the graph as it is written there are such."""
+    given = _GRAD.bind(outputs, inputs, *args, **kwargs).arguments
+    if given.get("allow_unused") or given.get("materialize_grads"):
+        return None
+    return torch.autograd.grad(**{**given, "allow_unused": True, "materialize_grads": True})
+
+
+_GRAD = signature(torch.autograd.grad)
 _SUBSTITUTES: dict[Any, Callable[..., Tensor | None]] = {
     F.conv1d: _conv(1),
     F.conv2d: _conv(2),
@@ -82,4 +94,6 @@ _SUBSTITUTES: dict[Any, Callable[..., Tensor | None]] = {
     torch.relu: _relu,
     F.leaky_relu: _leaky_relu,
     F.batch_norm: _batch_norm,
+    torch.autograd.grad: _grad,
+    **in_parts(onednn=False),
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 MakeNorm = Callable[[int], nn.Module]
@@ -18,9 +21,12 @@ class _Modulated(nn.Module):
         self.norm = nn.BatchNorm2d(channels, eps=eps, affine=False)
         self.gain, self.bias = make(), make()
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        gain, bias = 1 + self.gain(condition), self.bias(condition)
-        return self.norm(x) * gain[:, :, None, None] + bias[:, :, None, None]
+    def forward(self, x: Tensor, condition: Tensor | Modulations) -> Tensor:
+        if isinstance(condition, Modulations):
+            gain, bias = condition.of[self]
+        else:
+            gain, bias = self.gain(condition), self.bias(condition)
+        return self.norm(x) * (1 + gain)[:, :, None, None] + bias[:, :, None, None]
 
 
 class ConditionalBatchNorm(_Modulated):
@@ -33,6 +39,40 @@ class ConditionalBatchNorm(_Modulated):
 
     def __init__(self, channels: int, condition_dim: int, eps: float) -> None:
         super().__init__(channels, eps, lambda: nn.Linear(condition_dim, channels, bias=False))
+
+
+class Modulations:
+    """The gains and biases of several conditional norms for one condition, from one matrix product.
+
+    A network has dozens of these small products, and on a GPU each takes as long as all of them.
+
+    Args:
+        norms: those that will be called with this object in the condition's place.
+        condition: (B, ``condition_dim``).
+
+    Attributes:
+        condition: the argument.
+        of: by norm: gain and bias, (B, ``channels``) each.
+    """
+
+    def __init__(self, norms: Iterable[ConditionalBatchNorm], condition: Tensor) -> None:
+        norms, self.condition = list(norms), condition
+        weights: list[Any] = [linear.weight for norm in norms for linear in (norm.gain, norm.bias)]
+        parts = F.linear(condition, torch.cat(weights)).split([len(w) for w in weights], dim=1)
+        self.of: dict[nn.Module, tuple[Tensor, Tensor]] = dict(
+            zip(norms, zip(parts[::2], parts[1::2], strict=True), strict=True)
+        )
+
+
+def modulated(blocks: Iterable[nn.Module], conditions: Sequence[Any]) -> list[Any]:
+    """What to call the blocks with: for conditional batch norms, :class:`Modulations` of all blocks that share a condition."""
+    blocks = list(blocks)
+    norms: dict[int, list[ConditionalBatchNorm]] = {}
+    for block, condition in zip(blocks, conditions, strict=True):
+        found = [m for m in block.modules() if isinstance(m, ConditionalBatchNorm)]
+        norms.setdefault(id(condition), []).extend(found)
+    made = {id(c): Modulations(norms[id(c)], c) if norms[id(c)] else c for c in conditions}
+    return [made[id(c)] for c in conditions]
 
 
 class ClassBatchNorm(_Modulated):

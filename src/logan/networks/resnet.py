@@ -21,7 +21,7 @@ from logan.networks.base import Discriminator, Generator
 from logan.networks.checkpointing import Checkpointed
 from logan.networks.layers import LabelProjection, add_spectral_norm, double
 from logan.networks.layouts import Layout
-from logan.networks.norms import BatchNorm, ClassBatchNorm, ConditionalBatchNorm, MakeNorm
+from logan.networks.norms import BatchNorm, ClassBatchNorm, ConditionalBatchNorm, MakeNorm, modulated
 from logan.networks.spec import Spec
 
 EMBEDDING = 128
@@ -160,7 +160,7 @@ class ResnetGenerator(Generator, Checkpointed):
     def draw(self, z: Tensor, labels: Tensor | None) -> Tensor:
         first, *conditions = self._parts(z, labels)
         x = self.input(first).view(z.shape[0], -1, 4, 4)
-        for i, (block, condition) in enumerate(zip(self.blocks, conditions, strict=True)):
+        for i, (block, condition) in enumerate(zip(self.blocks, modulated(self.blocks, conditions), strict=True)):
             x = self.run(block, x, condition)
             if i == self.attention_after:
                 x = self.run(self.attention, x)

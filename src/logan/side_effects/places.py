@@ -41,8 +41,7 @@ class Replaced(AbstractContextManager["Replaced"]):
                 self.put((part._buffers, name), buffer.clone())
         for name, parameter in list(part._parameters.items()):
             if parameter is not None and not parameter.requires_grad and _is_vector(parameter):
-                copy = nn.Parameter(parameter.detach().clone(), requires_grad=False)
-                self.put((part._parameters, name), copy)
+                self.put((part._parameters, name), parameter.detach().clone())  # a Parameter would hide from a tracer
 
     def set_mode(self, part: nn.Module, training: bool) -> None:
         """Put one module, and none of its children, into training or evaluation mode."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -10,6 +10,14 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from logan.side_effects.places import Replaced
+
+_PUTTING_COPIES: list[Callable[[nn.Module, object], None]] = []
+
+
+def announce_use(module: nn.Module) -> None:
+    """To be said by what moves a module's state without calling it, before it does."""
+    for put_copies in _PUTTING_COPIES:
+        put_copies(module, None)
 
 
 @contextmanager
@@ -32,9 +40,11 @@ def no_side_effects() -> Iterator[None]:
                     replaced.put_copies(part)
 
         handle = register_module_forward_pre_hook(put_copies)
+        _PUTTING_COPIES.append(put_copies)
         try:
             yield
         finally:
+            _PUTTING_COPIES.remove(put_copies)
             handle.remove()
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.spectral_norm import SpectralNorm as HookSpectralNorm
 
+from logan.side_effects import batched_norm
 from logan.side_effects.places import Replaced
 from logan.side_effects.traceless import no_side_effects
 
@@ -69,11 +70,18 @@ def _advance_hook_spectral_norms(modules: tuple[nn.Module, ...], replaced: Repla
 
 
 def _compute_parametrised_weights(modules: tuple[nn.Module, ...]) -> None:
+    """Spectral norms of equal shapes together, the rest one by one; `cached` keeps what was computed."""
+    together = batched_norm.normalise(batched_norm.groups(modules))
+    for normed, weight in together:
+        with normed.in_its_place(weight):
+            getattr(normed.part, normed.name)
+    done = {(id(normed.part), normed.name) for normed, _ in together}
     for module in modules:
         for part in module.modules():
             if parametrize.is_parametrized(part):
                 for name in part.parametrizations:  # type: ignore[union-attr]
-                    getattr(part, name)  # reading it computes it, and `cached` keeps it
+                    if (id(part), name) not in done:
+                        getattr(part, name)  # reading it computes it
 
 
 def _hook_spectral_norms(modules: tuple[nn.Module, ...]) -> Iterator[tuple[nn.Module, HookSpectralNorm]]:

@@ -29,13 +29,27 @@ class AveragedGenerator:
         self.module = copy.deepcopy(generator).eval().requires_grad_(False)
         self.half_life = half_life_kimg * 1000
 
-    @torch.no_grad()
-    def update(self, generator: nn.Module, images: int, images_seen: int) -> None:
-        """Move towards ``generator`` after a step on ``images`` images; ``images_seen`` counts them since the start."""
+    def weight(self, images: int, images_seen: int) -> float:
+        """1 − b after a step on ``images`` images; ``images_seen`` counts them since the start, that step's included."""
         half_life = min(self.half_life, images_seen / 20)
-        keep = 0.5 ** (images / half_life) if half_life > 0 else 0.0
-        average = [p.detach() for p in self.module.parameters()]
-        torch._foreach_lerp_(average, [p.detach() for p in generator.parameters()], 1 - keep)
+        return 1 - 0.5 ** (images / half_life) if half_life > 0 else 1.0
+
+    def update(self, generator: nn.Module, images: int, images_seen: int) -> None:
+        """Move towards ``generator`` after a step; the arguments are those of :meth:`weight`."""
+        self.move(generator, self.weight(images, images_seen))
+
+    @torch.no_grad()
+    def move(self, generator: nn.Module, weight: float | Tensor) -> None:
+        """Move towards ``generator`` by the share ``weight``, a tensor () on its device where the host must not know it."""
+        average, now = ([p.detach() for p in network.parameters()] for network in (self.module, generator))
+        if self.half_life == 0:
+            torch._foreach_copy_(average, now)
+        elif isinstance(weight, Tensor):  # torch would read the weight of a lerp on the host
+            change = torch._foreach_sub(now, average)
+            torch._foreach_mul_(change, weight.to(change[0].dtype))
+            torch._foreach_add_(average, change)
+        else:
+            torch._foreach_lerp_(average, now, weight)
         statistics = {id(buffer) for norm in batch_norms(self.module) for buffer in norm.buffers(recurse=False)}
         for own, buffer in zip(self.module.buffers(), generator.buffers(), strict=True):
             if id(own) not in statistics:

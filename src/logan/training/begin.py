@@ -6,17 +6,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from logan.config import Config
 from logan.data import Mixture
-from logan.devices import choose_device, cpu_threads
+from logan.devices import choose_device, cpu_threads, kernels
 from logan.distributed import World
 from logan.evaluation import records
 from logan.training import folder, job, lock, state
 from logan.training.averaging import AveragedGenerator
+from logan.training.board import Board
 from logan.training.outputs import Measure
+from logan.training.report_sums import Sums
 from logan.training.resume import AUTO, run_to_go_on_with, start_from_snapshot
 from logan.training.scoring import Scorer
 from logan.training.setup import Parts, build, training_data
@@ -27,14 +26,19 @@ from logan.training.watch import Watch, track
 
 @dataclass(frozen=True)
 class Request:
-    """What :func:`logan.train` was asked for; the attributes are its arguments."""
+    """What :func:`logan.train` was asked for; the attributes are its arguments.
+
+    ``board`` and ``label``: where and by what name it is shown, if it is one of several runs.
+    """
 
     config: Config
-    outdir: str | Path
-    desc: str | None
-    resume: str | Path | None
-    measure: Measure | None
-    quiet: bool
+    outdir: str | Path = "runs"
+    desc: str | None = None
+    resume: str | Path | None = None
+    measure: Measure | None = None
+    quiet: bool = False
+    board: Board | None = None
+    label: str = ""
 
 
 @dataclass
@@ -47,7 +51,7 @@ class Run:
     path: Path
     watch: Watch
     measure: Measure
-    sums: dict[str, Tensor] = field(default_factory=dict)
+    sums: Sums
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     @property
@@ -71,11 +75,13 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     config, resume, quiet = request.config, request.resume, request.quiet
     warnings, name = world.all_or_none(lambda: (config.check(world.size), folder.run_name(config, request.desc)))
     until_the_end.enter_context(cpu_threads(config.run.threads))
+    until_the_end.enter_context(kernels(config.run.deterministic))  # before CUDA starts
     resumed = world.broadcast_result(lambda: run_to_go_on_with(config, request.outdir, request.desc, resume))
     if resumed is not None:
         warnings += until_the_end.enter_context(lock.locked(resumed, world))
-    data = world.all_or_none(lambda: training_data(config, None if quiet else track))
-    watch = Watch(config.run.kimg * 1000, quiet=quiet)
+    board, label = request.board, request.label
+    data = world.all_or_none(lambda: training_data(config, None if quiet or board is not None else track))
+    watch = Watch(config.run.kimg * 1000, quiet=quiet, board=board, label=label)
     measure = request.measure
     if measure is None:
         device, told = choose_device(world.device or config.run.device), watch.fraction_bar("training a classifier")
@@ -96,9 +102,8 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     if world.first:
         job.claim(path)
         folder.tidy(path, progress.ticks)
-    run = Run(parts, average, progress, path, watch, measure)
-    where = "cpu" if parts.device.type == "mps" else parts.device  # which has no float64
-    run.sums = {k: torch.tensor(v, dtype=torch.float64, device=where) for k, v in progress.sums.items()}
+    sums = Sums(parts.device, progress.sums, progress.counts)
+    run = Run(parts, average, progress, path, watch, measure, sums)
     watch.start = progress.images
     parts.game.steps_played = progress.steps  # decides which steps are latent steps
     parts.game.announce = lambda message: watch.say(f"warning: {message}")

@@ -13,7 +13,8 @@ class Stop:
     """What Ctrl-C and SIGTERM asked for.
 
     Attributes:
-        at_once: raise KeyboardInterrupt where they arrive: nothing is there yet that a step could be in the middle of.
+        at_once: raise KeyboardInterrupt where they arrive: nothing is there yet that a step could be in the middle of, or they
+            came twice.
         requested: they came, and the run should stop after the current step.
     """
 
@@ -23,6 +24,7 @@ class Stop:
     def __call__(self, number: int, frame: object) -> None:
         """The handler; a second signal stops at once."""
         if self.at_once or self.requested:
+            self.at_once = True
             raise KeyboardInterrupt
         self.requested = True
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from logan.analysis.probe import Probe
 from logan.config import Config
+from logan.devices import synchronize
 from logan.distributed import World
 from logan.evaluation import records
 from logan.files import append_line, finite
@@ -21,6 +20,7 @@ from logan.training.begin import Request, Run, begin
 from logan.training.interrupts import Stop, interrupts
 from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
+from logan.training.whole_steps import choose_steps
 
 
 def train(
@@ -58,47 +58,59 @@ def train(
         RanksLostError: if another rank died. What was saved last is whole.
     """
     world = World() if world is None else world
-    with interrupts() as stop, ExitStack() as until_the_end:
-        run = begin(Request(config, outdir, desc, resume, measure, quiet or not world.first), world, until_the_end)
+    with interrupts() as stop:
+        turns = running(Request(config, outdir, desc, resume, measure, quiet or not world.first), stop, world)
+        while True:
+            try:
+                next(turns)
+            except StopIteration as end:
+                return end.value
+
+
+def running(request: Request, stop: Stop, world: World) -> Generator[None, None, Path]:
+    """A run from its beginning to its end, which yields between steps and returns its folder; raises what :func:`train` does."""
+    with ExitStack() as until_the_end:
+        run = begin(request, world, until_the_end)
         if run.progress.images >= run.total:
             run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger `kimg`")
             return run.path
         if world.first:
-            folder.write_options(run.path, config)  # after the state: a folder with options can be resumed
+            folder.write_options(run.path, run.config)  # after the state: a folder with options can be resumed
         with run.watch:
-            _play(run, stop)
+            yield from _play(run, stop)
     return run.path
 
 
-def _play(run: Run, stop: Stop) -> None:
-    """Steps until the end, with a tick every so many images and a snapshot every so many ticks."""
-    p, game, cadence = run.progress, run.parts.game, run.config.run
-    probe = Probe(game, run.config.scores.probe, run.config.scores.probe_eigenvalues)
+def _play(run: Run, stop: Stop) -> Iterator[None]:
+    """Steps until the end, with a tick every so many images and a snapshot every so many ticks; yields between steps."""
+    p, cadence = run.progress, run.config.run
+    probe = Probe(run.parts.game, run.config.scores.probe, run.config.scores.probe_eigenvalues)
     if p.images == 0:
         _first_pictures(run)
     stop.at_once = False
-    stream = run.parts.reals(p.images)
-    images = run.config.game.batch * game.real_batches_per_step
+    steps = choose_steps(run, probe)
     run.stopwatch.start(p.images)
     while p.images < run.total:
-        turn = probe.step(lambda: next(stream), run.parts.latents)
+        until = min(_next(p.images, cadence.tick * 1000), run.total)
+        played = steps.play(at_most=-(-(until - p.images) // steps.images))
         run.stopwatch.leave_out(spent := probe.take_seconds())
         p.probes += probe.take()
         p.probe_seconds += spent
-        p.images += images
-        p.steps += 1
-        run.average.update(run.parts.generator, images, p.images)
-        _accumulate(run, {"d_loss": turn.d_loss, "g_loss": turn.g_loss, **turn.report})
+        before, p.images, p.steps = p.images, p.images + played * steps.images, p.steps + played
         run.watch.advance(p.images)
         last = p.images >= run.total
-        snap = last or _crossed(p.images, images, cadence.tick * cadence.snap * 1000)
-        if snap or _crossed(p.images, images, cadence.tick * 1000):
+        snap = last or p.images >= _next(before, cadence.tick * cadence.snap * 1000)
+        if snap or p.images >= until:
             _tick(run, snap)
+        if snap:
+            steps.check_next()
         if run.world.any_rank(stop.requested) and not last:
             p.seconds += run.stopwatch.read(p.images).seconds
             _save_state(run)
             run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with `resume` {run.path}")
             raise KeyboardInterrupt
+        with run.stopwatch.stopped():
+            yield
 
 
 def _first_pictures(run: Run) -> None:
@@ -110,37 +122,22 @@ def _first_pictures(run: Run) -> None:
         raise
 
 
-def _crossed(images: int, step: int, length: int) -> bool:
-    """Whether the last ``step`` images reached or passed a multiple of ``length``."""
-    return images // length > (images - step) // length
-
-
-def _accumulate(run: Run, report: dict[str, Tensor | None]) -> None:
-    """Add up on the device, without waiting for it; read at the next tick."""
-    counts = run.progress.counts
-    for name, value in report.items():
-        if value is not None:
-            wide = value.detach().to("cpu" if value.device.type == "mps" else value.device, torch.float64)
-            run.sums[name] = run.sums[name] + wide if name in run.sums else wide
-            counts[name] = counts.get(name, 0) + 1
-
-
-def _sums(run: Run) -> dict[str, float]:
-    """Of what was reported since the last tick, in the mean over the ranks."""
-    means = run.world.all_reduce_mean(list(run.sums.values()))
-    return {name: x.item() for name, x in zip(run.sums, means, strict=True) if x is not None}
+def _next(images: int, length: int) -> int:
+    """The next multiple of ``length``: a step ends a tick, or a snapshot's ticks, if it reaches or passes it."""
+    return (images // length + 1) * length
 
 
 def _tick(run: Run, snap: bool) -> None:
     """Write a line of the log; with ``snap``, pictures, snapshot, scores and state."""
     p = run.progress
+    synchronize(run.parts.device)
     lap = run.stopwatch.read(p.images)
     p.seconds += lap.seconds
     record: dict[str, Any] = {
         "tick": p.ticks,
         "kimg": p.images / 1000,
         "steps": p.steps,
-        **{name: total / p.counts[name] for name, total in _sums(run).items()},
+        **{name: total / run.sums.counts[name] for name, total in run.sums.read(run.world).items()},
         "images_per_second": lap.images_per_second,
         "seconds": p.seconds,
         "seconds_left": max(0.0, (run.total - p.images) / lap.images_per_second),
@@ -149,7 +146,8 @@ def _tick(run: Run, snap: bool) -> None:
         record |= {"probe": p.probes, "probe_seconds": p.probe_seconds}
     if not all(math.isfinite(record.get(name, 0.0)) for name in ("d_loss", "g_loss")):
         run.watch.say("warning: a loss is not finite; the run has diverged. Try a smaller `g_lr`, `d_lr` or `alpha`")
-    p.ticks, p.counts, run.sums, p.probes = p.ticks + 1, {}, {}, []
+    p.ticks, p.probes = p.ticks + 1, []
+    run.sums.clear()
     if snap and (scores := _snapshot(run)):
         record["metrics"] = finite(scores)
     if run.world.first:
@@ -179,7 +177,7 @@ def _snapshot(run: Run) -> dict[str, float]:
 
 def _save_state(run: Run) -> None:
     """The ranks wait until it is there."""
-    run.progress.sums = _sums(run)
+    run.progress.sums, run.progress.counts = run.sums.read(run.world), run.sums.counts
     if run.world.first:
         state.save(run.path / state.FILE_NAME, run.parts, run.average, run.progress)
     run.world.barrier()

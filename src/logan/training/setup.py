@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -14,27 +14,33 @@ from torch import Tensor, nn
 from logan import networks, prior
 from logan.config import Config
 from logan.cs_gan import give_step_size
-from logan.data import Dataset, Mixture, batches
+from logan.data import Dataset, Mixture
 from logan.data.open import open_configured
+from logan.data.stream import supply
+from logan.data.supply import Supply
 from logan.devices import choose_device
 from logan.distributed import World
 from logan.errors import InputError
-from logan.fast import EngineName
+from logan.fast import EngineName, cuda_graph
+from logan.fast.gears import INSIDE
 from logan.game import Game
 from logan.networks.checkpointing import recompute_activations
 
 G = TypeVar("G", bound=Game)
 
 
-def choose_engine(name: EngineName | Literal["auto"], device: torch.device) -> EngineName:
-    """``auto``: recorded, on every device.
+def choose_engine(name: EngineName | Literal["auto"], device: torch.device, ranks: int = 1) -> EngineName:
+    """``auto``: compiled and captured where the device has graphs and one rank trains, else recorded.
 
     Raises:
         InputError: for a CUDA graph without CUDA.
     """
-    if name == "cuda-graph" and device.type != "cuda":
-        raise InputError("`engine` cuda-graph needs a CUDA device, and there is none; leave it out")
-    return "recorded" if name == "auto" else name
+    graphs = cuda_graph.can_capture(device)
+    if name in INSIDE and not graphs:
+        raise InputError(f"`engine` {name} needs a CUDA device, and there is none; leave it out")
+    if name != "auto":
+        return name
+    return "compiled-graph" if graphs and ranks == 1 else "recorded"
 
 
 def memory_format(config: Config) -> torch.memory_format:
@@ -115,20 +121,22 @@ class Parts:
 
     def reals(self, start: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Real batches from the ``start``-th image on, without labels unless the networks want them."""
+        supplied = self.supply(start)
+        while True:
+            decided = [x[0].to(self.device, non_blocking=True) for x in supplied.decide(1)]
+            yield self.real_batch(supplied, decided)
+
+    def supply(self, start: int) -> Supply:
+        """The same in two halves, of which the second is :meth:`real_batch`."""
         c = self.config
-        stream = batches(
-            self.data,
-            batch=c.game.batch,
-            seed=c.run.seed,
-            start=start,
-            device=self.device,
-            mirror=c.data.mirror,
-            workers=c.data.workers,
-            own=self.world.own_slice(c.game.batch),
-        )
-        order = memory_format(c)
-        for images, labels in stream:
-            yield images.contiguous(memory_format=order), labels if c.data.conditional else None
+        own = self.world.own_slice(c.game.batch)
+        return supply(self.data, c.game.batch, c.run.seed, start, self.device, c.data.mirror, c.data.workers, own)
+
+    def real_batch(self, supplied: Supply, decided: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """The batch that ``decided``, one batch's of ``supplied.decide``, stands for."""
+        images, labels = supplied.batch(decided)
+        images = images.contiguous(memory_format=memory_format(self.config))
+        return images, labels if self.config.data.conditional else None
 
 
 def build(config: Config, data: Dataset | Mixture, world: World | None = None) -> Parts:
@@ -144,7 +152,7 @@ def build(config: Config, data: Dataset | Mixture, world: World | None = None) -
     recompute_activations((generator, discriminator), config.run.checkpointing)
     g = config.game
     adams = adam(generator, g.g_lr, g.adam_betas), adam(discriminator, g.d_lr, g.adam_betas)
-    engine = "plain" if config.run.checkpointing else choose_engine(config.run.engine, device)
+    engine = "plain" if config.run.checkpointing else choose_engine(config.run.engine, device, world.size)
     game: Game = game_of(config, generator, discriminator, *adams, world, engine)
     world.broadcast_tensors(
         [*generator.parameters(), *generator.buffers(), *discriminator.parameters(), *discriminator.buffers()]

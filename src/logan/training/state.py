@@ -7,18 +7,17 @@ current tick.
 
 from __future__ import annotations
 
-import random
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from logan.data.fingerprint import fingerprint
 from logan.errors import InputError, first_line
 from logan.files import write_atomically
+from logan.training import random_states
 from logan.training.averaging import AveragedGenerator
 from logan.training.setup import Parts
 
@@ -59,7 +58,7 @@ def save(path: Path, parts: Parts, average: AveragedGenerator, progress: Progres
         "progress": vars(progress),
         **{name: module.state_dict() for name, module in _modules(parts, average).items()},
         "memory": parts.game.memory,
-        "random": _random_states(parts),
+        "random": random_states.take(parts.device, parts.random),
     }
     write_atomically(path, lambda partial: torch.save(state, partial))
 
@@ -79,11 +78,13 @@ def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress
         )
     try:
         for name, module in modules.items():
+            if isinstance(module, torch.optim.Optimizer):
+                _compute_as(module, state[name])
             module.load_state_dict(state[name])
     except (RuntimeError, ValueError, KeyError) as error:
         raise InputError(f"{path} belongs to other networks than this run's: {first_line(error)}") from None
     parts.game.memory = {k: [t.to(parts.device) for t in v] for k, v in state["memory"].items()}
-    _restore_random_states(state["random"], parts)
+    random_states.put(state["random"], parts.device, parts.random)
     warnings = []
     if parts.device.type == "cpu" and state["threads"] != torch.get_num_threads():
         warnings.append(
@@ -97,6 +98,12 @@ def _modules(parts: Parts, average: AveragedGenerator) -> dict[str, Any]:
     """What has a ``state_dict``, as the file calls it."""
     optimisers = {"g_optimiser": parts.game.g_optimiser, "d_optimiser": parts.game.d_optimiser}
     return {"generator": parts.generator, "discriminator": parts.discriminator, "average": average.module, **optimisers}
+
+
+def _compute_as(optimiser: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """How the kernels are chosen is this machine's and this engine's business, not that of the run that was saved."""
+    for own, group in zip(optimiser.param_groups, saved["param_groups"], strict=True):
+        group |= {name: own[name] for name in ("fused", "foreach", "capturable") if name in own}
 
 
 def _read(path: Path, names: set[str]) -> dict[str, Any]:
@@ -121,27 +128,3 @@ def _read(path: Path, names: set[str]) -> dict[str, Any]:
     if not names <= state.keys() or state["progress"].keys() != vars(Progress()).keys():
         raise InputError(f"{damaged} (parts of it are missing)")
     return state
-
-
-def _random_states(parts: Parts) -> dict[str, Any]:
-    kind, keys, position, has_gauss, gauss = np.random.get_state()
-    states: dict[str, Any] = {
-        "latents": parts.random.get_state(),
-        "torch": torch.get_rng_state(),
-        "numpy": (str(kind), torch.from_numpy(np.asarray(keys, dtype=np.int64)), position, has_gauss, gauss),
-        "python": random.getstate(),
-    }
-    if parts.device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(parts.device)
-    return states
-
-
-def _restore_random_states(states: dict[str, Any], parts: Parts) -> None:
-    parts.random.set_state(states["latents"])
-    torch.set_rng_state(states["torch"])
-    kind, keys, position, has_gauss, gauss = states["numpy"]
-    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
-    version, words, gauss_next = states["python"]
-    random.setstate((version, tuple(words), gauss_next))
-    if "cuda" in states and parts.device.type == "cuda":
-        torch.cuda.set_rng_state(states["cuda"], parts.device)

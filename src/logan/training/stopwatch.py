@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -37,6 +38,13 @@ class Stopwatch:
     def leave_out(self, seconds: float) -> None:
         """So many seconds of this lap went to something else."""
         self._started += seconds
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """What happens inside, such as another run's turn, is in no lap."""
+        began = self._clock()
+        yield
+        self.leave_out(self._clock() - began)
 
     def read(self, images: int) -> Lap:
         """The lap up to here, where the run is at ``images`` images; it goes on."""

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from logan import errors
+from logan.training.board import Board, Reports, print_line
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 30
@@ -58,47 +58,62 @@ class Watch:
         total: images in the whole run.
         start: images already seen, when a run resumes.
         quiet: show nothing.
+        board: where several runs are shown; None for a bar of its own.
+        label: what the run is called there.
     """
 
-    def __init__(self, total: int, start: int = 0, quiet: bool = False) -> None:
-        self.total, self.quiet = total, quiet
-        self.console = Console(stderr=True, quiet=quiet)
+    def __init__(
+        self, total: int, start: int = 0, quiet: bool = False, board: Board | None = None, label: str = ""
+    ) -> None:
+        self.total, self.quiet, self.board, self.label = total, quiet, board, label
+        self.console = Console(stderr=True, quiet=quiet) if board is None else board.console
         self.live = self.console.is_terminal and not quiet
-        self._bar = Progress(
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[kimg]} kimg"),
-            _Rate(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}"),
-            console=self.console,
-            disable=not self.live,
+        self._reports = Reports(self.say)
+        self._bar = (
+            board.bar
+            if board is not None
+            else Progress(
+                BarColumn(),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TextColumn("{task.fields[kimg]} kimg"),
+                _Rate(),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[losses]}"),
+                console=self.console,
+                disable=not self.live,
+            )
         )
         self.start = start
 
     def __enter__(self) -> Watch:
         shown = f"{self.start / 1000:.0f}"
-        self._task = self._bar.add_task("train", total=self.total, completed=self.start, kimg=shown, losses="")
-        self._bar.start()
+        self._task = self._bar.add_task(self.label, total=self.total, completed=self.start, kimg=shown, losses="")
+        if self.board is None:
+            self._bar.start()
+            self._reports.start()
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self.board is not None:
+            self._bar.remove_task(self._task)
+            return
         self._bar.stop()
+        self._reports.stop()
 
     def say(self, message: str) -> None:
         """A line above the bar; "?" for bytes of a file's name that are no characters."""
-        text = errors.wording(message).encode("utf-8", "replace").decode()
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        print_line(self.console, f"{self.label}: {message}" if self.label else message)
 
     def fraction_bar(self, description: str) -> Callable[[float], None]:
         """A callback that shows the fraction of something that is done.
 
-        A bar of its own that goes away at 1; where there is no terminal, a line every half minute.
+        A bar of its own that goes away at 1; where there is no terminal, or a board for other bars, a line every half minute.
         """
+        live = self.live and self.board is None
         bar = Progress(BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn(),
-                       TextColumn(description), console=self.console, transient=True, disable=not self.live)  # fmt: skip
+                       TextColumn(description), console=self.console, transient=True, disable=not live)  # fmt: skip
         task = bar.add_task(description, total=1.0)
         started = said = None
 
@@ -112,7 +127,7 @@ class Watch:
             bar.update(task, completed=fraction)
             if fraction >= 1:
                 bar.stop()
-            elif not self.live and now - said > SECONDS_BETWEEN_LINES:
+            elif not live and now - said > SECONDS_BETWEEN_LINES:
                 said = now
                 self.say(f"{description}: {fraction:.0%}, left {_clock((now - started) * (1 / fraction - 1))}")
 

@@ -1,0 +1,287 @@
+"""What Python keeps in networks, beside parameters and buffers, and decides by: a recording holds for it as it was.
+
+torch's tracer sees operations on tensors. It does not see that ``self.alpha`` was read, nor that it is another number now.
+:class:`Attributes` lists what networks keep: tensors, which become inputs of the recording wherever they are kept, and all
+the rest, which becomes part of what the recording is known by.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+import types
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from logan.side_effects.places import Place
+
+MOST = 50_000
+"""Attributes that are looked at. What lies beyond, or deeper than ``DEEPEST``, is known by its identity alone."""
+DEEPEST = 6
+
+_PLAIN = (bool, int, complex, str, bytes, type(None), enum.Enum, range, type(...), np.generic)
+_SCALARS = (*_PLAIN, torch.dtype, torch.device, torch.layout, torch.memory_format)
+_GENERATORS = (random.Random, np.random.Generator, np.random.RandomState, torch.Generator)
+
+
+class Attributes:
+    """What a list of networks, and other objects that take part, keep now.
+
+    Args:
+        roots: modules and other objects, by the names that messages call them.
+
+    Attributes:
+        places: where tensors are kept, each tensor once; a recording reads and writes them there.
+        names: what messages call them.
+        key: equal for equal attributes; tensors count by where they are, not by their numbers.
+        generators: private sources of random numbers.
+        uninitialised: the name of a lazy parameter, or None.
+    """
+
+    def __init__(self, roots: dict[str, Any]) -> None:
+        self.roots = roots
+        self.places: list[Place] = []
+        self.names: list[str] = []
+        self.generators: list[Any] = []
+        self.uninitialised: str | None = None
+        self._items: dict[str, Any] = {}
+        self._leaves: list[tuple[Any, Any, Any]] = []
+        self._containers: list[Any] = []
+        self._contents: list[tuple[Any, Callable[[Any], Any], Any]] = []
+        self._seen: dict[int, tuple[str, Any]] = {}
+        for name, root in roots.items():
+            self._visit(name, roots, name, root, 0)
+        self._sizes = list(map(len, self._containers))
+        self.key = _Key(self._items)
+
+    def unchanged(self) -> bool:
+        """Whether everything but tensors is what it was; cheap enough to be asked at every step."""
+        try:
+            for owner, name, value in self._leaves:
+                if owner[name] is not value:
+                    return False
+        except LookupError:
+            return False
+        same_sizes = list(map(len, self._containers)) == self._sizes
+        return same_sizes and all(f(x) == then for x, f, then in self._contents)
+
+    def tensors(self) -> list[Tensor]:
+        """What is in the places now."""
+        return [owner[name] for owner, name in self.places]
+
+    def differs_from(self, other: Attributes) -> str:
+        """The name of an attribute that is not the same in the other, or nothing."""
+        a, b = self._items, other._items
+        changed = [n for n in a if n in b and a[n] != b[n]] or [n for n in (*a, *b) if (n in a) != (n in b)]
+        return changed[0] if changed else ""
+
+    def is_tensor(self, name: str) -> bool:
+        """Whether the attribute of that name is one."""
+        return self._items.get(name) is Tensor
+
+    def copies(self) -> Callable[[], None]:
+        """Remember what is kept where; what is returned puts all of it back but the numbers in tensors."""
+        containers = [(container, _copy(container)) for container in self._containers]
+        arrays = [(x, x.copy()) for x, *_ in self._contents]
+        things = [*self._leaves, *((owner, name, owner[name]) for owner, name in self.places)]
+
+        def put_back() -> None:
+            for container, copy in containers:
+                _refill(container, copy)
+            for owner, name, thing in things:
+                if owner[name] is not thing:
+                    owner[name] = thing
+            for x, copy in arrays:
+                _refill(x, copy)
+
+        return put_back
+
+    def _visit(self, path: str, owner: Any, name: Any, value: Any, depth: int) -> None:
+        if isinstance(value, Tensor):
+            self._visit_tensor(path, owner, name, value)
+            return
+        self._leaves.append((owner, name, value))
+        if isinstance(value, _SCALARS):
+            self._items[path] = (type(value), value)
+        elif isinstance(value, float | slice):
+            self._items[path] = repr(value)  # NaN is what it was
+        elif id(value) in self._seen:
+            self._items[path] = ("as", self._seen[id(value)][0])
+        else:
+            self._seen[id(value)] = (path, value)  # kept, so that the number is not given to another
+            self._visit_object(path, value, depth if len(self._items) < MOST else DEEPEST)
+
+    def _visit_tensor(self, path: str, owner: Any, name: Any, value: Tensor) -> None:
+        if nn.parameter.is_lazy(value):
+            self.uninitialised = self.uninitialised or path
+            self._leaves.append((owner, name, value))
+        elif id(value) in self._seen:
+            self._leaves.append((owner, name, value))
+            self._items[path] = ("as", self._seen[id(value)][0])
+        else:
+            self._seen[id(value)] = (path, value)
+            self._items[path] = Tensor
+            self.places.append((owner, name))
+            self.names.append(path)
+
+    def _visit_object(self, path: str, value: Any, depth: int) -> None:
+        self._items[path] = _Same(value)
+        if isinstance(value, _GENERATORS):
+            self.generators.append(value)
+        elif isinstance(value, np.ndarray):
+            self._items[path] = self._content(value, lambda x: (x.dtype.str, x.shape, x.tobytes()))
+        elif isinstance(value, set):
+            self._items[path] = self._content(value, frozenset)
+        elif isinstance(value, nn.Module):
+            self._items[path] = type(value)
+            self._visit_module(path, value)
+        elif depth >= DEEPEST:
+            return
+        elif isinstance(value, dict):
+            self._items[path] = ("dict", tuple(k if isinstance(k, _SCALARS) else _Same(k) for k in value))
+            self._into(value, [(k, f"{path}[{k!r}]") for k in value], depth)
+        elif isinstance(value, list | tuple | deque):
+            self._items[path] = (type(value), len(value))
+            self._into(value, [(i, f"{path}[{i}]") for i in range(len(value))], depth)
+        elif isinstance(value, types.FunctionType):
+            self._visit_function(path, value, depth)
+        elif _is_plain(value):
+            self._items[path] = type(value)
+            self._into(vars(value), [(k, f"{path}.{k}") for k in vars(value)], depth)
+
+    def _visit_module(self, path: str, module: nn.Module) -> None:
+        own = vars(module)
+        members = [own[kind] for kind in ("_parameters", "_buffers", "_modules") if isinstance(own.get(kind), dict)]
+        self._into(own, [(k, f"{path}.{k}") for k, v in own.items() if not any(v is m for m in members)], 0)
+        for kind in members:
+            self._into(kind, [(k, f"{path}.{k}") for k in kind], 0)
+        self._visit_class(type(module))
+
+    def _visit_class(self, kind: type) -> None:
+        """Numbers kept by a class, and what its functions read from around them."""
+        for base in kind.__mro__:
+            if base is object or _is_library(base.__module__) or id(base) in self._seen:
+                continue
+            self._seen[id(base)] = (base.__qualname__, base)
+            for name, value in list(vars(base).items()):
+                if isinstance(value, types.FunctionType):
+                    self._visit_function(f"{base.__qualname__}.{name}", value, 0)
+                elif not name.startswith("__") and _is_data(value):
+                    self._visit(f"{base.__qualname__}.{name}", _OfClass(base), name, value, 1)
+
+    def _visit_function(self, path: str, function: types.FunctionType, depth: int) -> None:
+        """The numbers and tensors that a function finds outside: global variables, and those of the function around it."""
+        if _is_library(function.__module__ or ""):
+            return
+        for name in function.__code__.co_names:
+            if name in function.__globals__ and _is_data(value := function.__globals__[name]):
+                self._visit(f"{function.__module__}.{name}", function.__globals__, name, value, depth + 1)
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # not set yet
+                continue
+            if _is_data(value) or isinstance(value, nn.Module):
+                self._visit(f"{path}:{name}", _OfCell(cell), name, value, depth + 1)
+
+    def _into(self, container: Any, names: Sequence[tuple[Any, str]], depth: int) -> None:
+        self._containers.append(container)
+        for name, path in names:
+            self._visit(path, container, name, container[name], depth + 1)
+
+    def _content(self, value: Any, of: Callable[[Any], Any]) -> Any:
+        then = of(value)
+        self._contents.append((value, of, then))
+        return then
+
+
+class _Key:
+    """Hashed once."""
+
+    def __init__(self, items: dict[str, Any]) -> None:
+        self._items = tuple(items.items())
+        self._hash = hash(self._items)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self._hash == other._hash and self._items == other._items
+
+
+class _Same:
+    """Equal to itself alone; keeps the object, so that its address is not given to another."""
+
+    def __init__(self, thing: Any) -> None:
+        self._thing = thing
+
+    def __hash__(self) -> int:
+        return id(self._thing)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self._thing is other._thing
+
+
+class _OfClass:
+    """A class's attributes, to be read and put back by name."""
+
+    def __init__(self, kind: type) -> None:
+        self._kind = kind
+
+    def __getitem__(self, name: str) -> Any:
+        return self._kind.__dict__[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self._kind, name, value)
+
+
+class _OfCell:
+    """A variable of the function around a function."""
+
+    def __init__(self, cell: types.CellType) -> None:
+        self._cell = cell
+
+    def __getitem__(self, name: str) -> Any:
+        return self._cell.cell_contents
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._cell.cell_contents = value
+
+
+def _is_data(value: Any) -> bool:
+    return isinstance(value, (*_SCALARS, float, Tensor, np.ndarray, list, dict, set, tuple, deque, *_GENERATORS))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is an object of somebody's own class, to be looked into; torch's own keep much that changes nothing."""
+    kind = type(value)
+    inside_torch = kind.__module__.split(".")[0] == "torch" and not kind.__module__.startswith("torch.nn.utils")
+    return hasattr(value, "__dict__") and not (
+        inside_torch or isinstance(value, type | types.ModuleType | types.BuiltinFunctionType | types.MethodType)
+    )
+
+
+def _is_library(module: str) -> bool:
+    return module.split(".")[0] in ("torch", "numpy", "builtins")
+
+
+def _copy(container: Any) -> Any:
+    return dict(container) if isinstance(container, dict) else list(container)
+
+
+def _refill(container: Any, copy: Any) -> None:
+    """Put back what a container held, by identity; arrays by their numbers."""
+    if isinstance(container, np.ndarray):
+        np.copyto(container, copy)
+    elif isinstance(container, dict | set):
+        if list(container) != list(copy):
+            container.clear()
+            container.update(copy)
+    elif isinstance(container, list | deque) and list(map(id, container)) != list(map(id, copy)):
+        container.clear()
+        container.extend(copy)

@@ -1,0 +1,129 @@
+"""Compare what a recording does with what the function itself does, from the same state and random numbers.
+
+A difference may be an error or a rounding. In float32 10⁻⁴ of a tensor's largest entry tells them apart: what is recorded
+wrongly is off by percents, and roundings of a step by 10⁻⁶. But some gradients are nothing but roundings: that of a bias
+before batch norm is zero, and comes out as 10⁻⁹ of either sign. So where a tensor differs by more, the function itself is asked
+how exact it is: it is played again with all numbers moved by one rounding, and a difference within a few times what *that*
+changes is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from logan.fast.attributes import Attributes
+from logan.fast.trial import Before, RandomNumbers, equal_states
+
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 3e-2}
+"""Of each tensor's largest entry, by the narrowest type that takes part."""
+
+ROUNDINGS = {torch.float64: 32.0, torch.float32: 32.0, torch.float16: 6.0, torch.bfloat16: 6.0}
+"""How many times what one rounding of all numbers changes a difference may be: over the networks here at most 15 times in float32
+(sums of thousands that cancel) and 3 times in bfloat16, where a rounding itself changes gradients by tens of percents."""
+
+Play = Callable[..., Any]
+
+
+class Outcome:
+    """What one play has returned and left behind.
+
+    Attributes:
+        result: what it returned.
+        tensors: everything that can be compared, by name: results, then what networks keep.
+        random: the states of the sources of random numbers after it.
+    """
+
+    def __init__(self, play: Callable[[], Any], attributes: Attributes) -> None:
+        self.result = play()
+        found = pytree.tree_flatten_with_path(self.result)[0]
+        results = {_name(path): x.detach().clone() if isinstance(x, Tensor) else x for path, x in found}
+        now = Attributes(attributes.roots)  # what was assigned may stand in other containers
+        kept = {name: t.detach().clone() for name, t in zip(now.names, now.tensors(), strict=True)}
+        self.tensors: dict[str, Any] = results | kept
+        self.random = RandomNumbers(attributes).states
+
+
+def first_difference(
+    fast: Outcome, plain: Outcome, precision: torch.dtype, noise: dict[str, float] | None = None
+) -> str | None:
+    """What is not the same, in words, or None.
+
+    Args:
+        fast, plain: the two outcomes.
+        precision: the narrowest type that takes part.
+        noise: by name, how much a rounding changes the entries.
+    """
+    if fast.tensors.keys() != plain.tensors.keys():
+        return "what is returned"
+    drawn = equal_states(fast.random, plain.random)
+    if drawn:
+        return f"the state of {drawn[0]}"
+    for name, want in plain.tensors.items():
+        off = _difference(fast.tensors[name], want)
+        if off is None:
+            return name
+        largest, scale = off
+        kind = precision
+        if isinstance(want, Tensor) and want.is_floating_point():
+            kind = max(want.dtype, precision, key=lambda t: torch.finfo(t).eps)
+        limit = max(TOLERANCE[kind] * scale, ROUNDINGS[kind] * noise[name] if noise else 0.0)
+        if not largest <= limit:
+            part = largest / scale if scale else float("inf")
+            return f"{name} (by {part:.2g} of its largest entry)"
+    return None
+
+
+def noise_of(
+    play: Play, inputs: Sequence[Tensor | None], before: Before, attributes: Attributes, precision: torch.dtype
+) -> dict[str, float]:
+    """How much each result changes when all numbers that go in are moved by one rounding, up or down by chance."""
+    source = torch.Generator().manual_seed(0)
+    eps = torch.finfo(precision).eps
+    outcomes = []
+    for moved in (False, True, True):
+        before.put_back()
+        if moved:
+            with torch.no_grad():
+                for t, _ in before.tensors:
+                    t.copy_(_rounded(t, eps, source))
+        given = [None if x is None else _rounded(x, eps, source) if moved else x for x in inputs]
+        outcomes.append(Outcome(lambda: play(*given), attributes))  # noqa: B023
+    before.put_back()
+    exact, *others = (o.tensors for o in outcomes)
+    return {
+        name: max((off[0] for o in others if (off := _difference(o[name], exact[name])) is not None), default=0.0)
+        for name in exact
+    }
+
+
+def _rounded(t: Tensor, eps: float, source: torch.Generator) -> Tensor:
+    if not t.is_floating_point():
+        return t
+    signs = (torch.randint(0, 2, t.shape, generator=source) * 2 - 1).to(t.device, t.dtype)
+    return torch.addcmul(t.detach(), t.detach(), signs, value=eps)
+
+
+def _difference(got: Any, want: Any) -> tuple[float, float] | None:
+    """The largest difference of two tensors, and the largest entry of the second; None where they are not of one kind."""
+    if not isinstance(want, Tensor) or not isinstance(got, Tensor):
+        return (0.0, 0.0) if got is want or (type(got) is type(want) and got == want) else None
+    if got.shape != want.shape or got.dtype != want.dtype:
+        return None
+    if not want.numel():
+        return 0.0, 0.0
+    a, b = (
+        got.to(torch.promote_types(got.dtype, torch.float32)),
+        want.to(torch.promote_types(want.dtype, torch.float32)),
+    )
+    same = (a == b) | (a.isnan() & b.isnan())
+    off = torch.where(same, 0.0, (a - b).abs())
+    return float(off.max()), float(torch.where(b.isfinite(), b.abs(), 0.0).max())
+
+
+def _name(path: Any) -> str:
+    return ".".join(str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path)

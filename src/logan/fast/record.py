@@ -1,0 +1,291 @@
+"""Play a function of tensors from recordings that prove themselves against it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
+
+from logan.distributed import World
+from logan.errors import first_line
+from logan.fast import EngineName
+from logan.fast.attributes import Attributes
+from logan.fast.cuda_graph import capturing
+from logan.fast.gears import improve
+from logan.fast.proof import Outcome, first_difference, noise_of
+from logan.fast.recording import CannotRecordError, NotYetError, Recording
+from logan.fast.trial import Before
+
+LAST_CHECK = 1024
+"""Plays 1, 2, 4, … up to this one are played by the function too; after it, those that are asked for."""
+
+KEPT = 16
+"""Recordings of one kind of inputs that are kept: attributes of networks may change, and change back."""
+
+
+@dataclass
+class Entry:
+    """A recording in use; none where the function is played as it is written."""
+
+    recording: Recording | None
+    plays: int = 0
+    check_next: bool = False
+
+    def is_due(self) -> bool:
+        """Count a play, and say whether it is to be checked."""
+        self.plays += 1
+        due = self.check_next or (self.plays <= LAST_CHECK and self.plays & (self.plays - 1) == 0)
+        self.check_next = False
+        return due
+
+
+@dataclass
+class _Kind:
+    """The entries for one kind of inputs, by what the networks keep.
+
+    Attributes that change at every step would need a recording at every step. So a new one is made only when they have stayed
+    for ``patience`` steps, and that doubles whenever a recording turns out to have been made for little.
+    """
+
+    entries: dict[Any, Entry] = field(default_factory=dict)
+    patience: int = 1
+    last: Any = None
+    stayed: int = 0
+    waited: int = 0
+
+    def wants(self, key: Any) -> bool:
+        """Whether it is time to make a recording for ``key``."""
+        self.stayed = self.stayed + 1 if self.last == key else 1
+        self.last = key
+        return key not in self.entries and self.stayed >= self.patience
+
+    def add(self, key: Any, entry: Entry) -> None:
+        """Forget the oldest of many, and be more patient if the newest was hardly used."""
+        if self.entries and next(reversed(self.entries.values())).plays < 50:
+            self.patience = min(2 * self.patience, 1024)
+        if len(self.entries) >= KEPT:
+            del self.entries[next(iter(self.entries))]
+        self.entries[key] = entry
+
+
+class Recorded:
+    """A function of tensors, played from recordings of it; made by :func:`record`.
+
+    Args:
+        function: what is played, and what a recording is compared with.
+        networks: the modules (and other objects) whose state it reads or moves, by the names that messages call them.
+        announce: called with one sentence when something is played as it is written.
+        kind: what is done with a recording; see :class:`logan.game.Game`.
+        rearranged: the same function in an order that records better.
+        random_operations: how many operations that draw random numbers a recording may have.
+        world: the ranks that play together; what one of them cannot play from its recording, none does.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        networks: Mapping[str, Any],
+        *,
+        announce: Callable[[str], None] = warnings.warn,
+        kind: EngineName = "recorded",
+        rearranged: Callable[..., Any] | None = None,
+        random_operations: int = 0,
+        world: World | None = None,
+    ) -> None:
+        self.function, self.announce, self.kind = function, announce, kind
+        self.checking = True
+        """Whether plays are compared; what measures a play switches it off."""
+        self.networks = dict(networks)
+        self._rearranged = function if rearranged is None else rearranged
+        self._random_operations = random_operations
+        self._world = World() if world is None else world
+        self._kinds: dict[Any, _Kind] = {}
+        self._said: set[str] = set()
+        self._given_up = False
+        self._to_say: str | None = None
+        self._changed = ""
+        self._attributes = Attributes(self.networks)
+        self._state: list[Tensor] = []
+        self._marks: list[Any] | None = None
+        self._state_kind: tuple[Any, ...] = ()
+
+    def __call__(self, *inputs: Tensor | None) -> Any:
+        """What ``function(*inputs)`` returns, up to rounding; tensors that require no gradient where it is recorded."""
+        entry = None if self._given_up else self.entry(*inputs)
+        if entry is None or entry.recording is None:
+            return self._play_plainly(inputs)
+        if capturing():  # a comparison would read from the device, and nothing is played
+            return entry.recording(self._state, *inputs)
+        if entry.is_due() and self.checking and not any(isinstance(t, FakeTensor) for t in self._state):
+            return self._prove(entry, inputs)
+        return entry.recording(self._state, *inputs)
+
+    def give_up(self, reason: str) -> None:
+        """Play the function as it is written from now on, and announce why."""
+        self._given_up, self._to_say = True, reason
+
+    def check_next(self) -> None:
+        """Compare every recording with the function when it is next played."""
+        for kind in self._kinds.values():
+            for entry in kind.entries.values():
+                entry.check_next = True
+
+    @property
+    def recordings(self) -> list[Recording | None]:
+        """All that there are; None for what is played as it is written."""
+        if self._given_up:
+            return [None]
+        return [entry.recording for kind in self._kinds.values() for entry in kind.entries.values()]
+
+    def entry(self, *inputs: Tensor | None) -> Entry | None:
+        """What there is for these inputs and what networks keep now, made if it is time; None where it is not."""
+        self._look()
+        for device in ("cpu", "cuda", "mps"):
+            if torch.is_autocast_enabled(device):
+                self._to_say = "it is called inside torch.autocast, which a recording would enter twice"
+                return None
+        given = tuple([None if x is None else (x.shape, x.dtype, x.device, x.stride()) for x in inputs])
+        kind = self._kinds.setdefault(given, _Kind())
+        key = (self._attributes.key, self._state_kind)
+        if kind.wants(key) and (new := self._new(inputs)) is not None:
+            kind.add(key, new)
+        elif key not in kind.entries:
+            kind.waited += 1
+            if kind.waited == 3 and all(entry.recording for entry in kind.entries.values()):
+                self._to_say = f"{self._changed or 'what the networks keep'} changes too often for a recording"
+        return kind.entries.get(key)
+
+    def _look(self) -> None:
+        """At what networks keep: thoroughly if anything is another thing than before."""
+        marks = _marks(self._attributes) if self._attributes.unchanged() else None
+        if marks is None or marks != self._marks:
+            before, self._attributes = self._attributes, Attributes(self.networks)
+            state, kinds = self._attributes.tensors(), self._state_kind
+            self._marks = _marks(self._attributes)
+            self._state_kind = tuple([(t.shape, t.dtype, t.device, t.stride(), t.requires_grad) for t in state])
+            other = [n for n, a, b in zip(self._attributes.names, self._state_kind, kinds, strict=False) if a != b]
+            self._changed = self._attributes.differs_from(before) or next(iter(other), self._changed)
+        self._state = self._attributes.tensors()
+
+    def _new(self, inputs: Sequence[Tensor | None]) -> Entry | None:
+        """A new recording. What is wrong with the function itself is raised when it is played as it is written."""
+        try:
+            recording = Recording(
+                self._rearranged,
+                inputs,
+                self._attributes,
+                self._random_operations,
+                onednn=not self.kind.startswith("compiled"),
+            )
+        except NotYetError:
+            return None
+        except CannotRecordError as error:
+            self._to_say = str(error)
+            return Entry(None)
+        improve(recording, inputs, self.kind, self.announce)
+        return Entry(recording)
+
+    def _prove(self, entry: Entry, inputs: Sequence[Tensor | None]) -> Any:
+        """Play from the recording, and compare with the function, played from the same state and random numbers before it."""
+        attributes, recording = self._attributes, entry.recording
+        assert recording is not None
+        before = Before(attributes)
+        plain = Outcome(lambda: self.function(*inputs), attributes)
+        before.put_back()
+        failure = difference = None
+        try:
+            fast = Outcome(lambda: recording(self._state, *inputs), attributes)
+            difference = first_difference(fast, plain, recording.precision)
+        except Exception as error:  # kernels raise what they like
+            failure = f"{type(error).__name__}: {first_line(error)}"
+        if self._world.any_rank(failure is not None):
+            trouble = failure or "it fails on another rank"
+        elif self._world.any_rank(difference is not None):
+            noise = noise_of(self.function, inputs, before, attributes, recording.precision)
+            difference = first_difference(fast, plain, recording.precision, noise)
+            if not self._world.any_rank(difference is not None):
+                return recording(self._state, *inputs)
+            trouble = f"it differs from the plain code in {difference or 'what another rank has'}"
+        else:
+            return fast.result
+        before.put_back()
+        if recording.run is not recording.module:
+            recording.run = recording.module
+            self._announce(f"playing from the recording as it is: {self.kind} does not work here ({trouble})")
+            return self._prove(entry, inputs)
+        entry.recording, self._to_say = None, trouble
+        return self._play_plainly(inputs)
+
+    def _play_plainly(self, inputs: Sequence[Tensor | None]) -> Any:
+        """Errors of the function itself come before what is said of it."""
+        result = self.function(*inputs)
+        if self._to_say is not None:
+            self._announce(f"playing without the fast path, same results: {self._to_say}")
+            self._to_say = None
+        return result
+
+    def _announce(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self.announce(text)
+
+
+def _marks(attributes: Attributes) -> list[Any] | None:
+    """What changes when a tensor in a place is another one, or has other memory; None if a place is gone."""
+    try:
+        return [(id(t) if isinstance(t, FakeTensor) else t.data_ptr(), t.requires_grad) for t in attributes.tensors()]
+    except (LookupError, AttributeError):
+        return None
+
+
+def record(
+    function: Callable[..., Any],
+    inputs: Sequence[Tensor | None],
+    networks: Sequence[nn.Module] = (),
+    *,
+    announce: Callable[[str], None] = warnings.warn,
+) -> Recorded:
+    """A function of tensors, derivatives of any order inside it included, played from a recording that proves itself.
+
+    The function is run once under torch's tracer. What is played from then on is a flat list of the operations that reached
+    kernels, those of backward and double backward passes among them, without autograd or modules in between; convolutions,
+    rectifiers and batch norm have second derivatives that run in the kernels written for the first (docs/second-order.md).
+
+    Plays 1, 2, 4, … 1,024 are also played by the function, from the same state and random numbers, and everything is compared:
+    what is returned, what networks keep, and the random state. If anything differs by more than roundings, or a recording
+    cannot be made, ``announce`` is told so in one sentence and the function is called as it is. For other shapes, types, modes
+    or attributes of the networks another recording is made.
+
+    Args:
+        function: of tensors (or None), to a pytree of tensors. It may call ``networks``, move their buffers, and take
+            ``torch.autograd.grad`` with ``create_graph``; it must not call ``backward``, which writes into ``.grad``.
+        inputs: examples of the tensors that will be passed: a recording is made for them at once.
+        networks: all modules that the function reads or moves.
+        announce: called with a sentence where the fast path is left; a warning by default.
+
+    Returns:
+        A function of the same arguments. What it returns requires no gradient.
+
+    Example:
+        The squared norm of an input gradient, and its derivatives by the weights:
+
+        >>> net = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Softplus(), torch.nn.Linear(8, 1))
+        >>> def penalty(x):
+        ...     x = x.detach().requires_grad_()
+        ...     (g,) = torch.autograd.grad(net(x).sum(), x, create_graph=True)
+        ...     value = g.square().sum(1).mean()
+        ...     return value, torch.autograd.grad(value, list(net.parameters())[:3])
+        >>> x = torch.randn(5, 3)
+        >>> fast = record(penalty, [x], [net])
+        >>> torch.testing.assert_close(fast(x)[0], penalty(x)[0].detach())
+    """
+    names = [type(n).__name__ for n in networks]
+    numbered = [f"{name} {i}" if names.count(name) > 1 else name for i, name in enumerate(names)]
+    recorded = Recorded(function, dict(zip(numbered, networks, strict=True)), announce=announce)
+    recorded.entry(*inputs)
+    return recorded

@@ -1,0 +1,71 @@
+"""How kernels are chosen: the flags that torch reads, inside and afterwards."""
+
+import os
+
+import pytest
+import torch
+
+from logan.devices import CUBLAS_WORKSPACE, kernels
+from tests.training.small import assert_same_run, config
+
+
+def flags():
+    cudnn = torch.backends.cudnn
+    return (
+        cudnn.benchmark,
+        cudnn.deterministic,
+        torch.are_deterministic_algorithms_enabled(),
+        os.environ.get(CUBLAS_WORKSPACE),
+        torch.utils.deterministic.fill_uninitialized_memory,
+    )
+
+
+@pytest.mark.parametrize(
+    ("deterministic", "inside"),
+    [(False, (True, False, False, None, True)), (True, (False, True, True, ":4096:8", False))],
+)
+def test_the_flags_hold_inside_and_only_there(deterministic, inside, monkeypatch):
+    monkeypatch.delenv(CUBLAS_WORKSPACE, raising=False)
+    before = flags()
+    with kernels(deterministic):
+        assert flags() == inside
+    assert flags() == before
+    with pytest.raises(KeyError), kernels(deterministic):
+        raise KeyError
+    assert flags() == before
+
+
+def test_what_was_chosen_outside_is_kept(monkeypatch):
+    monkeypatch.setenv(CUBLAS_WORKSPACE, ":16:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with kernels(deterministic=False):  # who asked for determinism has it
+            assert flags()[:3] == (False, False, True)
+        with kernels(deterministic=True):
+            assert os.environ[CUBLAS_WORKSPACE] == ":16:8"
+            assert not torch.is_deterministic_algorithms_warn_only_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert os.environ[CUBLAS_WORKSPACE] == ":16:8"
+
+
+def test_a_run_trains_under_them_and_leaves_none(tmp_path, monkeypatch):
+    from logan.game import Game
+    from logan.training.loop import train
+
+    seen, step = [], Game.step
+    monkeypatch.delenv(CUBLAS_WORKSPACE, raising=False)
+    monkeypatch.setattr(Game, "step", lambda self, *args: (seen.append(flags()), step(self, *args))[1])
+    runs = [
+        train(config(kimg=1, snap=1, deterministic=chosen), outdir=tmp_path / str(chosen), quiet=True)
+        for chosen in (False, True)
+    ]
+    assert [x[0] for x in (seen[0], seen[-1])] == [True, False]  # cuDNN tries its kernels, or not
+    assert seen[-1][2]
+    assert not torch.are_deterministic_algorithms_enabled()
+    options = [(run / "training_options.json").read_text() for run in runs]
+    assert options[0] != options[1]
+    for run in runs:  # on a CPU the bits are the same either way; what may differ is what the settings say
+        (run / "training_options.json").unlink()
+    assert_same_run(*runs)

@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from on_gpu import conduct, written
 from on_gpu.parts import PARTS
-from on_gpu.sheet import DONE
+from on_gpu.sheet import DONE, read
 
 MOST_BYTES = 16 * 2**20
 
@@ -71,25 +71,29 @@ def main() -> int:
     given, started = arguments(), time.monotonic()
     out = given.out.expanduser().resolve()
     (out / "parts").mkdir(parents=True, exist_ok=True)
-    signal.signal(
-        signal.SIGTERM, lambda number, frame: sys.exit(128 + number)
-    )  # so that what is there is still written
     parts = [part for part in PARTS if part.name in given.only]
     shown = Progress([part.name for part in parts])
     work = Path(tempfile.mkdtemp(prefix="logan-gpu-"))
     asked = {"out": str(out), "work": str(work), "tiny": given.tiny, "data": given.data, "methods": given.methods,
              "engine": given.engine}  # fmt: skip
+    earlier = {part.name: read(out / "parts" / f"{part.name}.json") for part in PARTS if part not in parts}
+    earlier = {name: figures | {"earlier": True} for name, figures in earlier.items() if figures}
+    reported = [part for part in PARTS if part in parts or part.name in earlier]
     found: dict[str, Any] = {}
 
     def after(so_far: dict[str, Any]) -> None:
         found.update(so_far)
-        written.save(out, parts, found, given.minutes, time.monotonic() - started, given.tiny)
+        written.save(out, reported, earlier | found, given.minutes, time.monotonic() - started, given.tiny)
         name = list(so_far)[-1]
         shown.say(f"{name}: {so_far[name]['status']}", so_far[name])
 
+    before = signal.signal(
+        signal.SIGTERM, lambda number, frame: sys.exit(128 + number)
+    )  # what is there is still written
     try:
         conduct.play_all(parts, asked, given.minutes, environment(given.wheels, work), shown, after)
     finally:
+        signal.signal(signal.SIGTERM, before)
         shutil.rmtree(work, ignore_errors=True)
         keep_small(out)
     shown.say(f"wrote {out}/report.md")

@@ -25,14 +25,19 @@ LOOK = 0.1
 LOG_BYTES = 100_000
 """Of what a part prints, the last so many are kept."""
 NOTICES = re.compile(r"warning: |same results|without the fast path|self-check", re.I)
-STOPPED = "stopped at its limit"
+INTERRUPTED = "interrupted"
 
 
 class Child:
-    """A process that has loaded a part's module and waits."""
+    """A process that has loaded a part's module and waits.
+
+    Attributes:
+        figures: what the part has found, once it is over.
+    """
 
     def __init__(self, part: Part, folder: Path, environment: Mapping[str, str]) -> None:
         self.part = part
+        self.figures: dict[str, Any] = {}
         self.file, self.log = folder / f"{part.name}.json", folder / f"{part.name}.log"
         self.file.unlink(missing_ok=True)
         with open(self.log, "wb") as log:
@@ -41,16 +46,26 @@ class Child:
                 stderr=subprocess.STDOUT, env=dict(environment), start_new_session=True,
             )  # fmt: skip
 
-    def play(self, asked: Mapping[str, Any], seconds: float, look: Callable[[float], None]) -> dict[str, Any]:
-        """Let it play for so many seconds at most; what it has written, with how it ended."""
+    def play(self, asked: Mapping[str, Any], seconds: float, look: Callable[[float], None]) -> None:
+        """Let it play for so many seconds at most; ``figures`` is then what it has written, with how it ended."""
         started = time.monotonic()
         self._say({"file": str(self.file), "asked": asked, "seconds": seconds})
-        while self.process.poll() is None and time.monotonic() - started < seconds:
-            time.sleep(LOOK)
-            look(time.monotonic() - started)
-        stopped = self.process.poll() is None
+        stopped = INTERRUPTED
+        try:
+            while self.process.poll() is None and time.monotonic() - started < seconds:
+                time.sleep(LOOK)
+                look(time.monotonic() - started)
+            stopped = f"stopped at its limit of {seconds:.0f} s" if self.process.poll() is None else ""
+        finally:  # if it was interrupted, what it has written counts all the same
+            self.end()
+            self.figures = self._finish(stopped, time.monotonic() - started)
+
+    def leave_out(self, reason: str) -> None:
+        """Do not let it play."""
         self.end()
-        return self._finish(stopped, seconds, time.monotonic() - started)
+        self.figures = {"part": self.part.name, "status": NOT_PLAYED, "reason": reason}
+        write(self.file, self.figures)
+        self.log.unlink(missing_ok=True)
 
     def _say(self, told: Mapping[str, Any]) -> None:
         assert self.process.stdin is not None
@@ -66,13 +81,13 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def _finish(self, stopped: bool, seconds: float, took: float) -> dict[str, Any]:
+    def _finish(self, stopped: str, took: float) -> dict[str, Any]:
         text = _tail(self.log)
         figures = read(self.file) or {"status": RUNNING}
         if figures["status"] == RUNNING:
             code = self.process.returncode
             ended = f"signal {-code}" if code < 0 else f"exit status {code}"
-            figures |= {"status": f"{STOPPED} of {seconds:.0f} s"} if stopped else {"status": FAILED, "reason": ended}
+            figures |= {"status": stopped} if stopped else {"status": FAILED, "reason": ended}
         if figures["status"] not in (DONE, NOT_PLAYED):
             figures["last_lines"] = text.splitlines()[-15:]
         if found := list(dict.fromkeys(line.strip() for line in text.splitlines() if NOTICES.search(line))):
@@ -123,19 +138,19 @@ def play_all(
             if number + 1 < len(parts):
                 waiting.append(Child(parts[number + 1], folder, environment))
             left = end - time.monotonic()
-            if left < 1:
-                child.end()
-                found[part.name] = {"part": part.name, "status": NOT_PLAYED, "reason": "no time was left"}
-                write(child.file, found[part.name])
-                child.log.unlink(missing_ok=True)
-            else:
-                seconds = limit(part, minutes, left, bool(asked.get("tiny")))
-                found[part.name] = child.play(
-                    asked,
-                    seconds,
-                    lambda spent, i=number, s=seconds: progress(i, spent, s, end - time.monotonic()),  # type: ignore[misc]
-                )
-            after(found)
+            try:
+                if left < 1:
+                    child.leave_out("no time was left")
+                else:
+                    seconds = limit(part, minutes, left, bool(asked.get("tiny")))
+                    child.play(
+                        asked,
+                        seconds,
+                        lambda spent, i=number, s=seconds: progress(i, spent, s, end - time.monotonic()),  # type: ignore[misc]
+                    )
+            finally:
+                found[part.name] = child.figures
+                after(found)
     finally:
         for one in (child, *waiting):
             if one is not None:

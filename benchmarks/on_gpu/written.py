@@ -79,7 +79,8 @@ def _parts(parts: Sequence[Part], found: Mapping[str, Figures]) -> str:
     rows = []
     for part in parts:
         f = found.get(part.name, {"status": "not yet"})
-        rows.append([part.name, part.title, f["status"], number(f.get("took_seconds")), _short(f.get("reason"))])
+        ended = f"{f['status']}, in an earlier call" if f.get("earlier") else f["status"]
+        rows.append([part.name, part.title, ended, number(f.get("took_seconds")), _short(f.get("reason"))])
     return "## Parts\n\n" + table(["part", "", "how it ended", "s", ""], rows)
 
 

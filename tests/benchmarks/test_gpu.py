@@ -77,10 +77,10 @@ def planted(tmp_path):
     paths = (BENCHMARKS, modules, BENCHMARKS.parent / "src")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
 
-    def play(limits, minutes=1.0, after=lambda found: None):
+    def play(limits, minutes=1.0, after=lambda found: None, progress=lambda *where: None):
         parts = [Part(name, name, f"planted_{name}", seconds * WHOLE / minutes) for name, seconds in limits.items()]
         asked = {"out": str(out), "work": str(tmp_path), "tiny": False, "given": 7}
-        found = conduct.play_all(parts, asked, minutes, environment, lambda *where: None, after)
+        found = conduct.play_all(parts, asked, minutes, environment, progress, after)
         on_disk = {name: read(out / "parts" / f"{name}.json") for name in limits}
         assert on_disk == found
         return found
@@ -128,6 +128,21 @@ def _ended(pid: int) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def test_an_interruption_loses_nothing_either(planted, tmp_path):
+    def progress(number, spent, limit, left):
+        if number == 1 and spent > 1.5:
+            raise KeyboardInterrupt
+
+    seen = {}
+    with pytest.raises(KeyboardInterrupt):
+        planted({"good": 20.0, "hang": 20.0, "raises": 20.0}, progress=progress, after=seen.update)
+    assert seen["hang"]["status"] == conduct.INTERRUPTED
+    left = {path.stem: read(path) for path in (tmp_path / "out" / "parts").glob("*.json")}
+    assert {name: f["status"] for name, f in left.items()} == {"good": DONE, "hang": conduct.INTERRUPTED}
+    assert left["hang"]["value"] == 2
+    assert _ended(left["hang"]["beside"])
 
 
 def test_the_time_is_kept(planted):
@@ -570,6 +585,19 @@ def test_curves_and_pictures(tmp_path):
     Image.new("RGB", (100, 100)).save(tmp_path / "a.png")
     drawing.save_pictures(tmp_path / "pictures.png", {"a": tmp_path / "a.png", "b": tmp_path / "a.png"}, 7)
     assert Image.open(tmp_path / "pictures.png").width > 600
+
+
+def test_a_second_call_adds_to_the_report(gpu, tmp_path, monkeypatch, capsys):
+    """Parts of an earlier call into the same folder stay in it, and the report says so; a part that is played again does not."""
+    (tmp_path / "parts").mkdir()
+    for name in ("together", "tests"):
+        (tmp_path / "parts" / f"{name}.json").write_text(json.dumps({"status": DONE, "took_seconds": 7, "passed": 3}))
+    monkeypatch.setattr("sys.argv", ["gpu.py", "--only", "tests", "--minutes", "0.051", "--out", str(tmp_path)])
+    assert gpu.main() == 0
+    lines = (tmp_path / "report.md").read_text().splitlines()
+    assert "| together | Four games at once | done, in an earlier call | 7 |  |" in lines
+    assert "| tests | Tests that need a GPU | not played | – | no time was left |" in lines
+    capsys.readouterr()
 
 
 def test_results_stay_small(gpu, tmp_path, monkeypatch, capsys):

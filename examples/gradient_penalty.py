@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from logan.bench.counting import count
 from logan.data.digits import load_digits
-from logan.fast.record import record
+from logan.fast import record
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--rounds", type=int, default=40)

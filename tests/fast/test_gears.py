@@ -23,7 +23,10 @@ def graphs(monkeypatch):
     monkeypatch.setattr(cuda_graph, "new_graph", EmulatedGraph)
 
 
-@pytest.mark.parametrize(("name", "subset"), [("mlp", "leading"), ("mlp", "random"), ("dcgan", "leading")])
+@pytest.mark.parametrize(
+    ("name", "subset"),
+    [("mlp", "leading"), ("mlp", "random"), pytest.param("dcgan", "leading", marks=pytest.mark.slow)],
+)
 def test_captured_turns_are_those_of_the_plain_code(graphs, name, subset):
     """Turn by turn, since the next overwrites the last; among them the random portion, which each replay draws anew."""
     plain, fast = pair(name), pair(name)
@@ -45,7 +48,9 @@ def test_captured_turns_are_those_of_the_plain_code(graphs, name, subset):
         torch.testing.assert_close(a.state_dict(), b.state_dict(), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(("kind", "backend"), [("compiled", "aot_eager"), ("compiled-graph", "eager")])
+@pytest.mark.parametrize(
+    ("kind", "backend"), [pytest.param("compiled", "aot_eager", marks=pytest.mark.slow), ("compiled-graph", "eager")]
+)
 def test_compiled_turns_are_those_of_the_plain_code(monkeypatch, kind, backend, caplog):
     """By stand-ins for the compiler: they go its way, but for the kernels."""
     monkeypatch.setattr(gears, "BACKEND", backend)

@@ -9,7 +9,7 @@ from torch import nn
 
 from logan import LatentStep, losses, turns
 from logan.fast import engine as engines
-from logan.fast import passes, proof, record, recording
+from logan.fast import passes, proof, recorded, recording
 from logan.game import Game, Rules
 
 F64 = torch.float64
@@ -199,7 +199,7 @@ def test_what_is_wrong_only_later_is_found_at_the_next_check(player):
 
 
 def test_checks_fall_due_at_powers_of_two_and_when_asked_for():
-    entry, due = record.Entry(None), []
+    entry, due = recorded.Entry(None), []
     for play_number in range(1, 3001):
         entry.check_next = play_number == 2500
         if entry.is_due():
@@ -213,7 +213,7 @@ def test_checks_leave_no_trace(settings, monkeypatch):
     settings = settings | {"latent": LatentStep("ngd", subset="random", portion=0.5)}
     results = []
     for last in (0, 1024):
-        monkeypatch.setattr(record, "LAST_CHECK", last)
+        monkeypatch.setattr(recorded, "LAST_CHECK", last)
         game = make_game(**settings)
         torch.manual_seed(0)
         turn = play(game, 9)
@@ -251,22 +251,45 @@ def test_roundings_are_no_differences():
     assert ((zero - other).abs().max() / zero.abs().max()) > proof.TOLERANCE[torch.float32]
 
 
+def test_what_does_not_fit_into_memory_is_not_compared(monkeypatch):
+    """The plain code takes more than the recording: a run that fits only recorded goes on, and says so."""
+    said, game = [], make_game(said=[])
+    game.announce = said.append
+    play(game, 3)
+    (one,) = game._engine._recorded.values()
+    before, function = [x.clone() for x in state(game)], one.function
+    assert said == []
+
+    def too_large(*inputs):
+        function(*inputs)
+        raise torch.OutOfMemoryError
+
+    other = copy.deepcopy(game)
+    monkeypatch.setattr(one, "function", too_large)
+    other._engine = None
+    play(game, 1, start=3)
+    play(other, 1, start=3)
+    assert "does not fit" in said[0]
+    assert all(torch.equal(a, b) for a, b in zip(state(game), state(other), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(state(game), before, strict=True))
+
+
 def test_a_difference_is_named():
     def outcome(**tensors):
         found = proof.Outcome.__new__(proof.Outcome)
         found.tensors, found.random = tensors, {}
         return found
 
-    one = outcome(a=torch.tensor([1.0, 2.0]), n=torch.tensor(3))
-    near = outcome(a=torch.tensor([1.0, 2.0 + 1e-5]), n=torch.tensor(3))
+    one = outcome(a=torch.tensor([1.0, 2.0]), n=torch.tensor(300_000))
+    near = outcome(a=torch.tensor([1.0, 2.0 + 1e-5]), n=torch.tensor(300_000))
     for got, words in (
         (near, None),
-        (outcome(a=torch.tensor([1.0, 2.001]), n=torch.tensor(3)), r"a \(by 0.0005 of its largest entry\)"),
-        (outcome(a=torch.tensor([1.0, 2.0]), n=torch.tensor(4)), "n "),
-        (outcome(a=torch.tensor([1.0, float("nan")]), n=torch.tensor(3)), "a "),
-        (outcome(a=torch.tensor([1.0, 2.0], dtype=F64), n=torch.tensor(3)), "a"),
-        (outcome(a=None, n=torch.tensor(3)), "a"),
-        (outcome(n=torch.tensor(3)), "what is returned"),
+        (outcome(a=torch.tensor([1.0, 2.001]), n=torch.tensor(300_000)), r"a \(by 0.0005 of its largest entry\)"),
+        (outcome(a=torch.tensor([1.0, 2.0]), n=torch.tensor(300_001)), "n "),
+        (outcome(a=torch.tensor([1.0, float("nan")]), n=torch.tensor(300_000)), "a "),
+        (outcome(a=torch.tensor([1.0, 2.0], dtype=F64), n=torch.tensor(300_000)), "a"),
+        (outcome(a=None, n=torch.tensor(300_000)), "a"),
+        (outcome(n=torch.tensor(300_000)), "what is returned"),
     ):
         said = proof.first_difference(got, one, torch.float32)
         assert (said is None) if words is None else re.match(words, said)

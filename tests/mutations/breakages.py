@@ -151,9 +151,38 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("fast/passes.py", "fast/test_passes.py"): [
         (
             "merges what is written into",
-            "not _is_random(node) and not roots.touches_written(node)",
+            "not _is_random(node) and not memory.touches_written(node)",
             "not _is_random(node)",
         ),
+    ],
+    ("fast/memory.py", "fast/test_memory.py"): [
+        ("memory as schemas have it", 'node.meta["memory"] if "memory" in node.meta else', "() if False else"),
+        ("writes as schemas have them", 'written = set(node.meta.get("writes", ()))', "written = set()"),
+        ("addresses used again", "(len(self._ids), StorageWeakRef(storage))", "(len(self._ids), None)"),
+    ],
+    ("fast/attributes.py", "fast/test_peoples_networks.py"): [
+        ("attributes stay as they were", "if owner[name] is not value:", "if False:"),
+        ("arrays stay as they were", "all(f(x) == then for x, f, then in self._contents)", "True"),
+        ("classes and globals do not count", "        self._visit_class(type(module))\n", "        pass\n"),
+    ],
+    ("fast/recording.py", "fast/test_peoples_networks.py"): [
+        ("what is assigned stays out", "        old.detach().copy_(new)\n", "        pass\n"),
+        ("numbers leave torch", "Substituting(refusals | ", "Substituting({} | "),
+        ("Python's random numbers are constants", "    if drawn:\n", "    if False:\n"),
+        ("shapes by value", "if by_mask or by_value", "if False"),
+    ],
+    ("fast/recorded.py", "fast/test_proof.py"): [
+        ("no play is checked", "if entry.is_due() and self.checking", "if entry.is_due() and False"),
+        (
+            "a check leaves the plain code's state",
+            "        finally:\n            before.put_back()",
+            "        finally:\n            pass",
+        ),
+        ("a wrong recording is played on", "entry.recording, self._to_say = None, trouble", "self._to_say = trouble"),
+    ],
+    ("fast/proof.py", "fast/test_proof.py"): [
+        ("all differences are roundings", "if not largest <= limit:", "if False:"),
+        ("roundings are differences", "ROUNDINGS[kind] * noise[name] if noise", "0.0 if noise"),
     ],
     ("fast/substitute.py", "fast/test_operations.py"): [],
     ("side_effects/substitution.py", "fast/test_operations.py"): [

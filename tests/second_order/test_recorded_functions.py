@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from logan.fast.record import record
+from logan.fast import record
 from logan.second_order import twice_differentiable
 
 from .small import F64

@@ -149,10 +149,12 @@ def test_images_that_the_device_does_not_hold(tmp_path, graphs, several, said, m
     assert not warnings(said)
 
 
-SLOWLY = [pytest.param(1, ctrl_c, marks=pytest.mark.slow), pytest.param(45, ctrl_c, marks=pytest.mark.slow)]
+OTHER_MOMENTS = [(1, ctrl_c), (2, die), (45, ctrl_c)]
 
 
-@pytest.mark.parametrize(("step", "how"), [(2, die), (13, ctrl_c), *SLOWLY])
+@pytest.mark.parametrize(
+    ("step", "how"), [(13, ctrl_c), *(pytest.param(*moment, marks=pytest.mark.slow) for moment in OTHER_MOMENTS)]
+)
 def test_resume_is_exact(tmp_path, graphs, several, captured_run, monkeypatch, step, how):
     """Wherever it stops: among the steps played singly, before a launch, and in the middle of what was laid out."""
     changes = settings(**LESS_OFTEN)
@@ -248,7 +250,13 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+QUICK_FAULTS = (capture_fails, weight_is_baked_in, counter_stands_still)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(f, id=f.__name__, marks=() if f in QUICK_FAULTS else pytest.mark.slow) for f in FAULTS],
+)
 def test_a_graph_that_does_something_else_is_not_believed(tmp_path, graphs, said, monkeypatch, fault, single_steps):
     """One notice, and the run of single steps."""
     changes = {"kimg": 1, "d_lr": 1e-3}

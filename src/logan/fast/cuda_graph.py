@@ -98,8 +98,11 @@ class DeviceGraph:
                 with torch.cuda.graph(self._graph, self._pool, side, capture_error_mode=mode):
                     return function()
         except BaseException:
-            with contextlib.suppress(Exception):  # torch's allocator otherwise believes that it goes on
+            with contextlib.suppress(
+                Exception
+            ):  # torch's allocator otherwise believes that it goes on, and keeps its memory
                 torch._C._cuda_endAllocateToPool(self.device.index, self._pool)
+                torch._C._cuda_releasePool(self.device.index, self._pool)
             raise
 
     def replay(self) -> None:

@@ -14,7 +14,7 @@ from logan import turns
 from logan.distributed import World, across
 from logan.fast import EngineName, step
 from logan.fast.attributes import Attributes
-from logan.fast.record import Recorded
+from logan.fast.recorded import Recorded
 from logan.fast.recording import Recording
 from logan.fast.trial import on_trial
 
@@ -28,7 +28,7 @@ FEW = 8
 
 
 class Engine:
-    """The turns of one pair of networks, recorded, each as a :class:`~logan.fast.record.Recorded` function.
+    """The turns of one pair of networks, recorded, each as a :class:`~logan.fast.recorded.Recorded` function.
 
     A recording holds for one kind of turn, one set of rules, one set of shapes and types, and for what the networks keep as
     attributes, modes among them; another one is made when any of these changes. Where none can be made, or one is found wrong,

@@ -46,7 +46,8 @@ class Seen(fx.Interpreter):
             args, kwargs = self.fetch_args_kwargs_from_env(n)
             given = _tensors((args, kwargs))
             result, written = self._watched(n, args, kwargs, given)
-            n.meta["writes"] = tuple(self._id(t) for t, w in zip(given, written, strict=True) if w)
+            if not any(map(_has_no_numbers, given)):
+                n.meta["writes"] = tuple(self._id(t) for t, w in zip(given, written, strict=True) if w)
         n.meta["memory"] = tuple(self._id(t) for t in _tensors(result))
         return result
 

@@ -9,6 +9,7 @@ changes is none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -42,7 +43,8 @@ class Outcome:
         self.result = play()
         found = pytree.tree_flatten_with_path(self.result)[0]
         results = {_name(path): x.detach().clone() if isinstance(x, Tensor) else x for path, x in found}
-        now = Attributes(attributes.roots)  # what was assigned may stand in other containers
+        # what was assigned may stand in other containers now
+        now = attributes if attributes.unchanged() else Attributes(attributes.roots)
         kept = {name: t.detach().clone() for name, t in zip(now.names, now.tensors(), strict=True)}
         self.tensors: dict[str, Any] = results | kept
         self.random = RandomNumbers(attributes).states
@@ -116,11 +118,16 @@ def _difference(got: Any, want: Any) -> tuple[float, float] | None:
         return None
     if not want.numel():
         return 0.0, 0.0
+    if not (want.is_floating_point() or want.is_complex()):
+        return (0.0 if torch.equal(got, want) else math.inf), 0.0
     a, b = (
         got.to(torch.promote_types(got.dtype, torch.float32)),
         want.to(torch.promote_types(want.dtype, torch.float32)),
     )
-    same = (a == b) | (a.isnan() & b.isnan())
+    largest, scale = float((a - b).abs().max()), float(b.abs().max())
+    if math.isfinite(largest) and math.isfinite(scale):
+        return largest, scale
+    same = (a == b) | (a.isnan() & b.isnan())  # infinite where the other is
     off = torch.where(same, 0.0, (a - b).abs())
     return float(off.max()), float(torch.where(b.isfinite(), b.abs(), 0.0).max())
 

@@ -5,7 +5,7 @@ passes included. Then :mod:`logan.fast.passes` removes what nobody uses and what
 
 What a recording cannot hold is refused here (:class:`CannotRecordError`): decisions by values, random numbers, numbers that leave
 torch, attributes that the function changes. What cannot be seen from here is found by comparing with the function itself:
-:mod:`logan.fast.record`.
+:mod:`logan.fast.recorded`.
 """
 
 from __future__ import annotations

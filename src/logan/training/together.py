@@ -6,6 +6,7 @@ nothing is gained by it.
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections import deque
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from torch.backends import cudnn
 
-from logan.devices import choose_device
+from logan.devices import CUBLAS_WORKSPACE, choose_device
 from logan.distributed import World
 from logan.errors import first_line
 from logan.training import random_states
@@ -54,6 +55,10 @@ def train_together(requests: Sequence[Request], at_most: int | None = None, quie
         KeyboardInterrupt: after saving the states of all runs that had begun, if they were interrupted.
         Exception: the first that a run raised, once all others are finished.
     """
+    if not requests:
+        return []
+    if any(request.config.run.deterministic for request in requests):
+        os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")  # before the first run lets CUDA start
     board = Board(quiet)
     waiting = deque(enumerate(replace(request, board=board) for request in requests))
     playing: deque[tuple[int, _Player]] = deque()

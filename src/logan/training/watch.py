@@ -144,7 +144,7 @@ class Watch:
         losses = " ".join(f"{short} {record[name]:.3f}" for name, short in SHOWN.items() if name in record)
         text = f"{losses} {measured}".strip()
         if self.live:
-            self._bar.update(self._task, losses=text)
+            self._bar.update(self._task, losses=text if self.board is None else losses)
         else:
             self.say(
                 f"tick {record['tick']:<4d} kimg {record['kimg']:<8.1f} {text}  "

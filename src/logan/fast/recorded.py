@@ -195,26 +195,44 @@ class Recorded:
         attributes, recording = self._attributes, entry.recording
         assert recording is not None
         before = Before(attributes)
-        plain = Outcome(lambda: self.function(*inputs), attributes)
-        before.put_back()
-        failure = difference = None
+        plain = self._outcome_of_function(inputs, before)
+        if plain is None:
+            return recording(self._state, *inputs)
+        fast: Any = None
         try:
             fast = Outcome(lambda: recording(self._state, *inputs), attributes)
-            difference = first_difference(fast, plain, recording.precision)
+            trouble = first_difference(fast, plain, recording.precision)
         except Exception as error:  # kernels raise what they like
-            failure = f"{type(error).__name__}: {first_line(error)}"
-        if self._world.any_rank(failure is not None):
-            trouble = failure or "it fails on another rank"
-        elif self._world.any_rank(difference is not None):
-            noise = noise_of(self.function, inputs, before, attributes, recording.precision)
-            difference = first_difference(fast, plain, recording.precision, noise)
-            if not self._world.any_rank(difference is not None):
-                return recording(self._state, *inputs)
-            trouble = f"it differs from the plain code in {difference or 'what another rank has'}"
-        else:
+            trouble = f"{type(error).__name__}: {first_line(error)}"
+        if not self._world.any_rank(trouble is not None):
             return fast.result
+        if not self._world.any_rank(fast is None):  # a difference: is it more than roundings?
+            noise = noise_of(self.function, inputs, before, attributes, recording.precision)
+            trouble = first_difference(fast, plain, recording.precision, noise)
+            if not self._world.any_rank(trouble is not None):
+                return recording(self._state, *inputs)
+            trouble = f"it differs from the plain code in {trouble or 'what another rank has'}"
         before.put_back()
-        if recording.run is not recording.module:
+        return self._without(entry, trouble or "it fails on another rank", inputs)
+
+    def _outcome_of_function(self, inputs: Sequence[Tensor | None], before: Before) -> Outcome | None:
+        """What the function does, without a trace; None where there is no room for it, which is said."""
+        try:
+            return Outcome(lambda: self.function(*inputs), self._attributes)
+        except torch.OutOfMemoryError:
+            if self._world.size > 1:  # the others wait for what this rank would have sent
+                raise
+            self._announce(
+                "playing from a recording that is not proved: the plain code does not fit into the device's memory"
+            )
+            return None
+        finally:
+            before.put_back()
+
+    def _without(self, entry: Entry, trouble: str, inputs: Sequence[Tensor | None]) -> Any:
+        """A gear lower, and checked again; or the function, from now on."""
+        recording = entry.recording
+        if recording is not None and recording.run is not recording.module:
             recording.run = recording.module
             self._announce(f"playing from the recording as it is: {self.kind} does not work here ({trouble})")
             return self._prove(entry, inputs)

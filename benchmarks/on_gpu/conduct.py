@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from on_gpu.parts import Part, limit
+from on_gpu.parts import Part, limits
 from on_gpu.sheet import DONE, FAILED, NOT_PLAYED, RUNNING, read, write
 
 HERE = Path(__file__).resolve().parents[1]
@@ -130,6 +130,7 @@ def play_all(
     end = time.monotonic() + 60 * minutes - RESERVE
     folder = Path(asked["out"]) / "parts"
     found: dict[str, dict[str, Any]] = {}
+    most = limits(parts, minutes, bool(asked.get("tiny")))
     waiting: list[Child] = [Child(parts[0], folder, environment)] if parts else []
     child = None
     try:
@@ -142,7 +143,7 @@ def play_all(
                 if left < 1:
                     child.leave_out("no time was left")
                 else:
-                    seconds = limit(part, minutes, left, bool(asked.get("tiny")))
+                    seconds = min(most[number], left)
                     child.play(
                         asked,
                         seconds,

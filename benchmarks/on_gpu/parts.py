@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -40,6 +41,11 @@ PARTS = (
 )
 
 
-def limit(part: Part, minutes: float, left: float, tiny: bool = False) -> float:
-    """Seconds that a part gets where ``left`` are left of ``minutes`` in all. A trial is short, but maybe on a busy CPU."""
-    return min(part.seconds * (TRIAL if tiny else minutes / WHOLE), left)
+def limits(parts: Sequence[Part], minutes: float, tiny: bool = False) -> list[float]:
+    """Seconds after which each is stopped: of a shorter or longer time their shares; all of it, if none takes what is left.
+
+    A trial is short, but maybe on a busy CPU.
+    """
+    asked = [part.seconds for part in parts]
+    grow = minutes / WHOLE if math.inf in asked else 60 * minutes / max(sum(asked), 1)
+    return [seconds * (TRIAL if tiny else grow) for seconds in asked]

@@ -4,8 +4,8 @@
 
 A step of each preset, with the latent step and without, in both precisions, as it is written and as it is recorded; both
 gradients and both Adam updates, in training's order of memory, under the rules of CUDA (:mod:`logan.bench.device_rules`).
-"Spectral norm" is what disappears without it. "Fused" counts chains of elementwise operations as one, which is what a
-compiler is there for: an estimate. Beside the JSON a table is written.
+"Spectral norm" is what disappears without it (with --spectral-norm). "Fused" counts chains of elementwise operations, with
+sums at their ends, as one, which is what a compiler is there for: an estimate. Beside the JSON a table is written.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ class Count:
     precision: str
     total: int
     fused: int
-    spectral_norm: int
+    spectral_norm: int | None
     groups: dict[str, int]
     names: dict[str, int]
 
 
-def count(preset: str, batch: int | None, variant: Variant) -> Count:
-    """A variant's step."""
+def count(preset: str, batch: int | None, variant: Variant, spectral_norm: bool) -> Count:
+    """A variant's step; with ``spectral_norm``, also what of it is for that."""
     config = variant.of(presets.get(preset))
     config = replace(config, game=replace(config.game, batch=batch or config.game.batch, update="simultaneous"))
     kernels = kernels_of(config)
-    without = kernels_of(replace(config, networks=replace(config.networks, spectral_norm=False)))
+    without = replace(config, networks=replace(config.networks, spectral_norm=False))
     names = {f"{group}: {name}": n for (group, name), n in kernels.calls.most_common()}
     return Count(
         preset,
@@ -66,7 +66,7 @@ def count(preset: str, batch: int | None, variant: Variant) -> Count:
         variant.precision,
         kernels.total,
         kernels.fused(),
-        kernels.total - without.total,
+        kernels.total - kernels_of(without).total if spectral_norm else None,
         kernels.by_group(),
         names,
     )
@@ -111,7 +111,7 @@ def table(counts: list[Count]) -> str:
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     for c in counts:
         cells: list[Any] = [f"{c.preset}, batch {c.batch}", c.precision, c.latent, c.engine, f"**{c.total:,}**"]
-        cells += [c.groups.get(g, 0) for g in groups] + [c.spectral_norm, c.fused]
+        cells += [c.groups.get(g, 0) for g in groups] + ["–" if c.spectral_norm is None else c.spectral_norm, c.fused]
         lines.append(" | ".join(map(str, cells)))
     return "\n".join(f"| {line} |" for line in lines) + "\n"
 
@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--presets", nargs="+", choices=list(PRESETS), default=list(PRESETS))
     parser.add_argument("--engines", nargs="+", choices=["plain", "recorded"], default=["plain", "recorded"])
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--spectral-norm", action="store_true", help="count also how many disappear without it")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     counts = []
@@ -128,7 +129,9 @@ def main() -> None:
         for precision in given.precisions:
             for latent in ("none", "ngd"):
                 for engine in given.engines:
-                    counts.append(count(preset, PRESETS[preset], Variant(latent, engine, precision)))
+                    counts.append(
+                        count(preset, PRESETS[preset], Variant(latent, engine, precision), given.spectral_norm)
+                    )
                     print(table(counts[-1:]).splitlines()[-1], flush=True)
     given.out.write_text(json.dumps({"torch": torch.__version__, "counts": [vars(c) for c in counts]}, indent=1) + "\n")
     given.out.with_suffix(".md").write_text(table(counts))

@@ -55,13 +55,14 @@ def derivatives(stack):
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last], ids=["contiguous", "channels-last"])
 @pytest.mark.parametrize("settings", [{}, {"n_power_iterations": 3, "eps": 1e-2}], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_numbers(kind, settings, order, together):
-    one = layers(KINDS[kind], **settings).to(memory_format=order)
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_same_numbers(n, kind, settings, order, together):
+    one = layers(KINDS[kind], n, **settings).to(memory_format=order)
     other = copy.deepcopy(one)
     together(True)
     covered = sum(len(members) for _, members in batched_norm.groups([one]))
     assert covered == (
-        0 if kind == "transposed" and order == torch.contiguous_format else 3
+        0 if kind == "transposed" and order == torch.contiguous_format else n
     )  # no matrix without a copy
     ours = derivatives(one)
     together(False)
@@ -73,7 +74,7 @@ def test_the_same_numbers(kind, settings, order, together):
         ]
 
 
-def test_what_differs_is_apart_and_single_layers_are_left(together):
+def test_what_differs_is_apart(together):
     together(True)
     stack = nn.ModuleList(
         [
@@ -84,8 +85,20 @@ def test_what_differs_is_apart_and_single_layers_are_left(together):
             *layers(lambda: nn.Linear(6, 5), 1),
         ]
     )
-    assert [len(members) for _, members in batched_norm.groups([stack])] == [2, 2, 2]
-    assert [len(members) for _, members in batched_norm.groups([stack, stack])] == [2, 2, 2]
+    assert [len(members) for _, members in batched_norm.groups([stack])] == [2, 2, 1, 2, 1]
+    assert [len(members) for _, members in batched_norm.groups([stack, stack])] == [2, 2, 1, 2, 1]
+
+
+def test_each_network_for_itself(together):
+    """Gradients for one network's weights must not go through the other one's."""
+    together(True)
+    one, other = layers(KINDS["linear"]), layers(KINDS["linear"])
+    assert [len(members) for _, members in batched_norm.groups([one, other])] == [3, 3]
+    with held(one, other):
+        y = (one[0].weight * other[0].weight).sum()
+        z = (other[1].weight ** 2).sum()
+    assert torch.autograd.grad(z, one[0].parametrizations.weight.original, allow_unused=True) == (None,)
+    assert torch.autograd.grad(y, one[0].parametrizations.weight.original)[0].abs().sum() > 0
 
 
 def spoil(layer, how):

@@ -141,12 +141,13 @@ def test_the_rules_are_played():
             x.double()
 
 
-def test_the_rules_act_below_the_tracer():
+def test_the_rules_act_below_the_tracer(monkeypatch):
     """A recording made under them is the one that is made here: it holds the kernels' names, and nothing of the rules."""
+    monkeypatch.setattr("logan.bench.device_rules._BY_DEVICE", ())
     players, inputs, rules = players_of("emoji128", "bfloat16")
     with device_rules("cuda"):
-        there = Engine(*players, "recorded", pytest.fail).prepare(turns.simultaneous, inputs, rules)
-    here = Engine(*players, "recorded", pytest.fail).prepare(turns.simultaneous, inputs, rules)
+        there = Engine(*players, "recorded", pytest.fail)._new(turns.simultaneous, rules).entry(*inputs).recording
+    here = Engine(*players, "recorded", pytest.fail)._new(turns.simultaneous, rules).entry(*inputs).recording
     assert [n.target for n in there.module.graph.nodes] == [n.target for n in here.module.graph.nodes]
 
 

@@ -105,8 +105,10 @@ def test_logans_gradients_are_those_of_finite_differences(name, where):
         assert slope == pytest.approx(slope_by_differences(g, d, player, direction, real, z), rel=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [F64, torch.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("name", ["mask", "multi-head, padding", "transformer", "lstm", "gru"])
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(F64, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["mask", "transformer", "lstm", "gru", pytest.param("multi-head, padding", marks=pytest.mark.slow)]
+)
 def test_the_recorded_engine_plays_the_same(name, dtype):
     real, z = (x.to(dtype) for x in batch())
     layers = [layer(name).to(dtype) for _ in range(2)]
@@ -210,13 +212,12 @@ def test_recurrent_layers_are_torchs_own_and_their_settings_come_back():
     assert [read() for read in settings] == before
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.cuda
 @pytest.mark.parametrize("name", LAYERS)
 def test_cuda_agrees_with_the_cpu(name):
     real, z = batch()
     here = turns.simultaneous(*players(layer(name), "d"), real, z, latent=STEP)
-    with torch.device("cpu"):
-        g, d = players(layer(name), "d", torch.float32)
+    g, d = players(layer(name), "d", torch.float32)
     settings = getattr(d[1], "settings", {})
     d[1].settings = {
         k: v.to("cuda", torch.float32 if v.is_floating_point() else None) if isinstance(v, torch.Tensor) else v

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from logan.fast import cuda_graph, gears
+from logan.game import Game
 from logan.training import state, whole_steps
 from logan.training.averaging import AveragedGenerator
 from logan.training.loop import train
@@ -267,6 +268,22 @@ def test_a_graph_that_does_something_else_is_not_believed(tmp_path, graphs, said
     (warning,) = [line for line in warnings(said) if "no graph of the whole step" in line]
     assert FAULTS[fault] in warning
     assert len(warnings(said)) == (2 if fault is capture_fails else 1)  # then turns cannot be captured either
+
+
+def test_no_memory_for_a_comparison(tmp_path, graphs, said, monkeypatch, single_steps):
+    """The graph plays on, and one notice says that nobody looks."""
+    changes = {"kimg": 1, "d_lr": 1e-3}
+    single = single_steps(**changes)
+
+    def full(self):
+        next(self.generator.parameters()).data.zero_()  # half-done work is put back
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(Game, "check_next", full)
+    whole = train(settings(**changes), outdir=tmp_path, quiet=True)
+    assert_same_but_for_rounding(single, whole)
+    assert ["not compared: no memory" in line for line in warnings(said)] == [True]
+    assert sum(g.replays for g in graphs) > 10
 
 
 def test_rules_with_a_memory_are_played_singly(tmp_path, graphs, said, single_steps):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 from unittest import mock
@@ -21,9 +21,13 @@ from torch._decomp import decomposition_table
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from logan.side_effects.batched_norm import TOGETHER_ON
+from logan.fast import casts
+from logan.side_effects import batched_norm
 
 aten = torch.ops.aten
+
+_BY_DEVICE: tuple[tuple[Any, str], ...] = ((batched_norm, "TOGETHER_ON"), (casts, "WIDE_SUMS_ON"))
+"""Sets of devices on which the code does something else than on a CPU."""
 
 RuledDevice = Literal["cuda", "mps"]
 
@@ -56,13 +60,14 @@ def device_rules(device: RuledDevice) -> Iterator[None]:
                 library.impl("native_batch_norm_backward", rules.backward, key)
             # as which torch plays the first on tensors without numbers, unless it knows a decomposition
             library.impl("_native_batch_norm_legit.no_stats", rules.without_numbers, "Meta")
-        TOGETHER_ON.add("cpu")
-        with mock.patch.dict(decomposition_table), _Refusals(device):
+        as_there: list[Any] = [mock.patch.object(*place, getattr(*place) | {"cpu"}) for place in _BY_DEVICE]
+        with ExitStack() as stack:
+            for patch in (*as_there, mock.patch.dict(decomposition_table), _Refusals(device)):
+                stack.enter_context(patch)
             for overload in (aten.native_batch_norm.default, aten._native_batch_norm_legit.no_stats):
                 decomposition_table.pop(overload, None)
             yield
     finally:
-        TOGETHER_ON.discard("cpu")
         library._destroy()
         FakeTensorMode.cache_clear()
 

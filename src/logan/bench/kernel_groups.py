@@ -45,9 +45,7 @@ class Kernels(TorchDispatchMode):
         self._alive: list[Any] = []  # so that no storage gets the name of an earlier one
         self._level: list[int] = []  # by kernel: how many that cannot be fused lie one after another before it
         self._chain: list[int] = []  # by kernel: an earlier one of its chain, or itself
-        self._kind: list[
-            tuple[Any, ...] | None
-        ] = []  # by kernel: what all of a chain have in common; None for no chain
+        self._shape: list[tuple[int, ...] | None] = []  # by kernel: that of its chain; None for what makes no chain
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -57,7 +55,7 @@ class Kernels(TorchDispatchMode):
             return result
         group = group_of(name, args, kwargs, result)
         self.calls[group, name] += 1
-        self._note(group, args, kwargs, result)
+        self._note(group, name, args, kwargs, result)
         return result
 
     @property
@@ -76,23 +74,23 @@ class Kernels(TorchDispatchMode):
         """Kernels if every chain of elementwise operations, casts and copies were one: an estimate, and no compiler's result.
 
         A chain's operations have results of one shape, each reads another one's result, and between them lies nothing else
-        that has to come first.
+        that has to come first. A sum or mean over such a result belongs to its chain.
         """
-        chains = {self._root(k) for k, kind in enumerate(self._kind) if kind is not None}
-        return len(chains) + sum(kind is None for kind in self._kind)
+        return len({self._root(k) for k in range(len(self._chain))})
 
-    def _note(self, group: str, args: Any, kwargs: Any, result: Any) -> None:
+    def _note(self, group: str, name: str, args: Any, kwargs: Any, result: Any) -> None:
         made = [self._made[s] for s in _storages((args, kwargs)) if s in self._made]
         pointwise = group in (ELEMENTWISE, CASTS, LAYOUT)
-        shape = next((tuple(t.shape) for t in pytree.tree_leaves(result) if isinstance(t, Tensor)), ())
-        k, kind = len(self._chain), (shape,) if pointwise else None
-        level = max((self._level[m] + (self._kind[m] is None) for m in made), default=0)
+        of = args[0] if name in ("sum", "mean") else next(_tensors(result), None)
+        shape = None if of is None else tuple(of.shape)
+        level = max((self._level[m] + (self._shape[m] is None) for m in made), default=0)
+        k = len(self._chain)
         self._chain.append(k)
-        self._kind.append(kind)
+        self._shape.append(shape if pointwise else None)
         self._level.append(level)
-        if pointwise:
+        if pointwise or name in ("sum", "mean"):
             for m in made:
-                if self._kind[m] == kind and self._level[m] == level:
+                if self._shape[m] == shape and self._level[m] == level:
                     self._chain[self._root(m)] = self._root(k)
         for s in _storages(result):
             self._made[s] = k
@@ -120,6 +118,8 @@ def group_of(name: str, args: Any, kwargs: Any, result: Any) -> str:
 
 
 def _storages(tree: Any) -> Iterator[int]:
-    for t in pytree.tree_leaves(tree):
-        if isinstance(t, Tensor):
-            yield t.untyped_storage()._cdata
+    return (t.untyped_storage()._cdata for t in _tensors(tree))
+
+
+def _tensors(tree: Any) -> Iterator[Tensor]:
+    return (t for t in pytree.tree_leaves(tree) if isinstance(t, Tensor))

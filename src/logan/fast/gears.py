@@ -64,7 +64,7 @@ def _compiled(recording: Recording) -> Callable[..., Any]:
         if compiled:
             return run(*arguments)
         began = time.monotonic()
-        with _said_while_it_lasts(), _within(COMPILE_LIMIT):
+        with _said_while_it_lasts(), _without_tracebacks(), _within(COMPILE_LIMIT):
             results = run(*arguments)
         compiled = True
         log.info("compiled in %.0f s", time.monotonic() - began)
@@ -116,6 +116,23 @@ def _said_while_it_lasts() -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+@contextmanager
+def _without_tracebacks() -> Iterator[None]:
+    """What fails is announced in a sentence; torch's log would have pages of it."""
+    handlers = [h for name in ("torch", "torch._dynamo", "torch._inductor") for h in logging.getLogger(name).handlers]
+
+    def not_torch(record: logging.LogRecord) -> bool:
+        return not record.name.startswith("torch")
+
+    for handler in handlers:
+        handler.addFilter(not_torch)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(not_torch)
 
 
 @contextmanager

@@ -185,8 +185,12 @@ class NormalisedGradient(Function):
                 gamma_out = t * r
                 on_x_hat = gamma_out * gamma.to(r.dtype)
             scale = r * (-1 / n)
-            on_x = scale * r * on_x_hat
-            constant, on_u, on_y, on_x = _per_channel(x, -on_x * mean, scale * gamma_bar, scale * nq, on_x)
+            of_r = torch.stack(
+                [scale, scale, scale * r, scale * r * -mean]
+            )  # one for all that differentiate through it
+            on_u, on_y, on_x, constant = _per_channel(
+                x, *(of_r * torch.stack([gamma_bar, nq, on_x_hat, on_x_hat])).unbind()
+            )
             x_dot = torch.addcmul(constant, y_dot, on_u).addcmul_(x_bar, on_y).addcmul_(x, on_x)
         if gamma_dot is not None:
             of_mean, of_r, dot = _per_channel(x, mean, r, gamma_dot)
@@ -218,6 +222,4 @@ def _product_sum(u: Tensor, y: Tensor, r: Tensor) -> Tensor:
 
 def _per_channel(like: Tensor, *values: Tensor) -> Iterator[Tensor]:
     """(C,) numbers, each in ``like``'s type and the shape that multiplies it."""
-    if values[0].dtype != like.dtype and len(values) > 1:
-        values = torch.stack(values).to(like.dtype).unbind()  # one kernel changes all types
     return (v.to(like.dtype).view(1, -1, *[1] * (like.ndim - 2)) for v in values)

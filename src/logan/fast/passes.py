@@ -14,7 +14,10 @@ import torch
 from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 
+from logan.fast.buffers import move_together
+from logan.fast.casts import cast_less
 from logan.fast.memory import Memory
+from logan.fast.multiply_add import multiply_and_add
 
 aten = torch.ops.aten
 
@@ -38,9 +41,12 @@ def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
     fold_constants(module)
     drop_idle(module.graph)
     merge_equal(module.graph)
+    cast_less(module.graph, Memory(module.graph).touches_written)
+    multiply_and_add(module.graph, Memory(module.graph).touches_written)
     drop_unused(module.graph)
     if onednn:
         multiply_with_onednn(module.graph)
+        move_together(module.graph)
     module.recompile()
 
 

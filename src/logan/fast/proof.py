@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import _disable_current_modes
 
 from logan.fast.attributes import Attributes
 from logan.fast.trial import Before, RandomNumbers, equal_states
@@ -66,7 +67,8 @@ def first_difference(
     if drawn:
         return f"the state of {drawn[0]}"
     for name, want in plain.tensors.items():
-        off = _difference(fast.tensors[name], want)
+        with _disable_current_modes():  # comparing is no part of what others count or forbid
+            off = _difference(fast.tensors[name], want)
         if off is None:
             return name
         largest, scale = off
@@ -97,10 +99,11 @@ def noise_of(
         outcomes.append(Outcome(lambda: play(*given), attributes))  # noqa: B023
     before.put_back()
     exact, *others = (o.tensors for o in outcomes)
-    return {
-        name: max((off[0] for o in others if (off := _difference(o[name], exact[name])) is not None), default=0.0)
-        for name in exact
-    }
+    with _disable_current_modes():
+        return {
+            name: max((off[0] for o in others if (off := _difference(o[name], exact[name])) is not None), default=0.0)
+            for name in exact
+        }
 
 
 def _rounded(t: Tensor, eps: float, source: torch.Generator) -> Tensor:

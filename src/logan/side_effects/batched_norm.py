@@ -2,7 +2,8 @@
 
 torch's own (:func:`torch.nn.utils.parametrizations.spectral_norm`) starts some twenty kernels per layer, and a network of residual
 blocks has a hundred layers of few shapes. What is computed here is what it computes, v ← Wᵀu/‖Wᵀu‖, u ← Wv/‖Wv‖, W/(uᵀWv), with u
-and v constants for autograd, up to the order of sums.
+and v constants for autograd, up to the order of sums. A weight that no pass uses gets a gradient of zeros instead of none where
+another one of its kind is used.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
 
@@ -73,13 +75,19 @@ class Kind(NamedTuple):
 
 
 def groups(modules: Iterable[nn.Module]) -> list[tuple[Kind, list[Normed]]]:
-    """The weights that can be treated together, two of a kind at least; only those whose vectors move now."""
-    found: dict[Kind, list[Normed]] = defaultdict(list)
-    for normed in dict.fromkeys(_all_normed(modules)):
-        kind = _kind(normed)
-        if kind is not None:
-            found[kind].append(normed)
-    return [(kind, members) for kind, members in found.items() if len(members) > 1]
+    """The weights that are treated together, by kind, of those whose vectors move now. There may be one of a kind.
+
+    Each of ``modules`` for itself: where D's weights came from one tensor with G's, gradients for D would go through all of G.
+    """
+    found: dict[tuple[int, Kind], list[Normed]] = defaultdict(list)
+    seen: set[Normed] = set()
+    for i, module in enumerate(modules):
+        for normed in _all_normed(module):
+            kind = _kind(normed)
+            if kind is not None and normed not in seen:
+                seen.add(normed)
+                found[i, kind].append(normed)
+    return [(kind, members) for (_, kind), members in found.items()]
 
 
 def normalise(grouped: list[tuple[Kind, list[Normed]]]) -> list[tuple[Normed, Tensor]]:
@@ -103,20 +111,48 @@ def normalise(grouped: list[tuple[Kind, list[Normed]]]) -> list[tuple[Normed, Te
 
 def _divide(kind: Kind, members: list[Normed]) -> tuple[list[Tensor], tuple[Tensor, ...], tuple[Tensor, ...]]:
     """W/σ of each, in its own order of memory, and the new vectors."""
-    stacked = torch.stack([n.weight.permute(kind.order) for n in members])
+    stacked = _stack([n.weight.permute(kind.order) for n in members])
     if kind.order[0] == kind.rows:
         matrices = stacked.flatten(2)
     else:
         matrices = stacked.flatten(1, -2).mT
     with torch.no_grad():
-        w, v = matrices.detach(), _reordered(torch.stack([n.rule._v for n in members]), kind, kind.columns_in_memory)
+        w, v = matrices.detach(), _reordered(_stack([n.rule._v for n in members]), kind, kind.columns_in_memory)
         for _ in range(kind.iterations):
             u = F.normalize(torch.bmm(w, v[:, :, None])[:, :, 0], dim=1, eps=kind.eps)
             v = F.normalize(torch.bmm(w.mT, u[:, :, None])[:, :, 0], dim=1, eps=kind.eps)
-    sigma = torch.bmm(u[:, None], torch.bmm(matrices, v[:, :, None]))
+    divided, _ = _Divided.apply(matrices, u, v)
     inverse = [kind.order.index(d) for d in range(len(kind.order))]
-    divided = (stacked / sigma.view(-1, *[1] * len(kind.shape))).unbind()
-    return [w.permute(inverse) for w in divided], u.unbind(), _restored(v, kind).unbind()
+    if kind.order[0] != kind.rows:
+        divided = divided.mT
+    parts = divided.reshape(stacked.shape).unbind()
+    return [w.permute(inverse) for w in parts], u.unbind(), _restored(v, kind).unbind()
+
+
+class _Divided(Function):
+    """W/σ and σ = uᵀ W v of matrices (n, h, w); W̄ = (Ȳ − (⟨Ȳ, W/σ⟩ − σ σ̄) u vᵀ)/σ, in half the kernels of autograd's own."""
+
+    @staticmethod
+    def forward(ctx: Any, w: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        sigma = torch.bmm(u[:, None], torch.bmm(w, v[:, :, None]))
+        y = w / sigma
+        ctx.save_for_backward(y, sigma, u, v)
+        ctx.set_materialize_grads(False)
+        return y, sigma
+
+    @staticmethod
+    def backward(ctx: Any, y_bar: Tensor | None, sigma_bar: Tensor | None) -> tuple[Tensor | None, None, None]:
+        y, sigma, u, v = ctx.saved_tensors
+        if y_bar is None:
+            return None if sigma_bar is None else torch.bmm(sigma_bar * u[:, :, None], v[:, None]), None, None
+        along = (y_bar * y).sum((1, 2), keepdim=True)
+        if sigma_bar is not None:
+            along = along - sigma * sigma_bar
+        return torch.baddbmm(y_bar, along * u[:, :, None], v[:, None], alpha=-1) / sigma, None, None
+
+
+def _stack(tensors: list[Tensor]) -> Tensor:
+    return tensors[0][None] if len(tensors) == 1 else torch.stack(tensors)
 
 
 def _reordered(v: Tensor, kind: Kind, order: list[int]) -> Tensor:
@@ -141,15 +177,14 @@ def _same(kind: Kind, a: list[int], b: list[int]) -> bool:
     return [d for d in a if kind.shape[d] > 1] == [d for d in b if kind.shape[d] > 1]
 
 
-def _all_normed(modules: Iterable[nn.Module]) -> Iterator[Normed]:
-    for module in modules:
-        for part in module.modules():
-            if not parametrize.is_parametrized(part):
-                continue
-            for name, parametrisation in part.parametrizations.items():  # type: ignore[union-attr,operator]
-                rule = parametrisation[0]
-                if len(parametrisation) == 1 and type(rule) is _SpectralNorm and not _touched(parametrisation, rule):
-                    yield Normed(part, name, parametrisation, rule)
+def _all_normed(module: nn.Module) -> Iterator[Normed]:
+    for part in module.modules():
+        if not parametrize.is_parametrized(part):
+            continue
+        for name, parametrisation in part.parametrizations.items():  # type: ignore[union-attr,operator]
+            rule = parametrisation[0]
+            if len(parametrisation) == 1 and type(rule) is _SpectralNorm and not _touched(parametrisation, rule):
+                yield Normed(part, name, parametrisation, rule)
 
 
 def _touched(*modules: Any) -> bool:

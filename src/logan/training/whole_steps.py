@@ -8,9 +8,12 @@ believed once it has done to the run what the single steps did.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from logan.analysis.probe import Probe
 from logan.dynamics import UpdateRule
@@ -66,6 +69,7 @@ class WholeSteps:
         self._pace = Pace(run.parts.device)
         self._played = 0
         self._check = False
+        self._said = False
         self._instead: SingleSteps | None = None
 
     def play(self, at_most: int) -> int:
@@ -182,20 +186,31 @@ class WholeSteps:
             self.game.steps_played = first
 
         try:
-            self.game.check_next()
-            for _ in range(steps):
-                self._step(self.game.step)
-            singly, numbers_singly = Values(moved.values()), random_states.take(parts.device, parts.random)
+            singly = self._played_singly(steps, moved.values())
             as_before()
             graph.replay()
-            wrong = difference(list(moved), before, singly)
-            if not random_states.same(numbers_singly, random_states.take(parts.device, parts.random)):
+            wrong = None if singly is None else difference(list(moved), before, singly[0])
+            if singly and not random_states.same(singly[1], random_states.take(parts.device, parts.random)):
                 wrong = "it draws other random numbers"
             trusted = wrong is None
             return wrong
         finally:
             if not trusted:
                 as_before()
+
+    def _played_singly(self, steps: int, moved: Iterable[Tensor]) -> tuple[Values, random_states.States] | None:
+        """What single steps leave behind; None where there is no room for them beside a graph, which is said."""
+        parts = self.run.parts
+        try:
+            self.game.check_next()
+            for _ in range(steps):
+                self._step(self.game.step)
+            return Values(moved), random_states.take(parts.device, parts.random)
+        except torch.OutOfMemoryError:
+            if not self._said:
+                self._said = True
+                self.game.announce("playing whole steps from a graph that is not compared: no memory for single steps")
+            return None
 
 
 def choose_steps(run: Run, probe: Probe) -> Steps:

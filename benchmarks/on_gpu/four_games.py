@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from on_gpu.lockstep import Played, advance, begin
 from on_gpu.settings import FEW_IMAGES, in_streams, machine, preset, stand_in_cifar
 from on_gpu.sheet import Sheet
 
+BLOCKS = 9
 METHODS = tuple((latent, update) for update in ("simultaneous", "alternating") for latent in ("none", "ngd"))
 
 
@@ -31,7 +33,7 @@ def play(sheet: Sheet) -> None:
             game = begin(f"{latent}, {update}", config, data, device)
             advance([game], 1 if sheet.tiny else 5)
             games.append(game)
-        seconds = 0.2 if sheet.tiny else sheet.left() / 10
+        seconds = 0.05 if sheet.tiny else sheet.left() / 10
         alone = {game.label: _seconds([game], seconds) for game in games}
         sheet.put(alone_ms={label: 1000 * s for label, s in alone.items()})
         together = _seconds(games, 4 * seconds)
@@ -45,10 +47,14 @@ def play(sheet: Sheet) -> None:
 
 
 def _seconds(games: list[Played], seconds: float) -> float:
-    """Of a round of these games, measured for about so long."""
-    started = time.perf_counter()
-    advance(games, 2)
-    rounds = max(2, round(seconds / (time.perf_counter() - started) * 2))
+    """Of a round of these games, measured for about so long: the median over blocks, for an engine proves itself now and then."""
+    once = _block(games, 2)
+    rounds = max(2, round(seconds / BLOCKS / once))
+    return statistics.median(_block(games, rounds) for _ in range(BLOCKS))
+
+
+def _block(games: list[Played], rounds: int) -> float:
+    """Seconds of each of so many rounds."""
     started = time.perf_counter()
     advance(games, rounds)
     return (time.perf_counter() - started) / rounds

@@ -1,20 +1,27 @@
-"""Several games at once on one device, a stream each, every one as if it were alone."""
+"""Several games at once on one device, a stream and a graph each, every one as if it were alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from logan.analysis.probe import Probe
 from logan.config import Config
 from logan.data import Dataset, Mixture
 from logan.devices import synchronize
 from logan.training.averaging import AveragedGenerator
+from logan.training.begin import Run
+from logan.training.report_sums import Sums
 from logan.training.setup import Parts, build
+from logan.training.single_steps import Steps
+from logan.training.state import Progress
+from logan.training.watch import Watch
+from logan.training.whole_steps import choose_steps
 
 
 @dataclass
@@ -23,22 +30,32 @@ class Played:
 
     Attributes:
         label: its method.
+        run: its parts, its average, how far it is; it has no folder.
+        play: its steps, as the training loop plays them.
         stream: of its kernels; None where there are none.
-        images, steps: how far it is.
-        sums: of its reports since :meth:`means`.
         notices: what its engine had to say.
     """
 
     label: str
-    parts: Parts
-    average: AveragedGenerator
+    run: Run
+    play: Steps
     stream: torch.cuda.Stream | None
-    reals: Iterator[tuple[Tensor, Tensor | None]]
-    images: int = 0
-    steps: int = 0
-    sums: dict[str, Tensor] = field(default_factory=dict)
-    summed: int = 0
-    notices: list[str] = field(default_factory=list)
+    notices: list[str]
+
+    @property
+    def parts(self) -> Parts:
+        """Its networks, its data, its game."""
+        return self.run.parts
+
+    @property
+    def average(self) -> AveragedGenerator:
+        """Of its generator."""
+        return self.run.average
+
+    @property
+    def steps(self) -> int:
+        """Played so far."""
+        return self.run.progress.steps
 
     def on_its_stream(self) -> AbstractContextManager[Any]:
         """Everything of this game is done inside."""
@@ -46,42 +63,40 @@ class Played:
 
     def means(self) -> dict[str, float]:
         """Of what was reported since the last call."""
-        found = {name: (total / self.summed).item() for name, total in self.sums.items()}
-        self.sums, self.summed = {}, 0
+        sums = self.run.sums
+        found = {name: total / sums.counts[name] for name, total in sums.read(self.run.world).items()}
+        sums.clear()
         return found
 
 
 def begin(label: str, config: Config, data: Dataset | Mixture, device: torch.device) -> Played:
-    """The game of a config, and its first step's preparations on its own stream."""
+    """The game of a config, on a stream of its own."""
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None
     synchronize(device)  # the data were put there on another one
+    notices: list[str] = []
     with nullcontext() if stream is None else torch.cuda.stream(stream):
         parts = build(config, data)
-        game = Played(label, parts, AveragedGenerator(parts.generator, config.game.ema_kimg), stream, parts.reals(0))
-        parts.game.announce = game.notices.append
-    return game
+        parts.game.announce = notices.append
+        average, sums = AveragedGenerator(parts.generator, config.game.ema_kimg), Sums(device, {}, {})
+        run = Run(parts, average, Progress(), Path(), Watch(1, quiet=True), lambda g, d: {}, sums)
+        return Played(label, run, choose_steps(run, Probe(parts.game, 0, 0)), stream, notices)
 
 
 def advance(games: Sequence[Played], rounds: int) -> None:
     """So many steps of every game, in turns; on CUDA they are at it together. The one place that knows how that is done."""
-    for _ in range(rounds):
-        for game in games:
+    ends = {game.label: game.steps + rounds for game in games}
+    behind = list(games)
+    while behind:
+        for game in behind:
             with game.on_its_stream():
-                _step(game)
+                _launch(game, ends[game.label] - game.steps)
+        behind = [game for game in behind if game.steps < ends[game.label]]
     for game in games:
         synchronize(game.parts.device)
 
 
-def _step(game: Played) -> None:
-    """One step, as the training loop plays it."""
-    parts = game.parts
-    turn = parts.game.step(lambda: next(game.reals), parts.latents)
-    images = parts.config.game.batch * parts.game.real_batches_per_step
-    game.images += images
-    game.steps += 1
-    game.average.update(parts.generator, images, game.images)
-    for name, value in {"d_loss": turn.d_loss, "g_loss": turn.g_loss, **turn.report}.items():
-        if value is not None:
-            value = value.detach().double()
-            game.sums[name] = game.sums[name] + value if name in game.sums else value
-    game.summed += 1
+def _launch(game: Played, at_most: int) -> None:
+    """As many steps as are launched at once."""
+    played, progress = game.play.play(at_most), game.run.progress
+    progress.images += played * game.play.images
+    progress.steps += played

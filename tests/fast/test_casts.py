@@ -20,7 +20,7 @@ def recorded(f, *inputs):
     module = make_fx(f)(*inputs)
     passes.drop_idle(module.graph)
     passes.merge_equal(module.graph)
-    cast_less(module.graph, passes._Roots(module.graph).touches_written)
+    cast_less(module.graph, passes.Memory(module.graph).touches_written)
     passes.drop_unused(module.graph)
     module.recompile()
     module.graph.lint()

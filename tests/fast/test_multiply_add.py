@@ -54,7 +54,7 @@ def test_the_same_numbers_in_fewer_kernels(case):
     f, inputs, kernels = CASES[case]
     inputs = [x.clone() for x in inputs]
     module = make_fx(f)(*inputs)
-    multiply_and_add(module.graph, passes._Roots(module.graph).touches_written)
+    multiply_and_add(module.graph, passes.Memory(module.graph).touches_written)
     module.graph.lint()
     module.recompile()
     expected, played = (g(*inputs) for g in (f, module))

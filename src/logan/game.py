@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -150,6 +150,10 @@ class Game:
         _apply(self.g_optimiser, self.generator, g_turn.g_gradients)
         return Turn(d_turn.d_loss, g_turn.g_loss, d_turn.d_gradients, g_turn.g_gradients, d_turn.report | g_turn.report)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies: recordings belong to these very networks."""
+        return vars(self) | {"_engine": None}
+
     def play_by(self, engine: EngineName) -> None:
         """Go on with another engine, whose recordings are made anew."""
         self.engine, self._engine = engine, None
@@ -210,10 +214,11 @@ class Game:
         if self.engine == "plain":
             with across(self.world):
                 return turn(self.generator, self.discriminator, *inputs, rules=rules)
-        if self._engine is None:
-            from logan.fast.engine import Engine  # the tracer takes a moment to import
+        from logan.fast.engine import Engine  # the tracer takes a moment to import
 
-            self._engine = Engine(self.generator, self.discriminator, self.engine, self.announce, self.world)
+        players = (self.generator, self.discriminator)
+        if self._engine is None or not self._engine.belongs_to(players, self.engine, self.world):
+            self._engine = Engine(*players, self.engine, lambda text: self.announce(text), self.world)
         return self._engine.play(turn, inputs, rules)
 
 

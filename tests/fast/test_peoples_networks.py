@@ -422,7 +422,7 @@ def test_what_changes_at_every_step_is_played_plainly_with_one_notice():
     assert_same(played)
     assert len(said) == 1
     assert "discriminator.alpha" in said[0]
-    assert len(played[1][1]._engine.recordings) <= 2
+    assert len(played[1][1]._engine.recordings) <= 3
 
 
 def test_what_changes_seldom_is_recorded_anew():

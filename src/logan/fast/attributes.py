@@ -7,11 +7,18 @@ the rest, which becomes part of what the recording is known by.
 
 from __future__ import annotations
 
+import dis
 import enum
 import random
+import sys
 import types
+from argparse import Namespace
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import is_dataclass
+from functools import lru_cache, partial
+from io import IOBase
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +34,11 @@ DEEPEST = 6
 _PLAIN = (bool, int, complex, str, bytes, type(None), enum.Enum, range, type(...), np.generic)
 _SCALARS = (*_PLAIN, torch.dtype, torch.device, torch.layout, torch.memory_format)
 _GENERATORS = (random.Random, np.random.Generator, np.random.RandomState, torch.Generator)
+_BY_VALUE = (bool, int, float, str)
+LARGE_ARRAY = 2**20
+"""Bytes of an array that is looked into at every step; larger ones are known by their identity."""
+MANY = 2_000
+"""Items of a list or dictionary that are looked at; a longer one is known by its identity and length."""
 
 
 class Attributes:
@@ -41,6 +53,7 @@ class Attributes:
         key: equal for equal attributes; tensors count by where they are, not by their numbers.
         generators: private sources of random numbers.
         uninitialised: the name of a lazy parameter, or None.
+        unfit: what no recording can hold, in words, or None.
     """
 
     def __init__(self, roots: dict[str, Any]) -> None:
@@ -49,11 +62,13 @@ class Attributes:
         self.names: list[str] = []
         self.generators: list[Any] = []
         self.uninitialised: str | None = None
+        self.unfit: str | None = None
         self._items: dict[str, Any] = {}
         self._leaves: list[tuple[Any, Any, Any]] = []
         self._containers: list[Any] = []
         self._contents: list[tuple[Any, Callable[[Any], Any], Any]] = []
         self._seen: dict[int, tuple[str, Any]] = {}
+        self._seen_classes: dict[int, Any] = {}
         for name, root in roots.items():
             self._visit(name, roots, name, root, 0)
         self._sizes = list(map(len, self._containers))
@@ -63,7 +78,10 @@ class Attributes:
         """Whether everything but tensors is what it was; cheap enough to be asked at every step."""
         try:
             for owner, name, value in self._leaves:
-                if owner[name] is not value:
+                now = owner[name]
+                if now is not value and not (
+                    type(now) is type(value) and isinstance(value, _BY_VALUE) and (now == value or now != now)
+                ):
                     return False
         except LookupError:
             return False
@@ -106,7 +124,9 @@ class Attributes:
             self._visit_tensor(path, owner, name, value)
             return
         self._leaves.append((owner, name, value))
-        if isinstance(value, _SCALARS):
+        while path in self._items:  # of another class or key that is called the same
+            path += "'"
+        if isinstance(value, _SCALARS) and _has_hash(value):
             self._items[path] = (type(value), value)
         elif isinstance(value, float | slice):
             self._items[path] = repr(value)  # NaN is what it was
@@ -123,25 +143,38 @@ class Attributes:
         elif id(value) in self._seen:
             self._leaves.append((owner, name, value))
             self._items[path] = ("as", self._seen[id(value)][0])
+        elif value.layout != torch.strided or value.is_nested or value.device.type == "meta" or value.is_quantized:
+            self._leaves.append((owner, name, value))
+            self.unfit = self.unfit or f"{path} is no dense tensor"
         else:
             self._seen[id(value)] = (path, value)
             self._items[path] = Tensor
             self.places.append((owner, name))
             self.names.append(path)
+            if value._backward_hooks:
+                self._into(value._backward_hooks, [(k, f"{path}'s hook {k}") for k in value._backward_hooks], 1)
 
     def _visit_object(self, path: str, value: Any, depth: int) -> None:
         self._items[path] = _Same(value)
-        if isinstance(value, _GENERATORS):
+        if isinstance(value, _GENERATORS) and not isinstance(value, random.SystemRandom):
             self.generators.append(value)
-        elif isinstance(value, np.ndarray):
+        elif isinstance(value, np.ndarray) and value.nbytes <= LARGE_ARRAY:
             self._items[path] = self._content(value, lambda x: (x.dtype.str, x.shape, x.tobytes()))
-        elif isinstance(value, set):
+        elif isinstance(value, set) and len(value) <= MANY:
             self._items[path] = self._content(value, frozenset)
+        elif isinstance(value, torch.jit.ScriptModule):
+            self.unfit = self.unfit or f"{path} is a TorchScript module"
         elif isinstance(value, nn.Module):
             self._items[path] = type(value)
             self._visit_module(path, value)
-        elif depth >= DEEPEST:
-            return
+        elif isinstance(value, Iterator) and not isinstance(value, IOBase):
+            self.unfit = self.unfit or f"{path} is an iterator"
+        elif depth < DEEPEST:
+            self._visit_contents(path, value, depth)
+
+    def _visit_contents(self, path: str, value: Any, depth: int) -> None:
+        if isinstance(value, dict | list | tuple | deque) and len(value) > MANY:
+            self._into(value, [], depth)  # its length alone
         elif isinstance(value, dict):
             self._items[path] = ("dict", tuple(k if isinstance(k, _SCALARS) else _Same(k) for k in value))
             self._into(value, [(k, f"{path}[{k!r}]") for k in value], depth)
@@ -150,9 +183,24 @@ class Attributes:
             self._into(value, [(i, f"{path}[{i}]") for i in range(len(value))], depth)
         elif isinstance(value, types.FunctionType):
             self._visit_function(path, value, depth)
+        elif isinstance(value, types.MethodType | types.BuiltinMethodType | partial):
+            parts = ("func", "args", "keywords") if isinstance(value, partial) else ("__func__", "__self__")
+            self._of(path, value, [name for name in parts if hasattr(value, name)], depth)
+        elif isinstance(value, type):
+            self._visit_class(value)
         elif _is_plain(value):
             self._items[path] = type(value)
-            self._into(vars(value), [(k, f"{path}.{k}") for k in vars(value)], depth)
+            own = getattr(value, "__dict__", {})
+            self._into(own, [(k, f"{path}.{k}") for k in own], depth)
+            self._of(path, value, [n for n in _slots(type(value)) if hasattr(value, n)], depth)
+            self._visit_class(type(value))
+
+    def _of(self, path: str, thing: Any, names: Sequence[str], depth: int) -> None:
+        """Attributes of what has no dictionary."""
+        for name in names:
+            value = getattr(thing, name)
+            if not isinstance(value, types.ModuleType):
+                self._visit(f"{path}.{name}", _OfObject(thing), name, value, depth + 1)
 
     def _visit_module(self, path: str, module: nn.Module) -> None:
         own = vars(module)
@@ -165,29 +213,36 @@ class Attributes:
     def _visit_class(self, kind: type) -> None:
         """Numbers kept by a class, and what its functions read from around them."""
         for base in kind.__mro__:
-            if base is object or _is_library(base.__module__) or id(base) in self._seen:
+            if base is object or _is_library(base.__module__) or id(base) in self._seen_classes:
                 continue
-            self._seen[id(base)] = (base.__qualname__, base)
+            self._seen_classes[id(base)] = base
             for name, value in list(vars(base).items()):
+                path = f"{base.__module__}.{base.__qualname__}.{name}"
+                if isinstance(value, staticmethod | classmethod | property):
+                    value = value.fget if isinstance(value, property) else value.__func__
                 if isinstance(value, types.FunctionType):
-                    self._visit_function(f"{base.__qualname__}.{name}", value, 0)
+                    self._visit_function(path, value, 0)
                 elif not name.startswith("__") and _is_data(value):
-                    self._visit(f"{base.__qualname__}.{name}", _OfClass(base), name, value, 1)
+                    self._visit(path, _OfClass(base), name, value, 1)
 
     def _visit_function(self, path: str, function: types.FunctionType, depth: int) -> None:
-        """The numbers and tensors that a function finds outside: global variables, and those of the function around it."""
-        if _is_library(function.__module__ or ""):
+        """What a function finds outside: global variables, those of the function around it, and its defaults."""
+        if _is_library(function.__module__ or "") or id(function) in self._seen_classes or depth >= DEEPEST:
             return
-        for name in function.__code__.co_names:
-            if name in function.__globals__ and _is_data(value := function.__globals__[name]):
+        self._seen_classes[id(function)] = function
+        for name in _global_names(function.__code__):
+            if name in function.__globals__ and _may_matter(value := function.__globals__[name]):
                 self._visit(f"{function.__module__}.{name}", function.__globals__, name, value, depth + 1)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             try:
                 value = cell.cell_contents
             except ValueError:  # not set yet
                 continue
-            if _is_data(value) or isinstance(value, nn.Module):
+            if _may_matter(value):
                 self._visit(f"{path}:{name}", _OfCell(cell), name, value, depth + 1)
+        self._of(
+            path, function, [n for n in ("__defaults__", "__kwdefaults__", "__dict__") if getattr(function, n)], depth
+        )
 
     def _into(self, container: Any, names: Sequence[tuple[Any, str]], depth: int) -> None:
         self._containers.append(container)
@@ -240,6 +295,22 @@ class _OfClass:
         setattr(self._kind, name, value)
 
 
+class _OfObject:
+    """An object's attributes, by name."""
+
+    def __init__(self, thing: Any) -> None:
+        self._thing = thing
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return getattr(self._thing, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self._thing, name, value)
+
+
 class _OfCell:
     """A variable of the function around a function."""
 
@@ -257,17 +328,49 @@ def _is_data(value: Any) -> bool:
     return isinstance(value, (*_SCALARS, float, Tensor, np.ndarray, list, dict, set, tuple, deque, *_GENERATORS))
 
 
+def _may_matter(value: Any) -> bool:
+    """Of what functions find outside: all but modules of Python's, and what libraries define."""
+    if isinstance(value, type | types.FunctionType):
+        return not _is_library(value.__module__ or "")
+    return _is_data(value) or isinstance(value, nn.Module | types.MethodType | partial) or _is_plain(value)
+
+
 def _is_plain(value: Any) -> bool:
-    """Whether it is an object of somebody's own class, to be looked into; torch's own keep much that changes nothing."""
+    """Whether it is an object of somebody's own class, to be looked into; libraries keep much that changes nothing."""
     kind = type(value)
-    inside_torch = kind.__module__.split(".")[0] == "torch" and not kind.__module__.startswith("torch.nn.utils")
-    return hasattr(value, "__dict__") and not (
-        inside_torch or isinstance(value, type | types.ModuleType | types.BuiltinFunctionType | types.MethodType)
-    )
+    looked_into = isinstance(value, SimpleNamespace | Namespace) or is_dataclass(value)
+    if looked_into or kind.__module__.startswith("torch.nn.utils"):
+        return not isinstance(value, type)
+    apart = isinstance(value, types.ModuleType | types.BuiltinFunctionType | type)
+    return not apart and not _is_library(kind.__module__)
 
 
 def _is_library(module: str) -> bool:
-    return module.split(".")[0] in ("torch", "numpy", "builtins")
+    """What changes nothing behind one's back: Python's own, torch, numpy, and this library but for what it keeps in modules."""
+    top = module.split(".")[0]
+    return top in ("torch", "numpy", "logan") or (top in sys.stdlib_module_names and top != "__main__")
+
+
+def _slots(kind: type) -> list[str]:
+    found = [vars(base).get("__slots__", ()) for base in kind.__mro__]
+    names = [n for slots in found for n in ([slots] if isinstance(slots, str) else slots)]
+    return [n for n in names if not n.startswith("__")]
+
+
+@lru_cache(maxsize=10_000)
+def _global_names(code: types.CodeType) -> tuple[str, ...]:
+    """The global variables that a function reads, and those inside of it."""
+    found = [str(i.argval) for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
+    inner = [name for c in code.co_consts if isinstance(c, types.CodeType) for name in _global_names(c)]
+    return tuple(dict.fromkeys([*found, *inner]))
+
+
+def _has_hash(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _copy(container: Any) -> Any:
@@ -277,7 +380,8 @@ def _copy(container: Any) -> Any:
 def _refill(container: Any, copy: Any) -> None:
     """Put back what a container held, by identity; arrays by their numbers."""
     if isinstance(container, np.ndarray):
-        np.copyto(container, copy)
+        if not np.array_equal(container, copy):
+            np.copyto(container, copy)
     elif isinstance(container, dict | set):
         if list(container) != list(copy):
             container.clear()

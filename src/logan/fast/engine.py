@@ -14,6 +14,7 @@ from logan import turns
 from logan.distributed import World, across
 from logan.fast import EngineName, step
 from logan.fast.attributes import Attributes
+from logan.fast.kept import Kept
 from logan.fast.recorded import Recorded
 from logan.fast.recording import Recording
 from logan.fast.trial import on_trial
@@ -56,40 +57,67 @@ class Engine:
         """Whether plays are compared; what measures a play switches it off."""
         self._announce_to = announce
         self._said: set[str] = set()
-        self._recorded: dict[Any, Recorded] = {}
+        self._turns: dict[TurnFunction, Kept[Recorded]] = {}
 
     def play(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules) -> turns.Turn:
         """What ``turn(generator, discriminator, *inputs, rules=rules)`` returns, up to rounding."""
-        try:
-            recorded = self._recorded.get((turn, rules))
-        except TypeError:
-            self._announce(f"playing without the fast path, same results: {rules.latent} has no hash")
-            return turns.Turn(**self._as_written(turn, rules)(*inputs))
+        recorded = self._of(turn, inputs, rules)
         if recorded is None:
-            recorded = self._recorded[turn, rules] = self._new(turn, rules)
-            if rules.autocast is not None and self.checking and not any(isinstance(x, FakeTensor) for x in inputs):
-                self._prove_wide(recorded, turn, inputs, rules)
+            return turns.Turn(**self._as_written(turn, rules)(*inputs))
         recorded.checking = self.checking
         return turns.Turn(**recorded(*inputs))
 
+    def _of(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules) -> Recorded | None:
+        """What plays the turn by these rules; None where nothing should be recorded for them."""
+        kept = self._turns.setdefault(turn, Kept())
+        try:
+            recorded = kept.get(rules)
+        except TypeError:
+            self._announce("playing without the fast path: its loss or its latent step has no hash")
+            return None
+        if recorded is None and kept.wants(rules):
+            recorded = self._new(turn, rules)
+            kept.add(rules, recorded)
+            if rules.autocast is not None and self.checking and not any(isinstance(x, FakeTensor) for x in inputs):
+                self._prove_wide(recorded, turn, inputs, rules)
+        elif recorded is None and kept.waited == 3:
+            self._announce(
+                "playing without the fast path: the loss or the latent step changes too often for a recording"
+            )
+        return recorded
+
+    def belongs_to(self, players: tuple[nn.Module, nn.Module], kind: EngineName, world: World) -> bool:
+        """Whether it was made for these."""
+        return (
+            self.players[0] is players[0]
+            and self.players[1] is players[1]
+            and self.kind == kind
+            and self.world is world
+        )
+
     def check_next(self) -> None:
         """Compare every recording with the plain code when it is next played."""
-        for recorded in self._recorded.values():
+        for recorded in self._all():
             recorded.check_next()
 
     @property
     def recordings(self) -> list[Recording | None]:
         """All that there are; None for what is played as it is written."""
-        return [recording for recorded in self._recorded.values() for recording in recorded.recordings]
+        return [recording for recorded in self._all() for recording in recorded.recordings]
+
+    def _all(self) -> list[Recorded]:
+        return [recorded for kept in self._turns.values() for recorded in kept.entries.values()]
 
     def _new(self, turn: TurnFunction, rules: turns.Rules) -> Recorded:
-        names = {"generator": self.players[0], "discriminator": self.players[1]}
+        names: dict[str, Any] = {"generator": self.players[0], "discriminator": self.players[1]}
+        weights = [{id(p) for p in player.parameters()} for player in self.players]
+        apart = not weights[0] & weights[1]  # the rearranged step takes each player's derivatives for itself
         return Recorded(
             self._as_written(turn, rules),
-            names | {"loss": rules.loss, "latent step": rules.latent},
+            names | {"loss": rules.loss, "latent step": rules.latent, "turn": turn},
             announce=self._announce,
             kind=self.kind,
-            rearranged=self._as_written(REARRANGED.get(turn, turn), rules),
+            rearranged=self._as_written(REARRANGED.get(turn, turn) if apart else turn, rules),
             random_operations=int(rules.latent is not None and rules.latent.subset == "random"),
             world=self.world,
         )
@@ -106,7 +134,7 @@ class Engine:
         with on_trial(Attributes(wide.networks)), suppress(Exception):  # so few may not be what the networks take
             wide(*[None if x is None else x[:FEW] for x in inputs])
         if said:
-            narrow.give_up(said[0].partition("same results: ")[2])
+            narrow.give_up(said[0].partition(": ")[2])
 
     def _as_written(self, turn: TurnFunction, rules: turns.Rules) -> Callable[..., dict[str, Any]]:
         def play(*inputs: Tensor | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from logan.errors import InputError, first_line
 from logan.fast import EngineName
 from logan.fast.cuda_graph import CudaGraph
 from logan.fast.recording import Recording
-from logan.fast.trial import on_trial
+from logan.fast.trial import copy_of, on_trial
 from logan.files import cache_folder
 
 log = logging.getLogger("logan.fast")
@@ -45,7 +45,7 @@ def improve(
         with on_trial(recording.attributes):
             try:
                 recording.run = gear(recording)
-                recording(recording.attributes.tensors(), *inputs)
+                recording(recording.attributes, *map(_copied, inputs))
             except Exception as error:  # compilers and drivers raise what they like
                 recording.run = before
                 reason = f"{type(error).__name__}: {first_line(error)}"
@@ -73,7 +73,12 @@ def _compiled(recording: Recording) -> Callable[..., Any]:
     return first_slowly
 
 
+def _copied(x: Tensor | None) -> Tensor | None:
+    return None if x is None else copy_of(x)
+
+
 def _captured(recording: Recording) -> Callable[..., Any]:
+    recording.keeps_addresses = True
     return CudaGraph(recording.run, kept=len(recording.attributes.places))
 
 

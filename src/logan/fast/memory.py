@@ -15,7 +15,8 @@ from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils import _pytree as pytree
-from torch.utils._python_dispatch import _disable_current_modes
+
+from logan.fast.trial import same_numbers
 
 aten = torch.ops.aten
 
@@ -63,7 +64,7 @@ class Seen(fx.Interpreter):
             result = n.target(*args, **kwargs)  # type: ignore[operator]
             said = {id(x) for x in _written_by_schema(n.target, args, kwargs)}
             self._writes[way] = tuple(
-                id(t) in said or not (c is None or t.shape != c.shape or _same(t, c))
+                id(t) in said or not (c is None or t.shape != c.shape or same_numbers(t, c))
                 for t, c in zip(given, copies, strict=True)
             )
         else:
@@ -148,8 +149,3 @@ def _way(x: Any) -> tuple[Any, ...]:
 
 def _has_no_numbers(t: Tensor) -> bool:
     return isinstance(t, FakeTensor) or t.device.type == "meta" or t._is_zerotensor()
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    with _disable_current_modes():  # comparing is no part of what others record, count or forbid
-        return bool(torch.eq(a, b).logical_or(torch.ne(a, a)).all())  # a NaN that stays one was not written

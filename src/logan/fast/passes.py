@@ -47,6 +47,7 @@ def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
     if onednn:
         multiply_with_onednn(module.graph)
         move_together(module.graph)
+    return_apart(module.graph)
     module.recompile()
 
 
@@ -183,11 +184,39 @@ def drop_unused(graph: fx.Graph) -> None:
     used: set[fx.Node] = set()
     used_memory = set(memory.outside)
     for node in reversed(list(graph.nodes)):
-        if node.op in ("output", "placeholder") or node in used or memory.written_by(node) & used_memory:
+        if (
+            node.op in ("output", "placeholder")
+            or node in used
+            or memory.written_by(node) & used_memory
+            or _only_raises(node)
+        ):
             used.update(node.all_input_nodes)
             used_memory.update(*(memory.of[n] for n in node.all_input_nodes))
         else:
             graph.erase_node(node)
+
+
+def return_apart(graph: fx.Graph) -> None:
+    """Give each result memory of its own: what is computed once for two of them is copied, since one may be written into."""
+    (output,) = (n for n in graph.nodes if n.op == "output")
+    seen: set[Any] = set()
+
+    def apart(node: fx.Node) -> fx.Node:
+        if node not in seen:
+            seen.add(node)
+            return node
+        with graph.inserting_before(output):
+            copy = graph.call_function(aten.clone.default, (node,))
+        copy.meta["val"] = node.meta["val"]
+        return copy
+
+    output.args = fx.node.map_arg(output.args, apart)
+
+
+def _only_raises(node: fx.Node) -> bool:
+    """An operation that returns and writes nothing is there for the errors that it raises."""
+    schema = getattr(node.target, "_schema", None)
+    return node.op == "call_function" and schema is not None and not schema.returns and not schema.is_mutable
 
 
 def _is_random(node: fx.Node) -> bool:

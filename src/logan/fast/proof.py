@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
 from logan.fast.attributes import Attributes
-from logan.fast.trial import Before, RandomNumbers, equal_states
+from logan.fast.trial import Before, RandomNumbers, copy_of, equal_states
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 3e-2}
 """Of each tensor's largest entry, by the narrowest type that takes part."""
@@ -36,18 +36,21 @@ class Outcome:
 
     Attributes:
         result: what it returned.
-        tensors: everything that can be compared, by name: results, then what networks keep.
+        tensors: everything that can be compared, by name: results, what networks keep, and the inputs.
+        attributes: what else networks keep.
         random: the states of the sources of random numbers after it.
     """
 
-    def __init__(self, play: Callable[[], Any], attributes: Attributes) -> None:
-        self.result = play()
+    def __init__(self, play: Play, inputs: Sequence[Tensor | None], attributes: Attributes) -> None:
+        self.result = play(*inputs)
         found = pytree.tree_flatten_with_path(self.result)[0]
         results = {_name(path): x.detach().clone() if isinstance(x, Tensor) else x for path, x in found}
         # what was assigned may stand in other containers now
         now = attributes if attributes.unchanged() else Attributes(attributes.roots)
         kept = {name: t.detach().clone() for name, t in zip(now.names, now.tensors(), strict=True)}
-        self.tensors: dict[str, Any] = results | kept
+        given = {f"input {i}": x.detach().clone() for i, x in enumerate(inputs) if x is not None}
+        self.tensors: dict[str, Any] = results | kept | given
+        self.attributes = now
         self.random = RandomNumbers(attributes).states
 
 
@@ -61,6 +64,8 @@ def first_difference(
         precision: the narrowest type that takes part.
         noise: by name, how much a rounding changes the entries.
     """
+    if fast.attributes.key != plain.attributes.key:
+        return plain.attributes.differs_from(fast.attributes)
     if fast.tensors.keys() != plain.tensors.keys():
         return "what is returned"
     drawn = equal_states(fast.random, plain.random)
@@ -83,31 +88,54 @@ def first_difference(
 
 
 def noise_of(
-    play: Play, inputs: Sequence[Tensor | None], before: Before, attributes: Attributes, precision: torch.dtype
-) -> dict[str, float]:
-    """How much each result changes when all numbers that go in are moved by one rounding, up or down by chance."""
+    play: Play, inputs: Sequence[Tensor | None], before: Before, plain: Outcome, precision: torch.dtype
+) -> dict[str, float] | None:
+    """How much each result changes when parameters and inputs are moved by one rounding, up or down by chance.
+
+    Args:
+        play: the function itself.
+        inputs: what it was given, as it was.
+        before: how things stood then; they stand so again afterwards.
+        plain: what it did.
+        precision: the narrowest type that takes part.
+
+    Returns:
+        By name the largest change; None if the function does not do the same twice.
+    """
     source = torch.Generator().manual_seed(0)
-    eps = torch.finfo(precision).eps
     outcomes = []
     for moved in (False, True, True):
         before.put_back()
         if moved:
-            with torch.no_grad():
-                for t, _ in before.tensors:
-                    t.copy_(_rounded(t, eps, source))
-        given = [None if x is None else _rounded(x, eps, source) if moved else x for x in inputs]
-        outcomes.append(Outcome(lambda: play(*given), attributes))  # noqa: B023
+            _move(before, torch.finfo(precision).eps, source)
+        given = [
+            None if x is None else copy_of(_rounded(x, torch.finfo(precision).eps, source) if moved else x)
+            for x in inputs
+        ]
+        outcomes.append(Outcome(play, given, before.attributes))
     before.put_back()
-    exact, *others = (o.tensors for o in outcomes)
+    exact, *others = outcomes
+    if first_difference(exact, plain, precision) is not None:
+        return None
     with _disable_current_modes():
         return {
-            name: max((off[0] for o in others if (off := _difference(o[name], exact[name])) is not None), default=0.0)
-            for name in exact
+            name: _largest([_difference(o.tensors.get(name), x) for o in others]) for name, x in exact.tensors.items()
         }
 
 
+@torch.no_grad()
+def _move(before: Before, eps: float, source: torch.Generator) -> None:
+    for t, _ in before.tensors:
+        if isinstance(t, nn.Parameter):  # others may lie in memory that cannot be written
+            t.copy_(_rounded(t, eps, source))
+
+
+def _largest(differences: list[tuple[float, float] | None]) -> float:
+    return max((d[0] for d in differences if d is not None), default=0.0)
+
+
 def _rounded(t: Tensor, eps: float, source: torch.Generator) -> Tensor:
-    if not t.is_floating_point():
+    if t.dtype not in TOLERANCE:
         return t
     signs = (torch.randint(0, 2, t.shape, generator=source) * 2 - 1).to(t.device, t.dtype)
     return torch.addcmul(t.detach(), t.detach(), signs, value=eps)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,15 +18,16 @@ from logan.fast import EngineName
 from logan.fast.attributes import Attributes
 from logan.fast.cuda_graph import capturing
 from logan.fast.gears import improve
+from logan.fast.kept import Kept
 from logan.fast.proof import Outcome, first_difference, noise_of
 from logan.fast.recording import CannotRecordError, NotYetError, Recording
-from logan.fast.trial import Before
+from logan.fast.trial import Before, copy_of
 
 LAST_CHECK = 1024
-"""Plays 1, 2, 4, … up to this one are played by the function too; after it, those that are asked for."""
-
-KEPT = 16
-"""Recordings of one kind of inputs that are kept: attributes of networks may change, and change back."""
+"""Plays 1, 2, 4, … up to this one are played by the function too; after it, every ``EVERY``-th and those that are asked for."""
+EVERY = 4096
+PATIENCE = 3
+"""How often a recording is put off because a step as it is written should come first."""
 
 
 @dataclass
@@ -39,38 +41,10 @@ class Entry:
     def is_due(self) -> bool:
         """Count a play, and say whether it is to be checked."""
         self.plays += 1
-        due = self.check_next or (self.plays <= LAST_CHECK and self.plays & (self.plays - 1) == 0)
+        early = self.plays <= LAST_CHECK and self.plays & (self.plays - 1) == 0
+        due = self.check_next or early or self.plays % EVERY == 0
         self.check_next = False
         return due
-
-
-@dataclass
-class _Kind:
-    """The entries for one kind of inputs, by what the networks keep.
-
-    Attributes that change at every step would need a recording at every step. So a new one is made only when they have stayed
-    for ``patience`` steps, and that doubles whenever a recording turns out to have been made for little.
-    """
-
-    entries: dict[Any, Entry] = field(default_factory=dict)
-    patience: int = 1
-    last: Any = None
-    stayed: int = 0
-    waited: int = 0
-
-    def wants(self, key: Any) -> bool:
-        """Whether it is time to make a recording for ``key``."""
-        self.stayed = self.stayed + 1 if self.last == key else 1
-        self.last = key
-        return key not in self.entries and self.stayed >= self.patience
-
-    def add(self, key: Any, entry: Entry) -> None:
-        """Forget the oldest of many, and be more patient if the newest was hardly used."""
-        if self.entries and next(reversed(self.entries.values())).plays < 50:
-            self.patience = min(2 * self.patience, 1024)
-        if len(self.entries) >= KEPT:
-            del self.entries[next(iter(self.entries))]
-        self.entries[key] = entry
 
 
 class Recorded:
@@ -104,26 +78,35 @@ class Recorded:
         self._rearranged = function if rearranged is None else rearranged
         self._random_operations = random_operations
         self._world = World() if world is None else world
-        self._kinds: dict[Any, _Kind] = {}
+        self.plays = 0
+        self._entries: Kept[Entry] = Kept()
         self._said: set[str] = set()
-        self._given_up = False
         self._to_say: str | None = None
+        self._given_up = False
+        self._not_yet = 0
+        self._newest: Any = None
         self._changed = ""
-        self._attributes = Attributes(self.networks)
-        self._state: list[Tensor] = []
+        self._attributes = Attributes({})
         self._marks: list[Any] | None = None
         self._state_kind: tuple[Any, ...] = ()
+        self._memory: dict[int, int] = {}
 
     def __call__(self, *inputs: Tensor | None) -> Any:
         """What ``function(*inputs)`` returns, up to rounding; tensors that require no gradient where it is recorded."""
+        self.plays += 1
         entry = None if self._given_up else self.entry(*inputs)
         if entry is None or entry.recording is None:
             return self._play_plainly(inputs)
         if capturing():  # a comparison would read from the device, and nothing is played
-            return entry.recording(self._state, *inputs)
-        if entry.is_due() and self.checking and not any(isinstance(t, FakeTensor) for t in self._state):
-            return self._prove(entry, inputs)
-        return entry.recording(self._state, *inputs)
+            return entry.recording(self._attributes, *inputs)
+        planned = any(isinstance(t, FakeTensor) for t in self._attributes.tensors())
+        if entry.is_due() and self.checking and not planned:
+            result = self._prove(entry, inputs)
+        else:
+            result = entry.recording(self._attributes, *inputs)
+        if entry.recording is not None and entry.recording.assigned:
+            self._marks = _marks(self._attributes)
+        return result
 
     def give_up(self, reason: str) -> None:
         """Play the function as it is written from now on, and announce why."""
@@ -131,60 +114,68 @@ class Recorded:
 
     def check_next(self) -> None:
         """Compare every recording with the function when it is next played."""
-        for kind in self._kinds.values():
-            for entry in kind.entries.values():
-                entry.check_next = True
+        for entry in self._entries.entries.values():
+            entry.check_next = True
 
     @property
     def recordings(self) -> list[Recording | None]:
         """All that there are; None for what is played as it is written."""
         if self._given_up:
             return [None]
-        return [entry.recording for kind in self._kinds.values() for entry in kind.entries.values()]
+        return [entry.recording for entry in self._entries.entries.values()]
 
     def entry(self, *inputs: Tensor | None) -> Entry | None:
         """What there is for these inputs and what networks keep now, made if it is time; None where it is not."""
-        self._look()
-        for device in ("cpu", "cuda", "mps"):
-            if torch.is_autocast_enabled(device):
-                self._to_say = "it is called inside torch.autocast, which a recording would enter twice"
-                return None
-        given = tuple([None if x is None else (x.shape, x.dtype, x.device, x.stride()) for x in inputs])
-        kind = self._kinds.setdefault(given, _Kind())
-        key = (self._attributes.key, self._state_kind)
-        if kind.wants(key) and (new := self._new(inputs)) is not None:
-            kind.add(key, new)
-        elif key not in kind.entries:
-            kind.waited += 1
-            if kind.waited == 3 and all(entry.recording for entry in kind.entries.values()):
-                self._to_say = f"{self._changed or 'what the networks keep'} changes too often for a recording"
-        return kind.entries.get(key)
+        if not torch.is_grad_enabled():  # the function may need gradients, and must find out
+            return None
+        if not all(x is None or isinstance(x, Tensor) for x in inputs):
+            self._to_say = "not all of its inputs are tensors"
+            return None
+        if any(map(torch.is_autocast_enabled, ("cpu", "cuda", "mps"))):
+            self._to_say = "it is called inside torch.autocast, which a recording would enter twice"
+            return None
+        try:
+            self._look()
+            key = (self._kinds_of(inputs), self._attributes.key, self._state_kind)
+            entry = self._entries.get(key)
+            if entry is None and self._entries.wants(key) and (entry := self._new(inputs)) is not None:
+                self._entries.add(key, entry)
+                self._newest = key
+        except Exception as error:  # networks keep things that nobody has thought of
+            self.give_up(f"what the networks keep cannot be looked at ({type(error).__name__}: {first_line(error)})")
+            return None
+        if entry is None and self._entries.waited == 3:
+            self._to_say = f"{self._changed or 'what it is given'} changes too often for a recording"
+        return entry
 
     def _look(self) -> None:
         """At what networks keep: thoroughly if anything is another thing than before."""
         marks = _marks(self._attributes) if self._attributes.unchanged() else None
-        if marks is None or marks != self._marks:
+        if self._marks is None or marks != self._marks:
             before, self._attributes = self._attributes, Attributes(self.networks)
             state, kinds = self._attributes.tensors(), self._state_kind
             self._marks = _marks(self._attributes)
-            self._state_kind = tuple([(t.shape, t.dtype, t.device, t.stride(), t.requires_grad) for t in state])
+            self._memory = {}
+            shared = tuple([self._memory.setdefault(_storage(t), i) for i, t in enumerate(state)])
+            self._state_kind = tuple([(*_kind(t), other) for t, other in zip(state, shared, strict=True)])
             other = [n for n, a, b in zip(self._attributes.names, self._state_kind, kinds, strict=False) if a != b]
             self._changed = self._attributes.differs_from(before) or next(iter(other), self._changed)
-        self._state = self._attributes.tensors()
+
+    def _kinds_of(self, inputs: Sequence[Tensor | None]) -> tuple[Any, ...]:
+        """What a recording depends on in its inputs, the memory that they share with others among it."""
+        seen = dict(self._memory)
+        where = [None if x is None else seen.setdefault(_storage(x), -1 - i) for i, x in enumerate(inputs)]
+        return tuple([None if x is None else (*_kind(x), w) for x, w in zip(inputs, where, strict=True)])
 
     def _new(self, inputs: Sequence[Tensor | None]) -> Entry | None:
         """A new recording. What is wrong with the function itself is raised when it is played as it is written."""
+        onednn = not self.kind.startswith("compiled")
         try:
-            recording = Recording(
-                self._rearranged,
-                inputs,
-                self._attributes,
-                self._random_operations,
-                onednn=not self.kind.startswith("compiled"),
-            )
-        except NotYetError:
-            return None
+            recording = Recording(self._rearranged, inputs, self._attributes, self._random_operations, onednn)
         except CannotRecordError as error:
+            self._not_yet += isinstance(error, NotYetError)
+            if isinstance(error, NotYetError) and self._not_yet <= PATIENCE:
+                return None
             self._to_say = str(error)
             return Entry(None)
         improve(recording, inputs, self.kind, self.announce)
@@ -194,31 +185,35 @@ class Recorded:
         """Play from the recording, and compare with the function, played from the same state and random numbers before it."""
         attributes, recording = self._attributes, entry.recording
         assert recording is not None
-        before = Before(attributes)
+        before = Before(attributes, inputs)
         plain = self._outcome_of_function(inputs, before)
         if plain is None:
-            return recording(self._state, *inputs)
+            return recording(attributes, *inputs)
         fast: Any = None
         try:
-            fast = Outcome(lambda: recording(self._state, *inputs), attributes)
+            fast = Outcome(partial(recording, attributes), inputs, attributes)
             trouble = first_difference(fast, plain, recording.precision)
         except Exception as error:  # kernels raise what they like
             trouble = f"{type(error).__name__}: {first_line(error)}"
         if not self._world.any_rank(trouble is not None):
             return fast.result
         if not self._world.any_rank(fast is None):  # a difference: is it more than roundings?
-            noise = noise_of(self.function, inputs, before, attributes, recording.precision)
-            trouble = first_difference(fast, plain, recording.precision, noise)
+            noise = noise_of(self.function, inputs, before, plain, recording.precision)
+            if noise is not None:
+                trouble = first_difference(fast, plain, recording.precision, noise)
             if not self._world.any_rank(trouble is not None):
-                return recording(self._state, *inputs)
-            trouble = f"it differs from the plain code in {trouble or 'what another rank has'}"
+                return recording(attributes, *inputs)
+            same_twice = (
+                "it differs from the plain code in" if noise is not None else "played twice, it is not the same in"
+            )
+            trouble = f"{same_twice} {trouble or 'what another rank has'}"
         before.put_back()
         return self._without(entry, trouble or "it fails on another rank", inputs)
 
     def _outcome_of_function(self, inputs: Sequence[Tensor | None], before: Before) -> Outcome | None:
         """What the function does, without a trace; None where there is no room for it, which is said."""
         try:
-            return Outcome(lambda: self.function(*inputs), self._attributes)
+            return Outcome(self.function, [None if x is None else copy_of(x) for x in inputs], self._attributes)
         except torch.OutOfMemoryError:
             if self._world.size > 1:  # the others wait for what this rank would have sent
                 raise
@@ -240,11 +235,16 @@ class Recorded:
         return self._play_plainly(inputs)
 
     def _play_plainly(self, inputs: Sequence[Tensor | None]) -> Any:
-        """Errors of the function itself come before what is said of it."""
-        result = self.function(*inputs)
-        if self._to_say is not None:
-            self._announce(f"playing without the fast path, same results: {self._to_say}")
-            self._to_say = None
+        """Errors of the function itself come before what is said of it, and say nothing of other inputs."""
+        said, self._to_say = self._to_say, None
+        try:
+            result = self.function(*inputs)
+        except Exception:
+            if said is not None:
+                self._entries.drop(self._newest)
+            raise
+        if said is not None:
+            self._announce(f"playing without the fast path: {said}")
         return result
 
     def _announce(self, text: str) -> None:
@@ -256,9 +256,21 @@ class Recorded:
 def _marks(attributes: Attributes) -> list[Any] | None:
     """What changes when a tensor in a place is another one, or has other memory; None if a place is gone."""
     try:
-        return [(id(t) if isinstance(t, FakeTensor) else t.data_ptr(), t.requires_grad) for t in attributes.tensors()]
+        return [
+            (id(t) if isinstance(t, FakeTensor) else t.data_ptr(), t.requires_grad, t._backward_hooks is None)
+            for t in attributes.tensors()
+        ]
     except (LookupError, AttributeError):
         return None
+
+
+def _kind(t: Tensor) -> tuple[Any, ...]:
+    return t.shape, t.dtype, t.device, t.stride(), t.requires_grad
+
+
+def _storage(t: Tensor) -> int:
+    """Equal for tensors that share memory."""
+    return t.untyped_storage()._cdata
 
 
 def record(
@@ -304,6 +316,7 @@ def record(
     """
     names = [type(n).__name__ for n in networks]
     numbered = [f"{name} {i}" if names.count(name) > 1 else name for i, name in enumerate(names)]
-    recorded = Recorded(function, dict(zip(numbered, networks, strict=True)), announce=announce)
+    roots = dict(zip(numbered, networks, strict=True)) | {"function": function}
+    recorded = Recorded(function, roots, announce=announce)
     recorded.entry(*inputs)
     return recorded

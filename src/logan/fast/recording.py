@@ -25,9 +25,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from logan.errors import first_line
 from logan.fast import passes
 from logan.fast.attributes import Attributes
+from logan.fast.cuda_graph import capturing
 from logan.fast.memory import Seen
 from logan.fast.substitute import fast_operations
-from logan.fast.trial import Before, on_trial
+from logan.fast.trial import Before, copy_of, on_trial
 from logan.side_effects.substitution import Substituting
 
 
@@ -69,6 +70,11 @@ class Recording:
         self.attributes = attributes
         if attributes.uninitialised is not None:
             raise NotYetError(f"{attributes.uninitialised} gets its shape at the first step")
+        if attributes.unfit is not None:
+            raise CannotRecordError(attributes.unfit)
+        inputs = [None if x is None else copy_of(x) for x in inputs]  # the function may write into them
+        self.assigned: list[int] = []
+        """Positions of the tensors that the function replaces by others, which are the last results of :attr:`run`."""
         with on_trial(attributes) as before:
             try:
                 module, self._result_structure = self._traced(function, inputs, before)
@@ -78,7 +84,7 @@ class Recording:
                     raise CannotRecordError(f"the networks draw random numbers ({found[-1]})")
                 before.put_back()
                 with torch.no_grad():
-                    Seen(module).run(*attributes.tensors(), *self._tensors_of(inputs))
+                    Seen(module).run(*attributes.tensors(), *map(copy_of, self._tensors_of(inputs)))
                 passes.simplify(module, onednn)
             except CannotRecordError:
                 raise
@@ -88,12 +94,22 @@ class Recording:
         self.module: fx.GraphModule = module
         """The operations, to be run as they stand or compiled further."""
         self.run: Callable[..., Any] = module
+        self.keeps_addresses = False
+        """Whether tensors have to stay where they are: what is assigned is then written into what was there."""
 
     @torch.no_grad()
-    def __call__(self, state: Sequence[Tensor], *inputs: Tensor | None) -> Any:
-        """The function's result for ``inputs`` and what networks keep now: ``attributes.tensors()``."""
-        results = self.run(*state, *self._tensors_of(inputs))
-        return pytree.tree_unflatten(list(results), self._result_structure)
+    def __call__(self, attributes: Attributes, *inputs: Tensor | None) -> Any:
+        """The function's result for ``inputs`` and what networks keep now, which is where the recorded ones had it."""
+        state = attributes.tensors()
+        results = list(self.run(*state, *self._tensors_of(inputs)))
+        returned = len(results) - len(self.assigned)
+        for i, new in zip(self.assigned, results[returned:], strict=True):
+            if self.keeps_addresses or capturing():
+                state[i].detach().copy_(new)
+            else:  # a tensor of its own, as the function makes one: somebody may hold on to the last
+                owner, name = attributes.places[i]
+                owner[name] = new.requires_grad_(state[i].requires_grad)
+        return pytree.tree_unflatten(results[:returned], self._result_structure)
 
     @property
     def precision(self) -> torch.dtype:
@@ -110,23 +126,27 @@ class Recording:
     ) -> tuple[fx.GraphModule, pytree.TreeSpec]:
         state = self.attributes.tensors()
         structure: list[pytree.TreeSpec] = []
-        made, replaced = _Made(), dict[int, str]()
+        made, replaced, left = _Made(), dict[int, str](), list[str]()
 
         def flat(*tensors: Tensor) -> list[Any]:
             arguments: list[Tensor | None] = [None] * len(inputs)
             for i, x in zip(self._given, tensors[len(state) :], strict=True):
                 arguments[i] = x
-            with torch.enable_grad(), made, nothing_leaves(), fast_operations():
+            with torch.enable_grad(), made, nothing_leaves(left), fast_operations():
                 results, spec = pytree.tree_flatten(function(*arguments))
-                replaced.update(_follow(self.attributes, state, before))
+                assigned = _assigned(self.attributes, state, before)
             structure.append(spec)
-            return results
+            self.assigned = list(assigned)
+            replaced.update({i: self.attributes.names[i] for i, new in assigned.items() if new.requires_grad})
+            return [*results, *(new.detach() for new in assigned.values())]
 
         addresses = _addresses(state)
         module = make_fx(flat, tracing_mode="real")(*state, *self._tensors_of(inputs))
         for name, now, then in zip(self.attributes.names, _addresses(state), addresses, strict=True):
             if now != then:
                 raise CannotRecordError(f"{name} is given other memory")
+        if left:  # also where somebody has caught the refusal
+            raise CannotRecordError(f"numbers leave torch by {left[0]}")
         _refuse_reading(module.graph, replaced)
         kept = {id(t) for t in state}
         for node in module.graph.nodes:
@@ -157,11 +177,12 @@ class _Made(TorchDispatchMode):
 
 
 @contextmanager
-def nothing_leaves() -> Iterator[None]:
-    """Inside, numbers may not be taken out of torch; assigning ``.data`` writes into a tensor's own memory."""
+def nothing_leaves(left: list[str]) -> Iterator[None]:
+    """Inside, numbers may not be taken out of torch, and what tries to is noted; ``.data`` is written into, not replaced."""
 
     def refuse(name: str) -> Callable[..., None]:
         def refused(*args: Any, **kwargs: Any) -> None:
+            left.append(name)
             raise CannotRecordError(f"numbers leave torch by {name}")
 
         return refused
@@ -180,25 +201,22 @@ def _write_data(tensor: Tensor, value: Tensor) -> bool:
     return True
 
 
-@torch.no_grad()
-def _follow(attributes: Attributes, state: Sequence[Tensor], before: Before) -> dict[int, str]:
-    """What the function has assigned, written into the tensors that were there: a recording cannot assign.
-
-    Returns:
-        By position, the names of tensors that were replaced by some with a graph: no recording may read those.
+def _assigned(attributes: Attributes, state: Sequence[Tensor], before: Before) -> dict[int, Tensor]:
+    """What the function has put into the places of other tensors, by position.
 
     Raises:
-        CannotRecordError: if the function has changed something else.
+        CannotRecordError: if it has changed anything else.
     """
     drawn = [name for name in before.random.drawn() if not name.startswith("torch")]
     if drawn:
         raise CannotRecordError(f"the networks draw random numbers ({drawn[0]})")
     now = Attributes(attributes.roots)
     if now.key != attributes.key:
-        changed = now.differs_from(attributes)
-        kind = NotYetError if now.is_tensor(changed) else CannotRecordError
-        raise kind(f"{changed} changes as the networks run")
-    assigned, with_graph = [], {}
+        kind = (
+            NotYetError if set(now.names) - set(attributes.names) else CannotRecordError
+        )  # tensors that were not there yet
+        raise kind(f"{now.differs_from(attributes)} changes as the networks run")
+    assigned = {}
     for i, (name, old, new) in enumerate(zip(attributes.names, state, now.tensors(), strict=True)):
         if new is old:
             continue
@@ -206,20 +224,15 @@ def _follow(attributes: Attributes, state: Sequence[Tensor], before: Before) -> 
             raise CannotRecordError(f"{name} is replaced by a new parameter")
         if (new.shape, new.dtype, new.device) != (old.shape, old.dtype, old.device):
             raise NotYetError(f"{name} is replaced by a tensor of another shape, type or device")
-        if new.requires_grad:
-            with_graph[i] = name
-        assigned.append((old, new.detach().clone()))  # the new may be what was in another place
-    for old, new in assigned:
-        old.detach().copy_(new)
-    return with_graph
+        assigned[i] = new
+    return assigned
 
 
 def _refuse_reading(graph: fx.Graph, replaced: dict[int, str]) -> None:
     placeholders = [n for n in graph.nodes if n.op == "placeholder"]
     for i, name in replaced.items():
-        for user in placeholders[i].users:
-            if any(u.target is not torch.ops.aten.copy_.default for u in user.users):
-                raise CannotRecordError(f"{name} keeps a graph from one step to the next")
+        if placeholders[i].users:
+            raise CannotRecordError(f"{name} keeps a graph from one step to the next")
 
 
 def _refuse_values_and_shapes(graph: fx.Graph) -> None:

@@ -37,7 +37,7 @@ def simultaneous(
             at = moved.z.detach().requires_grad_(moved.z.requires_grad)
             images = call(generator, at, labels)
             shown = images.detach().requires_grad_()
-            fake_scores = call(discriminator, shown, labels)
+            fake_scores = call(discriminator, shown * 1, labels)  # which may write into it, as it may not into a leaf
         fake_loss = mean(rules.loss.fake, fake_scores)
         # L_G = sign · fool_loss + R_z; a zero-sum game asks for the very derivatives that D's part asks for
         fool_loss, sign = (fake_loss, -1.0) if rules.loss.zero_sum else (mean(rules.loss.fool, fake_scores), 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,15 +12,23 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.utils._python_dispatch import _disable_current_modes
 
 from logan.fast.attributes import Attributes
 
 
 class Before:
-    """How things stand: tensors, Python's attributes, and sources of random numbers."""
+    """How things stand: tensors, Python's attributes, and sources of random numbers.
 
-    def __init__(self, attributes: Attributes) -> None:
-        self.tensors = [(t, t.detach().clone()) for t in attributes.tensors()]
+    Args:
+        attributes: of the networks.
+        inputs: other tensors that may be written into.
+    """
+
+    def __init__(self, attributes: Attributes, inputs: Sequence[Tensor | None] = ()) -> None:
+        self.attributes = attributes
+        tensors = [*attributes.tensors(), *(x for x in inputs if x is not None)]
+        self.tensors = [(t, t.detach().clone()) for t in tensors]
         self._put_back_attributes = attributes.copies()
         self.random = RandomNumbers(attributes)
 
@@ -29,10 +37,12 @@ class Before:
         """Let them stand so again."""
         self._put_back_attributes()
         for tensor, numbers in self.tensors:
-            if (tensor.shape, tensor.dtype, tensor.device) == (numbers.shape, numbers.dtype, numbers.device):
-                tensor.copy_(numbers)
-            else:
+            if (tensor.shape, tensor.dtype, tensor.device) != (numbers.shape, numbers.dtype, numbers.device):
                 tensor.data = numbers
+            elif not same_numbers(
+                tensor, numbers
+            ):  # some tensors cannot be written, and others are parts of somebody's graph
+                tensor.detach().copy_(numbers)
         self.random.put_back()
 
 
@@ -87,6 +97,20 @@ class RandomNumbers:
         if "mps" in self._kinds:
             states["torch on mps"] = torch.mps.get_rng_state()
         return states | {f"{type(g).__name__} {i}": _get(g) for i, g in enumerate(self._own)}
+
+
+def copy_of(x: Tensor) -> Tensor:
+    """The same numbers in the same order in other memory. As it is where several entries share a place: it cannot be written."""
+    copy = x.detach().clone()
+    return copy.requires_grad_(x.requires_grad) if copy.stride() == x.stride() else x
+
+
+def same_numbers(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors of one kind hold the same, NaN for NaN; of tensors without numbers nobody knows."""
+    if isinstance(a, FakeTensor) or a.device.type == "meta":
+        return False
+    with _disable_current_modes():  # comparing is no part of what others record, count or forbid
+        return bool(torch.eq(a, b).logical_or(torch.ne(a, a)).all())
 
 
 def equal_states(a: dict[str, Any], b: dict[str, Any]) -> list[str]:

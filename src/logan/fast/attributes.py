@@ -35,6 +35,10 @@ _PLAIN = (bool, int, complex, str, bytes, type(None), enum.Enum, range, type(...
 _SCALARS = (*_PLAIN, torch.dtype, torch.device, torch.layout, torch.memory_format)
 _GENERATORS = (random.Random, np.random.Generator, np.random.RandomState, torch.Generator)
 _BY_VALUE = (bool, int, float, str)
+_HOOKS_OF_ALL_MODULES = {
+    f"torch's{name}": getattr(nn.modules.module, name)
+    for name in ("_global_forward_pre_hooks", "_global_forward_hooks", "_global_backward_hooks")
+}
 LARGE_ARRAY = 2**20
 """Bytes of an array that is looked into at every step; larger ones are known by their identity."""
 MANY = 2_000
@@ -69,8 +73,8 @@ class Attributes:
         self._contents: list[tuple[Any, Callable[[Any], Any], Any]] = []
         self._seen: dict[int, tuple[str, Any]] = {}
         self._seen_classes: dict[int, Any] = {}
-        for name, root in roots.items():
-            self._visit(name, roots, name, root, 0)
+        for name, root in (roots | _HOOKS_OF_ALL_MODULES).items():
+            self._visit(name, roots, name, root, 0) if name in roots else self._visit_object(name, root, 0)
         self._sizes = list(map(len, self._containers))
         self.key = _Key(self._items)
 
@@ -120,12 +124,12 @@ class Attributes:
         return put_back
 
     def _visit(self, path: str, owner: Any, name: Any, value: Any, depth: int) -> None:
+        while path in self._items:  # of another class or key that is called the same
+            path += "'"
         if isinstance(value, Tensor):
             self._visit_tensor(path, owner, name, value)
             return
         self._leaves.append((owner, name, value))
-        while path in self._items:  # of another class or key that is called the same
-            path += "'"
         if isinstance(value, _SCALARS) and _has_hash(value):
             self._items[path] = (type(value), value)
         elif isinstance(value, float | slice):

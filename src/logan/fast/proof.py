@@ -78,7 +78,7 @@ def first_difference(
             return name
         largest, scale = off
         kind = precision
-        if isinstance(want, Tensor) and want.is_floating_point():
+        if isinstance(want, Tensor) and want.dtype in TOLERANCE:
             kind = max(want.dtype, precision, key=lambda t: torch.finfo(t).eps)
         limit = max(TOLERANCE[kind] * scale, ROUNDINGS[kind] * noise[name] if noise else 0.0)
         if not largest <= limit:
@@ -151,10 +151,12 @@ def _difference(got: Any, want: Any) -> tuple[float, float] | None:
         return 0.0, 0.0
     if not (want.is_floating_point() or want.is_complex()):
         return (0.0 if torch.equal(got, want) else math.inf), 0.0
-    a, b = (
-        got.to(torch.promote_types(got.dtype, torch.float32)),
-        want.to(torch.promote_types(want.dtype, torch.float32)),
+    wide = (
+        torch.promote_types(want.dtype, torch.float32)
+        if want.dtype in TOLERANCE or want.is_complex()
+        else torch.float32
     )
+    a, b = got.to(wide), want.to(wide)
     largest, scale = float((a - b).abs().max()), float(b.abs().max())
     if math.isfinite(largest) and math.isfinite(scale):
         return largest, scale

@@ -136,7 +136,7 @@ class Recorded:
             return None
         try:
             self._look()
-            key = (self._kinds_of(inputs), self._attributes.key, self._state_kind)
+            key = (self._kinds_of(inputs), self._attributes.key, self._state_kind, torch.get_default_dtype())
             entry = self._entries.get(key)
             if entry is None and self._entries.wants(key) and (entry := self._new(inputs)) is not None:
                 self._entries.add(key, entry)

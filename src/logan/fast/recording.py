@@ -187,8 +187,13 @@ def nothing_leaves(left: list[str]) -> Iterator[None]:
 
         return refused
 
+    def refuse_tensors(x: Any, where: Any, *args: Any, **kwargs: Any) -> None:
+        if isinstance(where, Tensor):  # read without a word to any tracer
+            refuse("tensor_split")()
+
     names = ("numpy", "__array__", "tolist", "__dlpack__", "data_ptr")
     refusals = {getattr(Tensor, name): refuse(name) for name in names}
+    refusals |= dict.fromkeys((torch.tensor_split, Tensor.tensor_split), refuse_tensors)
     with Substituting(refusals | {torch.Tensor.data.__set__: _write_data}):  # type: ignore[attr-defined]
         yield
 

@@ -324,7 +324,9 @@ def assert_same(played, rtol=1e-8):
                     getattr(other, name), x, rtol=rtol, atol=1e-3 * rtol
                 ) if name != "helpers" else None
             if isinstance(x, torch.Tensor):
-                torch.testing.assert_close(getattr(other, name).detach(), x.detach(), rtol=rtol, atol=1e-3 * rtol)
+                torch.testing.assert_close(
+                    getattr(other, name).detach().to(F64), x.detach().to(F64), rtol=rtol, atol=1e-3 * rtol
+                )
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

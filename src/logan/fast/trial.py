@@ -109,6 +109,8 @@ def same_numbers(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors of one kind hold the same, NaN for NaN; of tensors without numbers nobody knows."""
     if isinstance(a, FakeTensor) or a.device.type == "meta":
         return False
+    if a.is_floating_point() and a.element_size() == 1:  # which hardly any operation takes
+        a, b = a.view(torch.uint8), b.view(torch.uint8)
     with _disable_current_modes():  # comparing is no part of what others record, count or forbid
         return bool(torch.eq(a, b).logical_or(torch.ne(a, a)).all())
 

@@ -155,7 +155,7 @@ def _widens(node: Any, free: set[Any]) -> bool:
     if not (isinstance(node, fx.Node) and node in free and _changes_type_only(node)):
         return False
     before, after = _val(node.args[0]).dtype, _val(node).dtype
-    return before.is_floating_point and torch.promote_types(before, after) == after
+    return before.is_floating_point and before.itemsize > 1 and torch.promote_types(before, after) == after
 
 
 def _changes_type_only(node: Any) -> bool:

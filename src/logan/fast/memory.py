@@ -60,7 +60,9 @@ class Seen(fx.Interpreter):
         """
         way = (n.target, _way((args, kwargs)))
         if way not in self._writes:
-            copies = [None if _has_no_numbers(t) else t.clone() for t in given]
+            # a sum over ranks is under way when its operation returns: it may or may not be there yet
+            under_way = "c10d" in getattr(n.target, "namespace", "")
+            copies = [None if under_way or _has_no_numbers(t) else t.clone() for t in given]
             result = n.target(*args, **kwargs)  # type: ignore[operator]
             said = {id(x) for x in _written_by_schema(n.target, args, kwargs)}
             self._writes[way] = tuple(

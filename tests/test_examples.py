@@ -34,7 +34,11 @@ def test_it_runs(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "sizes"), [("gradient_penalty.py", "--size 8 --width 4"), ("maml.py", "--tasks 1 --width 4")]
+    ("name", "sizes"),
+    [
+        ("gradient_penalty.py", "--size 8 --width 4"),
+        pytest.param("maml.py", "--tasks 1 --width 4", marks=pytest.mark.slow),
+    ],
 )
 def test_second_derivatives_agree_and_are_timed(name, sizes):
     """The examples themselves compare the recording's gradients with eager autograd's."""

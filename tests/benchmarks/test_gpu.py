@@ -106,6 +106,7 @@ def test_an_interruption_loses_nothing_either(planted, tmp_path):
     assert _ended(left["hang"]["beside"])
 
 
+@pytest.mark.slow
 def test_the_time_is_kept(planted):
     started = time.monotonic()
     found = planted({"hang": 1000.0, "good": 20.0, "raises": 20.0}, minutes=0.1)

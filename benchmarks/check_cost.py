@@ -2,7 +2,8 @@
 
     python benchmarks/check_cost.py --presets ring digits cifar10 --out docs/results/speed/check-cost.json
 
-Checks fall at steps 1, 2, 4, … 1,024 and after every snapshot of the preset's own run. Medians, alternating, one process; let
+Checks fall at steps 1, 2, 4, … 1,024, at every 4,096th and after every snapshot of the preset's own run; the proof in a wide
+type, once for each recording in a narrow one, is not counted. Medians, alternating, one process; let
 nothing else run meanwhile.
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 from logan.bench.steps import Played, Variant, describe_machine
 from logan.config import presets
 from logan.devices import cpu_threads
-from logan.fast.recorded import LAST_CHECK
+from logan.fast.recorded import EVERY, LAST_CHECK
 from logan.training.allocator import keep_freed_memory
 
 
@@ -38,7 +39,7 @@ def measure(preset: str, rounds: int) -> dict[str, Any]:
     ordinary, checked_ms = (statistics.median(times[c]) for c in (False, True))
     run = config.run
     steps = run.kimg * 1000 / (config.game.batch * played.game.real_batches_per_step)
-    checks = LAST_CHECK.bit_length() + run.kimg // (run.tick * run.snap)
+    checks = LAST_CHECK.bit_length() + int(steps) // EVERY + run.kimg // (run.tick * run.snap)
     share = checks * (checked_ms - ordinary) / (steps * ordinary)
     print(
         f"{preset:10s} {ordinary:9.2f} ms, checked {checked_ms:9.2f} ms; {checks} checks in {steps:.0f} steps: {share:.2%}"

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from logan.bench.peak import seconds_of
 from logan.bench.steps import Played, Variant
-from logan.devices import choose_device, cpu_threads, synchronize
+from logan.devices import choose_device, cpu_threads, kernels, synchronize
 from logan.errors import first_line
 from logan.training.allocator import keep_freed_memory
 from on_gpu.groups import group_of
@@ -30,7 +30,7 @@ def play(sheet: Sheet) -> None:
     device, config = choose_device("auto"), preset(sheet, "cifar10", precision="bfloat16")
     sheet.put(machine=machine(device), preset="cifar10", precision="bfloat16", batch=config.game.batch)
     keep_freed_memory()
-    with cpu_threads(config.run.threads):
+    with cpu_threads(config.run.threads), kernels(deterministic=False):
         for latent in (config.latent.latent, "none")[: 1 if sheet.tiny else 2]:
             for engine in worth_looking_at(engines(device)):
                 variant = Variant(latent, engine, "bfloat16")

@@ -24,7 +24,7 @@ LOOK = 0.1
 """Seconds from one look at a process to the next."""
 LOG_BYTES = 100_000
 """Of what a part prints, the last so many are kept."""
-NOTICES = re.compile(r"warning: |same results|without the fast path|self-check", re.I)
+NOTICES = re.compile(r"warning: |\bplaying |does not work here", re.I)
 INTERRUPTED = "interrupted"
 
 

@@ -13,7 +13,7 @@ import torch
 from logan.bench.peak import peak_flops
 from logan.bench.steps import Played, Variant, in_rounds
 from logan.config import Config
-from logan.devices import choose_device, cpu_threads
+from logan.devices import choose_device, cpu_threads, kernels
 from logan.errors import first_line
 from logan.training.allocator import keep_freed_memory
 from on_gpu.settings import engines, machine, preset
@@ -34,7 +34,7 @@ def play(sheet: Sheet) -> None:
         pairs = [
             (engine, precision) for engine, precision in pairs if not _compiles(engine) and precision == PRECISIONS[0]
         ]
-    with cpu_threads(config.run.threads):
+    with cpu_threads(config.run.threads), kernels(deterministic=False):
         # It takes seconds on a CPU, and a share of it says nothing there.
         peaks = {p: math.nan if sheet.tiny else peak_flops(device, getattr(torch, p)) for p in PRECISIONS}
         sheet.put(peak_tflops={p: x / 1e12 for p, x in peaks.items()})

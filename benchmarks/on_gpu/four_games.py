@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from logan.data import open_data
 from logan.data.dataset import InMemory
-from logan.devices import choose_device, cpu_threads
+from logan.devices import choose_device, cpu_threads, kernels
 from on_gpu.lockstep import Played, advance, begin
 from on_gpu.settings import FEW_IMAGES, in_streams, machine, preset, stand_in_cifar
 from on_gpu.sheet import Sheet
@@ -24,7 +24,7 @@ def play(sheet: Sheet) -> None:
     data = open_data(str(stand_in_cifar(sheet.work / "four-games", FEW_IMAGES if sheet.tiny else 2000)))
     assert isinstance(data, InMemory)
     data, games = data.to(device), []
-    with cpu_threads(1):
+    with cpu_threads(1), kernels(deterministic=False):
         for latent, update in METHODS:
             config = preset(sheet, "cifar10", latent, update=update, precision="bfloat16")
             config = in_streams(sheet, config, device)

@@ -14,7 +14,7 @@ from logan.bench.counting import peak_memory
 from logan.bench.peak import seconds_of
 from logan.bench.steps import Played, Variant
 from logan.config import Config
-from logan.devices import cpu_threads
+from logan.devices import cpu_threads, kernels
 from logan.errors import first_line
 from on_gpu.engines import prepared
 
@@ -80,7 +80,7 @@ def main() -> None:
     """Read what is to be done, and print what came out."""
     job = json.load(sys.stdin)
     config = Config.from_dict(job["config"])
-    with cpu_threads(config.run.threads):
+    with cpu_threads(config.run.threads), kernels(deterministic=False):
         try:
             found = (plan if job["what"] == "plan" else attempt)(config, job["gib"])
         except Exception as error:

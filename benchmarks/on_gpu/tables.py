@@ -12,7 +12,7 @@ from typing import Any
 from logan.config import Config, presets
 from logan.data import Mixture
 from logan.data.dataset import InMemory
-from logan.devices import choose_device, cpu_threads, synchronize
+from logan.devices import choose_device, cpu_threads, kernels, synchronize
 from logan.metrics.distances import inception_score
 from logan.paper import table2
 from logan.sampling import evaluation_step
@@ -49,7 +49,7 @@ def play(sheet: Sheet) -> None:
     if name == "cifar10":
         sheet.put(notes=table2.notes(configs))
     sheet.put(data=data.name, images=len(data), reading_seconds=time.monotonic() - started)
-    with cpu_threads(base.run.threads):
+    with cpu_threads(base.run.threads), kernels(deterministic=False):
         started = time.monotonic()
         first = Scorer(configs[labels[0]], data, device, print, lambda fraction: None)
         _say_detector(sheet, first, time.monotonic() - started)

@@ -164,7 +164,10 @@ class Game:
         return self._engine is not None and None not in self._engine.recordings
 
     def check_next(self) -> None:
-        """Play the next step also as it is written, and compare (a fast engine does so by itself at steps 1, 2, 4, … 1,024)."""
+        """Play the next step also as it is written, and compare.
+
+        A fast engine does so by itself at steps 1, 2, 4, … 1,024, and at every 4,096th.
+        """
         if self._engine is not None:
             self._engine.check_next()
 

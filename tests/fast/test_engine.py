@@ -322,7 +322,7 @@ def test_a_cuda_graph_without_cuda_falls_back():
     assert "cuda-graph does not work here" in said[0]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("kind", ["recorded", "cuda-graph"])
 @pytest.mark.parametrize("name", ["mlp", "dcgan", "sndcgan"])
 def test_on_cuda(name, kind):

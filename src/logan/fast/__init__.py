@@ -4,10 +4,12 @@
 ``operations``  convolution, rectifier and batch norm whose second derivatives run in native kernels
 ``substitute``  lets any network compute with them
 ``recording``   a step as a flat list of operations; ``passes`` makes the list shorter, minding what ``memory`` has seen
+                (``casts``, ``multiply_add`` and ``buffers`` are passes of their own)
 ``attributes``  what networks keep in Python, which a recording depends on
 ``gears``       compiles and captures recordings, where that works (``cuda_graph``)
 ``proof``       compares what a recording does with the plain code, ``trial`` puts back what that changed
-``recorded``    any function of tensors, from recordings that prove themselves; its ``record`` is for other people's code too
+``recorded``    any function of tensors, from recordings that prove themselves; its ``record`` is for other people's code too;
+                ``kept`` decides when another recording is worth making
 ``engine``      the turns of a :class:`logan.game.Game` so
 
 What each is worth: docs/speed.md. ``logan.fast.record``: docs/second-order.md.

@@ -37,7 +37,8 @@ _GENERATORS = (random.Random, np.random.Generator, np.random.RandomState, torch.
 _BY_VALUE = (bool, int, float, str)
 _HOOKS_OF_ALL_MODULES = {
     f"torch's{name}": getattr(nn.modules.module, name)
-    for name in ("_global_forward_pre_hooks", "_global_forward_hooks", "_global_backward_hooks")
+    for name in vars(nn.modules.module)
+    if name.startswith("_global_") and isinstance(getattr(nn.modules.module, name), dict)
 }
 LARGE_ARRAY = 2**20
 """Bytes of an array that is looked into at every step; larger ones are known by their identity."""
@@ -101,10 +102,6 @@ class Attributes:
         a, b = self._items, other._items
         changed = [n for n in a if n in b and a[n] != b[n]] or [n for n in (*a, *b) if (n in a) != (n in b)]
         return changed[0] if changed else ""
-
-    def is_tensor(self, name: str) -> bool:
-        """Whether the attribute of that name is one."""
-        return self._items.get(name) is Tensor
 
     def copies(self) -> Callable[[], None]:
         """Remember what is kept where; what is returned puts all of it back but the numbers in tensors."""

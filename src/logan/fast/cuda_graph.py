@@ -101,7 +101,10 @@ class DeviceGraph:
             with contextlib.suppress(
                 Exception
             ):  # torch's allocator otherwise believes that it goes on, and keeps its memory
-                torch._C._cuda_endAllocateToPool(self.device.index, self._pool)
+                end = (
+                    getattr(torch._C, "_cuda_endAllocateToPool", None) or torch._C._cuda_endAllocateCurrentStreamToPool
+                )
+                end(self.device.index, self._pool)
                 torch._C._cuda_releasePool(self.device.index, self._pool)
             raise
 

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor
 
 from logan import turns
 from logan.distributed import World, across
 from logan.fast import EngineName, step
-from logan.fast.attributes import Attributes
 from logan.fast.kept import Kept
 from logan.fast.recorded import Recorded
 from logan.fast.recording import Recording
-from logan.fast.trial import on_trial
 
 TurnFunction = Callable[..., turns.Turn]
 
 REARRANGED: dict[TurnFunction, TurnFunction] = {turns.simultaneous: step.simultaneous}
 """What is recorded for a turn, where that is not the turn itself."""
-
-FEW = 8
-"""Samples of a turn that is played on trial."""
 
 
 class Engine:
@@ -61,13 +54,13 @@ class Engine:
 
     def play(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules) -> turns.Turn:
         """What ``turn(generator, discriminator, *inputs, rules=rules)`` returns, up to rounding."""
-        recorded = self._of(turn, inputs, rules)
+        recorded = self._of(turn, rules)
         if recorded is None:
             return turns.Turn(**self._as_written(turn, rules)(*inputs))
         recorded.checking = self.checking
         return turns.Turn(**recorded(*inputs))
 
-    def _of(self, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules) -> Recorded | None:
+    def _of(self, turn: TurnFunction, rules: turns.Rules) -> Recorded | None:
         """What plays the turn by these rules; None where nothing should be recorded for them."""
         kept = self._turns.setdefault(turn, Kept())
         try:
@@ -78,8 +71,6 @@ class Engine:
         if recorded is None and kept.wants(rules):
             recorded = self._new(turn, rules)
             kept.add(rules, recorded)
-            if rules.autocast is not None and self.checking and not any(isinstance(x, FakeTensor) for x in inputs):
-                self._prove_wide(recorded, turn, inputs, rules)
         elif recorded is None and kept.waited == 3:
             self._announce(
                 "playing without the fast path: the loss or the latent step changes too often for a recording"
@@ -108,7 +99,7 @@ class Engine:
     def _all(self) -> list[Recorded]:
         return [recorded for kept in self._turns.values() for recorded in kept.entries.values()]
 
-    def _new(self, turn: TurnFunction, rules: turns.Rules) -> Recorded:
+    def _new(self, turn: TurnFunction, rules: turns.Rules, kind: EngineName | None = None) -> Recorded:
         names: dict[str, Any] = {"generator": self.players[0], "discriminator": self.players[1]}
         weights = [{id(p) for p in player.parameters()} for player in self.players]
         apart = not weights[0] & weights[1]  # the rearranged step takes each player's derivatives for itself
@@ -116,25 +107,12 @@ class Engine:
             self._as_written(turn, rules),
             names | {"loss": rules.loss, "latent step": rules.latent, "turn": turn},
             announce=self._announce,
-            kind=self.kind,
+            kind=self.kind if kind is None else kind,
             rearranged=self._as_written(REARRANGED.get(turn, turn) if apart else turn, rules),
             random_operations=int(rules.latent is not None and rules.latent.subset == "random"),
             world=self.world,
+            wide=None if rules.autocast is None else lambda: self._new(turn, replace(rules, autocast=None), "recorded"),
         )
-
-    def _prove_wide(
-        self, narrow: Recorded, turn: TurnFunction, inputs: Sequence[Tensor | None], rules: turns.Rules
-    ) -> None:
-        """A narrow type's roundings would hide an error of tens of percents: the turn must be right in the parameters' own type.
-
-        On a few samples: time goes into recording, not into them.
-        """
-        wide, said = self._new(turn, replace(rules, autocast=None)), list[str]()
-        wide.announce = said.append
-        with on_trial(Attributes(wide.networks)), suppress(Exception):  # so few may not be what the networks take
-            wide(*[None if x is None else x[:FEW] for x in inputs])
-        if said:
-            narrow.give_up(said[0].partition(": ")[2])
 
     def _as_written(self, turn: TurnFunction, rules: turns.Rules) -> Callable[..., dict[str, Any]]:
         def play(*inputs: Tensor | None) -> dict[str, Any]:

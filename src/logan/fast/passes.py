@@ -1,7 +1,8 @@
 """Make a recorded list of operations shorter without changing what it computes.
 
-In order: what is constant is computed now; what does nothing is dropped; what is computed twice is computed once; what
-nobody uses is removed; large matrix products on a CPU change hands.
+In order: what nobody uses is removed; what is constant is computed now; what does nothing is dropped; what is computed twice
+is computed once; types change less often (:mod:`.casts`); products are added in one kernel (:mod:`.multiply_add`); large matrix
+products on a CPU change hands; buffers move together (:mod:`.buffers`); each result gets memory of its own.
 
 Operations that write into a tensor keep their place, and nothing that reads or shares such a tensor is moved or merged.
 """
@@ -35,7 +36,7 @@ def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
 
     Args:
         module: the recorded operations.
-        onednn: choose the library for matrix products; a compiler wants to choose for itself.
+        onednn: choose the library for matrix products, and move buffers together; a compiler wants to choose for itself.
     """
     drop_unused(module.graph)  # first, since torch leaves tensors without numbers among what nobody uses
     fold_constants(module)

@@ -21,11 +21,14 @@ from logan.fast.gears import improve
 from logan.fast.kept import Kept
 from logan.fast.proof import Outcome, first_difference, noise_of
 from logan.fast.recording import CannotRecordError, NotYetError, Recording
-from logan.fast.trial import Before, copy_of
+from logan.fast.trial import Before, copy_of, on_trial
 
 LAST_CHECK = 1024
 """Plays 1, 2, 4, … up to this one are played by the function too; after it, every ``EVERY``-th and those that are asked for."""
 EVERY = 4096
+FEW = 8
+"""Samples of a play in the wide type."""
+PLAINLY = "playing without the fast path: "
 PATIENCE = 3
 """How often a recording is put off because a step as it is written should come first."""
 
@@ -58,6 +61,8 @@ class Recorded:
         rearranged: the same function in an order that records better.
         random_operations: how many operations that draw random numbers a recording may have.
         world: the ranks that play together; what one of them cannot play from its recording, none does.
+        wide: makes the same without autocast, for a function that computes in a narrow type: its roundings would hide an error
+            of tens of percents, so what is recorded must be right in the wide type too.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Recorded:
         rearranged: Callable[..., Any] | None = None,
         random_operations: int = 0,
         world: World | None = None,
+        wide: Callable[[], Recorded] | None = None,
     ) -> None:
         self.function, self.announce, self.kind = function, announce, kind
         self.checking = True
@@ -78,6 +84,7 @@ class Recorded:
         self._rearranged = function if rearranged is None else rearranged
         self._random_operations = random_operations
         self._world = World() if world is None else world
+        self._wide = wide
         self.plays = 0
         self._entries: Kept[Entry] = Kept()
         self._said: set[str] = set()
@@ -169,60 +176,89 @@ class Recorded:
 
     def _new(self, inputs: Sequence[Tensor | None]) -> Entry | None:
         """A new recording. What is wrong with the function itself is raised when it is played as it is written."""
-        onednn = not self.kind.startswith("compiled")
+        onednn, error = not self.kind.startswith("compiled"), None
         try:
             recording = Recording(self._rearranged, inputs, self._attributes, self._random_operations, onednn)
-        except CannotRecordError as error:
+        except CannotRecordError as refusal:
+            error = refusal
+        if self._world.any_rank(error is not None):
             self._not_yet += isinstance(error, NotYetError)
             if isinstance(error, NotYetError) and self._not_yet <= PATIENCE:
                 return None
-            self._to_say = str(error)
+            self._to_say = str(error or "it cannot be recorded on another rank")
+            return Entry(None)
+        trouble = self._trouble_in_wide_type(inputs)
+        if trouble is not None:
+            self._to_say = trouble
             return Entry(None)
         improve(recording, inputs, self.kind, self.announce)
         return Entry(recording)
 
+    def _trouble_in_wide_type(self, inputs: Sequence[Tensor | None]) -> str | None:
+        """What is wrong with a recording in the wide type, of few samples: time goes into recording, not into them."""
+        if self._wide is None or not self.checking or any(isinstance(x, FakeTensor) for x in inputs):
+            return None
+        for few in (FEW, None):  # all, where so few are not what the networks take
+            wide, said = self._wide(), list[str]()
+            wide.announce = said.append
+            try:
+                with on_trial(self._attributes):
+                    wide(*[None if x is None else copy_of(x[:few]) for x in inputs])
+            except Exception:
+                continue
+            return next((t.removeprefix(PLAINLY) for t in said if t.startswith(PLAINLY)), None)
+        self._announce(
+            "playing from a recording that is proved in its narrow type alone: the wide one cannot be played"
+        )
+        return None
+
     def _prove(self, entry: Entry, inputs: Sequence[Tensor | None]) -> Any:
         """Play from the recording, and compare with the function, played from the same state and random numbers before it."""
+        before = None
+        try:
+            before = Before(self._attributes, inputs)
+            return self._compared(entry, inputs, before)
+        except torch.OutOfMemoryError:
+            if self._world.size > 1 or entry.recording is None:  # the others wait for what this rank would have sent
+                raise
+            if before is not None:
+                before.put_back()
+        self._announce("playing from a recording that is not proved: there is no memory for the plain code beside it")
+        return entry.recording(self._attributes, *inputs)
+
+    def _compared(self, entry: Entry, inputs: Sequence[Tensor | None], before: Before) -> Any:
         attributes, recording = self._attributes, entry.recording
         assert recording is not None
-        before = Before(attributes, inputs)
         plain = self._outcome_of_function(inputs, before)
-        if plain is None:
-            return recording(attributes, *inputs)
         fast: Any = None
         try:
             fast = Outcome(partial(recording, attributes), inputs, attributes)
             trouble = first_difference(fast, plain, recording.precision)
+        except torch.OutOfMemoryError:
+            raise
         except Exception as error:  # kernels raise what they like
             trouble = f"{type(error).__name__}: {first_line(error)}"
         if not self._world.any_rank(trouble is not None):
             return fast.result
         if not self._world.any_rank(fast is None):  # a difference: is it more than roundings?
-            noise = noise_of(self.function, inputs, before, plain, recording.precision)
+            noise = noise_of(self.function, inputs, before, plain, recording.precision, twice=entry.plays == 1)
             if noise is not None:
                 trouble = first_difference(fast, plain, recording.precision, noise)
             if not self._world.any_rank(trouble is not None):
                 return recording(attributes, *inputs)
-            same_twice = (
-                "it differs from the plain code in" if noise is not None else "played twice, it is not the same in"
-            )
-            trouble = f"{same_twice} {trouble or 'what another rank has'}"
+            found = "it differs from the plain code in" if noise is not None else "played twice, it is not the same in"
+            trouble = f"{found} {trouble or 'what another rank has'}"
         before.put_back()
         return self._without(entry, trouble or "it fails on another rank", inputs)
 
-    def _outcome_of_function(self, inputs: Sequence[Tensor | None], before: Before) -> Outcome | None:
-        """What the function does, without a trace; None where there is no room for it, which is said."""
+    def _outcome_of_function(self, inputs: Sequence[Tensor | None], before: Before) -> Outcome:
+        """What the function does, without a trace."""
         try:
-            return Outcome(self.function, [None if x is None else copy_of(x) for x in inputs], self._attributes)
-        except torch.OutOfMemoryError:
-            if self._world.size > 1:  # the others wait for what this rank would have sent
-                raise
-            self._announce(
-                "playing from a recording that is not proved: the plain code does not fit into the device's memory"
-            )
-            return None
+            outcome = Outcome(self.function, [None if x is None else copy_of(x) for x in inputs], self._attributes)
         finally:
             before.put_back()
+        outcome.result = None  # its copies are enough
+        return outcome
 
     def _without(self, entry: Entry, trouble: str, inputs: Sequence[Tensor | None]) -> Any:
         """A gear lower, and checked again; or the function, from now on."""
@@ -244,7 +280,7 @@ class Recorded:
                 self._entries.drop(self._newest)
             raise
         if said is not None:
-            self._announce(f"playing without the fast path: {said}")
+            self._announce(PLAINLY + said)
         return result
 
     def _announce(self, text: str) -> None:
@@ -286,10 +322,10 @@ def record(
     kernels, those of backward and double backward passes among them, without autograd or modules in between; convolutions,
     rectifiers and batch norm have second derivatives that run in the kernels written for the first (docs/second-order.md).
 
-    Plays 1, 2, 4, … 1,024 are also played by the function, from the same state and random numbers, and everything is compared:
-    what is returned, what networks keep, and the random state. If anything differs by more than roundings, or a recording
-    cannot be made, ``announce`` is told so in one sentence and the function is called as it is. For other shapes, types, modes
-    or attributes of the networks another recording is made.
+    Plays 1, 2, 4, … 1,024 and every 4,096th are also played by the function, from the same state and random numbers, and
+    everything is compared: what is returned, what networks keep, and the random state. If anything differs by more than
+    roundings, or a recording cannot be made, ``announce`` is told so in one sentence and the function is called as it is. For
+    other shapes, types, modes or attributes of the networks another recording is made.
 
     Args:
         function: of tensors (or None), to a pytree of tensors. It may call ``networks``, move their buffers, and take

@@ -77,18 +77,5 @@ def values_restored(tensors: Iterable[Tensor]) -> Iterator[None]:
         before.put_back()
 
 
-def places_of(networks: Iterable[nn.Module]) -> list[Place]:
-    """Where every parameter and buffer is kept, each tensor once."""
-    places, seen = [], set()
-    for network in networks:
-        for module in network.modules():
-            for owner in (module._parameters, module._buffers):
-                for name, tensor in owner.items():
-                    if tensor is not None and id(tensor) not in seen:
-                        seen.add(id(tensor))
-                        places.append((owner, name))
-    return places
-
-
 def _is_vector(parameter: nn.Parameter) -> bool:
     return not nn.parameter.is_lazy(parameter) and parameter.numel() == max(parameter.shape, default=0)

@@ -101,10 +101,11 @@ class DeviceGraph:
             with contextlib.suppress(
                 Exception
             ):  # torch's allocator otherwise believes that it goes on, and keeps its memory
-                end = (
-                    getattr(torch._C, "_cuda_endAllocateToPool", None) or torch._C._cuda_endAllocateCurrentStreamToPool
-                )
-                end(self.device.index, self._pool)
+                names = (
+                    "_cuda_endAllocateToPool",
+                    "_cuda_endAllocateCurrentStreamToPool",
+                )  # older torch has the second
+                next(vars(torch._C)[n] for n in names if n in vars(torch._C))(self.device.index, self._pool)
                 torch._C._cuda_releasePool(self.device.index, self._pool)
             raise
 

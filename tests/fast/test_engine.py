@@ -41,6 +41,7 @@ def both_ways(networks_, inputs, turn=game.simultaneous, kind="recorded", announ
     rules = Rules(**{"loss": losses.hinge, "latent": NGD} | rules)
     plain_pair, fast_pair = copy.deepcopy(networks_), copy.deepcopy(networks_)
     engine = engines.Engine(*fast_pair, kind, announce)
+    engine.checking = False  # that is what is done here
     outcomes = []
     for play in (
         lambda: turn(*plain_pair, *inputs, rules=rules),

@@ -18,6 +18,8 @@ from logan.fast import record
 from logan.fast.kept import Kept
 from tests.fast.test_peoples_networks import NGD, Keeping, assert_same, both, make_game, play
 
+pytestmark = pytest.mark.usefixtures("all_checks")
+
 F64 = torch.float64
 RANDOM = np.random.default_rng(0)
 OPTIONS = types.SimpleNamespace(alpha=0.5)

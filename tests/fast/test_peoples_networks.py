@@ -13,6 +13,8 @@ from torch import nn
 from logan import LatentStep
 from logan.game import Game
 
+pytestmark = pytest.mark.usefixtures("all_checks")
+
 F64 = torch.float64
 NGD = LatentStep("ngd", alpha=0.9, beta=0.2, portion=0.75, penalty=0.4)
 

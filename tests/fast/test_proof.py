@@ -14,6 +14,8 @@ from logan.fast import passes, proof, recorded, recording
 from logan.fast.attributes import Attributes
 from logan.game import Game, Rules
 
+pytestmark = pytest.mark.usefixtures("all_checks")
+
 F64 = torch.float64
 NGD = LatentStep("ngd", alpha=0.9, beta=0.2, portion=0.75, penalty=0.4)
 
@@ -89,6 +91,58 @@ def wrong_products(patch):
     patch.setattr(passes, "multiply_with_onednn", without_bias)
 
 
+def wrong_casts(patch):
+    """What is cast is doubled."""
+    cast_less = passes.cast_less
+
+    def doubled(graph, touches_written):
+        cast_less(graph, touches_written)
+        for node in list(graph.nodes):
+            if node.target is torch.ops.aten.tanh.default:
+                with graph.inserting_after(node):
+                    twice = graph.call_function(torch.ops.aten.add.Tensor, (node, node))
+                twice.meta.update(node.meta)
+                node.replace_all_uses_with(twice, delete_user_cb=lambda user: user is not twice)  # noqa: B023
+
+    patch.setattr(passes, "cast_less", doubled)
+
+
+def wrong_sums_of_products(patch):
+    multiply_and_add = passes.multiply_and_add
+
+    def subtracting(graph, touches_written):
+        multiply_and_add(graph, touches_written)
+        for node in graph.nodes:
+            if node.target is torch.ops.aten.addcmul.default:
+                node.kwargs = {"value": -1}
+
+    patch.setattr(passes, "multiply_and_add", subtracting)
+
+
+def wrong_buffers(patch):
+    move_together = passes.move_together
+
+    def faster(graph):
+        move_together(graph)
+        for node in graph.nodes:
+            if node.target is torch.ops.aten._foreach_lerp_.Scalar:
+                node.args = (*node.args[:2], 2 * node.args[2])
+
+    patch.setattr(passes, "move_together", faster)
+
+
+def wrong_results(patch):
+    """Those that would be one tensor are the first of all."""
+
+    def swapped(graph):
+        (output,) = (n for n in graph.nodes if n.op == "output")
+        results = list(output.args[0])
+        results[0], results[1] = results[1], results[0]
+        output.args = (results,)
+
+    patch.setattr(passes, "return_apart", swapped)
+
+
 def wrong_arrangement(patch):
     def simultaneous(*args, rules):
         turn = turns.simultaneous(*args, rules=rules)
@@ -138,6 +192,10 @@ WRONG = {
     wrong_merging: "",
     wrong_dropping: "running_",
     wrong_products: "it differs",
+    wrong_casts: "it differs",
+    wrong_sums_of_products: "it differs",
+    wrong_buffers: "running_",
+    wrong_results: "it differs",
     wrong_arrangement: "g_gradients.",
     wrong_report: "report.delta_z",
     wrong_random_state: "random|torch",

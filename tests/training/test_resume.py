@@ -23,6 +23,8 @@ from logan.training.loop import train
 
 from .small import assert_same_run, config
 
+pytestmark = pytest.mark.usefixtures("all_checks")
+
 
 class Stop(Exception):
     """Stands for a process that dies."""

@@ -77,7 +77,7 @@ class Attributes:
         for name, root in (roots | _HOOKS_OF_ALL_MODULES).items():
             self._visit(name, roots, name, root, 0) if name in roots else self._visit_object(name, root, 0)
         self._sizes = list(map(len, self._containers))
-        self.key = _Key(self._items)
+        self.key = Hashed(tuple(self._items.items()))
 
     def unchanged(self) -> bool:
         """Whether everything but tensors is what it was; cheap enough to be asked at every step."""
@@ -256,18 +256,20 @@ class Attributes:
         return then
 
 
-class _Key:
-    """Hashed once."""
+class Hashed:
+    """Something long whose hash is computed once."""
 
-    def __init__(self, items: dict[str, Any]) -> None:
-        self._items = tuple(items.items())
-        self._hash = hash(self._items)
+    def __init__(self, thing: Any) -> None:
+        self._thing = thing
+        self._hash = hash(thing)
 
     def __hash__(self) -> int:
         return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self._hash == other._hash and self._items == other._items
+        if self is other:
+            return True
+        return isinstance(other, Hashed) and self._hash == other._hash and self._thing == other._thing
 
 
 class _Same:

@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from logan.distributed import World
 from logan.errors import first_line
 from logan.fast import EngineName
-from logan.fast.attributes import Attributes
+from logan.fast.attributes import Attributes, Hashed
 from logan.fast.cuda_graph import capturing
 from logan.fast.gears import improve
 from logan.fast.kept import Kept
@@ -96,6 +96,8 @@ class Recorded:
         self._attributes = Attributes({})
         self._marks: list[Any] | None = None
         self._state_kind: tuple[Any, ...] = ()
+        self._kept_kind: Any = None
+        self._planned = False
         self._memory: dict[int, int] = {}
 
     def __call__(self, *inputs: Tensor | None) -> Any:
@@ -106,8 +108,7 @@ class Recorded:
             return self._play_plainly(inputs)
         if capturing():  # a comparison would read from the device, and nothing is played
             return entry.recording(self._attributes, *inputs)
-        planned = any(isinstance(t, FakeTensor) for t in self._attributes.tensors())
-        if entry.is_due() and self.checking and not planned:
+        if entry.is_due() and self.checking and not self._planned:
             result = self._prove(entry, inputs)
         else:
             result = entry.recording(self._attributes, *inputs)
@@ -143,7 +144,7 @@ class Recorded:
             return None
         try:
             self._look()
-            key = (self._kinds_of(inputs), self._attributes.key, self._state_kind, torch.get_default_dtype())
+            key = (self._kinds_of(inputs), self._kept_kind, torch.get_default_dtype())
             entry = self._entries.get(key)
             if entry is None and self._entries.wants(key) and (entry := self._new(inputs)) is not None:
                 self._entries.add(key, entry)
@@ -165,14 +166,22 @@ class Recorded:
             self._memory = {}
             shared = tuple([self._memory.setdefault(_storage(t), i) for i, t in enumerate(state)])
             self._state_kind = tuple([(*_kind(t), other) for t, other in zip(state, shared, strict=True)])
+            self._kept_kind = Hashed((self._attributes.key, self._state_kind))
+            self._planned = any(isinstance(t, FakeTensor) for t in state)
             other = [n for n, a, b in zip(self._attributes.names, self._state_kind, kinds, strict=False) if a != b]
             self._changed = self._attributes.differs_from(before) or next(iter(other), self._changed)
 
     def _kinds_of(self, inputs: Sequence[Tensor | None]) -> tuple[Any, ...]:
         """What a recording depends on in its inputs, the memory that they share with others among it."""
-        seen = dict(self._memory)
-        where = [None if x is None else seen.setdefault(_storage(x), -1 - i) for i, x in enumerate(inputs)]
-        return tuple([None if x is None else (*_kind(x), w) for x, w in zip(inputs, where, strict=True)])
+        kinds: list[Any] = []
+        for x in inputs:
+            if x is None:
+                kinds.append(None)
+                continue
+            where = _storage(x)
+            shared = [i for i, y in enumerate(inputs[: len(kinds)]) if y is not None and _storage(y) == where]
+            kinds.append((_kind(x), self._memory.get(where), shared[0] if shared else None))
+        return tuple(kinds)
 
     def _new(self, inputs: Sequence[Tensor | None]) -> Entry | None:
         """A new recording. What is wrong with the function itself is raised when it is played as it is written."""
@@ -181,7 +190,8 @@ class Recorded:
             recording = Recording(self._rearranged, inputs, self._attributes, self._random_operations, onednn)
         except CannotRecordError as refusal:
             error = refusal
-        if self._world.any_rank(error is not None):
+        failed = error is not None
+        if failed if self._planned else self._world.any_rank(failed):  # ranks that are only planned are not there
             self._not_yet += isinstance(error, NotYetError)
             if isinstance(error, NotYetError) and self._not_yet <= PATIENCE:
                 return None

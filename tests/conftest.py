@@ -6,7 +6,6 @@ import pytest
 import torch
 import torch._subclasses.fake_tensor as fake_tensor
 
-
 AT_LEISURE = (
     "benchmarks/test_gpu_parts.py",
     "benchmarks/test_lockstep.py",

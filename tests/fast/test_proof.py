@@ -92,7 +92,7 @@ def wrong_products(patch):
 
 
 def wrong_casts(patch):
-    """What is cast is doubled."""
+    """The pass doubles what it should leave alone."""
     cast_less = passes.cast_less
 
     def doubled(graph, touches_written):
@@ -132,7 +132,7 @@ def wrong_buffers(patch):
 
 
 def wrong_results(patch):
-    """Those that would be one tensor are the first of all."""
+    """Two results change places."""
 
     def swapped(graph):
         (output,) = (n for n in graph.nodes if n.op == "output")

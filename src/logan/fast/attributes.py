@@ -7,33 +7,36 @@ the rest, which becomes part of what the recording is known by.
 
 from __future__ import annotations
 
-import dis
-import enum
 import random
-import sys
 import types
-from argparse import Namespace
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import is_dataclass
-from functools import lru_cache, partial
+from functools import partial
 from io import IOBase
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from logan.fast.around import (
+    GENERATORS,
+    SCALARS,
+    global_names,
+    has_hash,
+    is_data,
+    is_library,
+    is_plain,
+    may_matter,
+    slots_of,
+)
+from logan.fast.owners import OfCell, OfClass, OfObject, contents_of, refill
 from logan.side_effects.places import Place
 
 MOST = 50_000
 """Attributes that are looked at. What lies beyond, or deeper than ``DEEPEST``, is known by its identity alone."""
 DEEPEST = 6
 
-_PLAIN = (bool, int, complex, str, bytes, type(None), enum.Enum, range, type(...), np.generic)
-_SCALARS = (*_PLAIN, torch.dtype, torch.device, torch.layout, torch.memory_format)
-_GENERATORS = (random.Random, np.random.Generator, np.random.RandomState, torch.Generator)
 _BY_VALUE = (bool, int, float, str)
 _HOOKS_OF_ALL_MODULES = {
     f"torch's{name}": getattr(nn.modules.module, name)
@@ -105,18 +108,18 @@ class Attributes:
 
     def copies(self) -> Callable[[], None]:
         """Remember what is kept where; what is returned puts all of it back but the numbers in tensors."""
-        containers = [(container, _copy(container)) for container in self._containers]
+        containers = [(container, contents_of(container)) for container in self._containers]
         arrays = [(x, x.copy()) for x, *_ in self._contents]
         things = [*self._leaves, *((owner, name, owner[name]) for owner, name in self.places)]
 
         def put_back() -> None:
             for container, copy in containers:
-                _refill(container, copy)
+                refill(container, copy)
             for owner, name, thing in things:
                 if owner[name] is not thing:
                     owner[name] = thing
             for x, copy in arrays:
-                _refill(x, copy)
+                refill(x, copy)
 
         return put_back
 
@@ -127,7 +130,7 @@ class Attributes:
             self._visit_tensor(path, owner, name, value)
             return
         self._leaves.append((owner, name, value))
-        if isinstance(value, _SCALARS) and _has_hash(value):
+        if isinstance(value, SCALARS) and has_hash(value):
             self._items[path] = (type(value), value)
         elif isinstance(value, float | slice):
             self._items[path] = repr(value)  # NaN is what it was
@@ -157,7 +160,7 @@ class Attributes:
 
     def _visit_object(self, path: str, value: Any, depth: int) -> None:
         self._items[path] = _Same(value)
-        if isinstance(value, _GENERATORS) and not isinstance(value, random.SystemRandom):
+        if isinstance(value, GENERATORS) and not isinstance(value, random.SystemRandom):
             self.generators.append(value)
         elif isinstance(value, np.ndarray) and value.nbytes <= LARGE_ARRAY:
             self._items[path] = self._content(value, lambda x: (x.dtype.str, x.shape, x.tobytes()))
@@ -177,7 +180,7 @@ class Attributes:
         if isinstance(value, dict | list | tuple | deque) and len(value) > MANY:
             self._into(value, [], depth)  # its length alone
         elif isinstance(value, dict):
-            self._items[path] = ("dict", tuple(k if isinstance(k, _SCALARS) else _Same(k) for k in value))
+            self._items[path] = ("dict", tuple(k if isinstance(k, SCALARS) else _Same(k) for k in value))
             self._into(value, [(k, f"{path}[{k!r}]") for k in value], depth)
         elif isinstance(value, list | tuple | deque):
             self._items[path] = (type(value), len(value))
@@ -189,11 +192,11 @@ class Attributes:
             self._of(path, value, [name for name in parts if hasattr(value, name)], depth)
         elif isinstance(value, type):
             self._visit_class(value)
-        elif _is_plain(value):
+        elif is_plain(value):
             self._items[path] = type(value)
             own = getattr(value, "__dict__", {})
             self._into(own, [(k, f"{path}.{k}") for k in own], depth)
-            self._of(path, value, [n for n in _slots(type(value)) if hasattr(value, n)], depth)
+            self._of(path, value, [n for n in slots_of(type(value)) if hasattr(value, n)], depth)
             self._visit_class(type(value))
 
     def _of(self, path: str, thing: Any, names: Sequence[str], depth: int) -> None:
@@ -201,7 +204,7 @@ class Attributes:
         for name in names:
             value = getattr(thing, name)
             if not isinstance(value, types.ModuleType):
-                self._visit(f"{path}.{name}", _OfObject(thing), name, value, depth + 1)
+                self._visit(f"{path}.{name}", OfObject(thing), name, value, depth + 1)
 
     def _visit_module(self, path: str, module: nn.Module) -> None:
         own = vars(module)
@@ -214,7 +217,7 @@ class Attributes:
     def _visit_class(self, kind: type) -> None:
         """Numbers kept by a class, and what its functions read from around them."""
         for base in kind.__mro__:
-            if base is object or _is_library(base.__module__) or id(base) in self._seen_classes:
+            if base is object or is_library(base.__module__) or id(base) in self._seen_classes:
                 continue
             self._seen_classes[id(base)] = base
             for name, value in list(vars(base).items()):
@@ -223,24 +226,24 @@ class Attributes:
                     value = value.fget if isinstance(value, property) else value.__func__
                 if isinstance(value, types.FunctionType):
                     self._visit_function(path, value, 0)
-                elif not name.startswith("__") and _is_data(value):
-                    self._visit(path, _OfClass(base), name, value, 1)
+                elif not name.startswith("__") and is_data(value):
+                    self._visit(path, OfClass(base), name, value, 1)
 
     def _visit_function(self, path: str, function: types.FunctionType, depth: int) -> None:
         """What a function finds outside: global variables, those of the function around it, and its defaults."""
-        if _is_library(function.__module__ or "") or id(function) in self._seen_classes or depth >= DEEPEST:
+        if is_library(function.__module__ or "") or id(function) in self._seen_classes or depth >= DEEPEST:
             return
         self._seen_classes[id(function)] = function
-        for name in _global_names(function.__code__):
-            if name in function.__globals__ and _may_matter(value := function.__globals__[name]):
+        for name in global_names(function.__code__):
+            if name in function.__globals__ and may_matter(value := function.__globals__[name]):
                 self._visit(f"{function.__module__}.{name}", function.__globals__, name, value, depth + 1)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             try:
                 value = cell.cell_contents
             except ValueError:  # not set yet
                 continue
-            if _may_matter(value):
-                self._visit(f"{path}:{name}", _OfCell(cell), name, value, depth + 1)
+            if may_matter(value):
+                self._visit(f"{path}:{name}", OfCell(cell), name, value, depth + 1)
         self._of(
             path, function, [n for n in ("__defaults__", "__kwdefaults__", "__dict__") if getattr(function, n)], depth
         )
@@ -283,112 +286,3 @@ class _Same:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Same) and self._thing is other._thing
-
-
-class _OfClass:
-    """A class's attributes, to be read and put back by name."""
-
-    def __init__(self, kind: type) -> None:
-        self._kind = kind
-
-    def __getitem__(self, name: str) -> Any:
-        return self._kind.__dict__[name]
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        setattr(self._kind, name, value)
-
-
-class _OfObject:
-    """An object's attributes, by name."""
-
-    def __init__(self, thing: Any) -> None:
-        self._thing = thing
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return getattr(self._thing, name)
-        except AttributeError:
-            raise KeyError(name) from None
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        setattr(self._thing, name, value)
-
-
-class _OfCell:
-    """A variable of the function around a function."""
-
-    def __init__(self, cell: types.CellType) -> None:
-        self._cell = cell
-
-    def __getitem__(self, name: str) -> Any:
-        return self._cell.cell_contents
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        self._cell.cell_contents = value
-
-
-def _is_data(value: Any) -> bool:
-    return isinstance(value, (*_SCALARS, float, Tensor, np.ndarray, list, dict, set, tuple, deque, *_GENERATORS))
-
-
-def _may_matter(value: Any) -> bool:
-    """Of what functions find outside: all but modules of Python's, and what libraries define."""
-    if isinstance(value, type | types.FunctionType):
-        return not _is_library(value.__module__ or "")
-    return _is_data(value) or isinstance(value, nn.Module | types.MethodType | partial) or _is_plain(value)
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether it is an object of somebody's own class, to be looked into; libraries keep much that changes nothing."""
-    kind = type(value)
-    looked_into = isinstance(value, SimpleNamespace | Namespace) or is_dataclass(value)
-    if looked_into or kind.__module__.startswith("torch.nn.utils"):
-        return not isinstance(value, type)
-    apart = isinstance(value, types.ModuleType | types.BuiltinFunctionType | type)
-    return not apart and not _is_library(kind.__module__)
-
-
-def _is_library(module: str) -> bool:
-    """What changes nothing behind one's back: Python's own, torch, numpy, and this library but for what it keeps in modules."""
-    top = module.split(".")[0]
-    return top in ("torch", "numpy", "logan") or (top in sys.stdlib_module_names and top != "__main__")
-
-
-def _slots(kind: type) -> list[str]:
-    found = [vars(base).get("__slots__", ()) for base in kind.__mro__]
-    names = [n for slots in found for n in ([slots] if isinstance(slots, str) else slots)]
-    return [n for n in names if not n.startswith("__")]
-
-
-@lru_cache(maxsize=10_000)
-def _global_names(code: types.CodeType) -> tuple[str, ...]:
-    """The global variables that a function reads, and those inside of it."""
-    found = [str(i.argval) for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
-    inner = [name for c in code.co_consts if isinstance(c, types.CodeType) for name in _global_names(c)]
-    return tuple(dict.fromkeys([*found, *inner]))
-
-
-def _has_hash(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
-
-
-def _copy(container: Any) -> Any:
-    return dict(container) if isinstance(container, dict) else list(container)
-
-
-def _refill(container: Any, copy: Any) -> None:
-    """Put back what a container held, by identity; arrays by their numbers."""
-    if isinstance(container, np.ndarray):
-        if not np.array_equal(container, copy):
-            np.copyto(container, copy)
-    elif isinstance(container, dict | set):
-        if list(container) != list(copy):
-            container.clear()
-            container.update(copy)
-    elif isinstance(container, list | deque) and list(map(id, container)) != list(map(id, copy)):
-        container.clear()
-        container.extend(copy)

@@ -10,15 +10,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor
 
 from logan.distributed import World
 from logan.errors import first_line
 from logan.fast import EngineName
-from logan.fast.attributes import Attributes, Hashed
 from logan.fast.cuda_graph import capturing
 from logan.fast.gears import improve
 from logan.fast.kept import Kept
+from logan.fast.known import Known
 from logan.fast.proof import Outcome, first_difference, noise_of
 from logan.fast.recording import CannotRecordError, NotYetError, Recording
 from logan.fast.trial import Before, copy_of, on_trial
@@ -92,13 +91,7 @@ class Recorded:
         self._given_up = False
         self._not_yet = 0
         self._newest: Any = None
-        self._changed = ""
-        self._attributes = Attributes({})
-        self._marks: list[Any] | None = None
-        self._state_kind: tuple[Any, ...] = ()
-        self._kept_kind: Any = None
-        self._planned = False
-        self._memory: dict[int, int] = {}
+        self._known = Known(self.networks)
 
     def __call__(self, *inputs: Tensor | None) -> Any:
         """What ``function(*inputs)`` returns, up to rounding; tensors that require no gradient where it is recorded."""
@@ -107,13 +100,13 @@ class Recorded:
         if entry is None or entry.recording is None:
             return self._play_plainly(inputs)
         if capturing():  # a comparison would read from the device, and nothing is played
-            return entry.recording(self._attributes, *inputs)
-        if entry.is_due() and self.checking and not self._planned:
+            return entry.recording(self._known.attributes, *inputs)
+        if entry.is_due() and self.checking and not self._known.planned:
             result = self._prove(entry, inputs)
         else:
-            result = entry.recording(self._attributes, *inputs)
+            result = entry.recording(self._known.attributes, *inputs)
         if entry.recording is not None and entry.recording.assigned:
-            self._marks = _marks(self._attributes)
+            self._known.assigned()
         return result
 
     def give_up(self, reason: str) -> None:
@@ -143,8 +136,7 @@ class Recorded:
             self._to_say = "it is called inside torch.autocast, which a recording would enter twice"
             return None
         try:
-            self._look()
-            key = (self._kinds_of(inputs), self._kept_kind, torch.get_default_dtype())
+            key = self._known.key(inputs)
             entry = self._entries.get(key)
             if entry is None and self._entries.wants(key) and (entry := self._new(inputs)) is not None:
                 self._entries.add(key, entry)
@@ -153,45 +145,18 @@ class Recorded:
             self.give_up(f"what the networks keep cannot be looked at ({type(error).__name__}: {first_line(error)})")
             return None
         if entry is None and self._entries.waited == 3:
-            self._to_say = f"{self._changed or 'what it is given'} changes too often for a recording"
+            self._to_say = f"{self._known.changed or 'what it is given'} changes too often for a recording"
         return entry
-
-    def _look(self) -> None:
-        """At what networks keep: thoroughly if anything is another thing than before."""
-        marks = _marks(self._attributes) if self._attributes.unchanged() else None
-        if self._marks is None or marks != self._marks:
-            before, self._attributes = self._attributes, Attributes(self.networks)
-            state, kinds = self._attributes.tensors(), self._state_kind
-            self._marks = _marks(self._attributes)
-            self._memory = {}
-            shared = tuple([self._memory.setdefault(_storage(t), i) for i, t in enumerate(state)])
-            self._state_kind = tuple([(*_kind(t), other) for t, other in zip(state, shared, strict=True)])
-            self._kept_kind = Hashed((self._attributes.key, self._state_kind))
-            self._planned = any(isinstance(t, FakeTensor) for t in state)
-            other = [n for n, a, b in zip(self._attributes.names, self._state_kind, kinds, strict=False) if a != b]
-            self._changed = self._attributes.differs_from(before) or next(iter(other), self._changed)
-
-    def _kinds_of(self, inputs: Sequence[Tensor | None]) -> tuple[Any, ...]:
-        """What a recording depends on in its inputs, the memory that they share with others among it."""
-        kinds: list[Any] = []
-        for x in inputs:
-            if x is None:
-                kinds.append(None)
-                continue
-            where = _storage(x)
-            shared = [i for i, y in enumerate(inputs[: len(kinds)]) if y is not None and _storage(y) == where]
-            kinds.append((_kind(x), self._memory.get(where), shared[0] if shared else None))
-        return tuple(kinds)
 
     def _new(self, inputs: Sequence[Tensor | None]) -> Entry | None:
         """A new recording. What is wrong with the function itself is raised when it is played as it is written."""
         onednn, error = not self.kind.startswith("compiled"), None
         try:
-            recording = Recording(self._rearranged, inputs, self._attributes, self._random_operations, onednn)
+            recording = Recording(self._rearranged, inputs, self._known.attributes, self._random_operations, onednn)
         except CannotRecordError as refusal:
             error = refusal
         failed = error is not None
-        if failed if self._planned else self._world.any_rank(failed):  # ranks that are only planned are not there
+        if failed if self._known.planned else self._world.any_rank(failed):  # ranks that are only planned are not there
             self._not_yet += isinstance(error, NotYetError)
             if isinstance(error, NotYetError) and self._not_yet <= PATIENCE:
                 return None
@@ -206,13 +171,13 @@ class Recorded:
 
     def _trouble_in_wide_type(self, inputs: Sequence[Tensor | None]) -> str | None:
         """What is wrong with a recording in the wide type, of few samples: time goes into recording, not into them."""
-        if self._wide is None or not self.checking or any(isinstance(x, FakeTensor) for x in inputs):
+        if self._wide is None or not self.checking or self._known.planned:
             return None
         for few in (FEW, None):  # all, where so few are not what the networks take
             wide, said = self._wide(), list[str]()
             wide.announce = said.append
             try:
-                with on_trial(self._attributes):
+                with on_trial(self._known.attributes):
                     wide(*[None if x is None else copy_of(x[:few]) for x in inputs])
             except Exception:
                 continue
@@ -226,7 +191,7 @@ class Recorded:
         """Play from the recording, and compare with the function, played from the same state and random numbers before it."""
         before = None
         try:
-            before = Before(self._attributes, inputs)
+            before = Before(self._known.attributes, inputs)
             return self._compared(entry, inputs, before)
         except torch.OutOfMemoryError:
             if self._world.size > 1 or entry.recording is None:  # the others wait for what this rank would have sent
@@ -234,10 +199,10 @@ class Recorded:
             if before is not None:
                 before.put_back()
         self._announce("playing from a recording that is not proved: there is no memory for the plain code beside it")
-        return entry.recording(self._attributes, *inputs)
+        return entry.recording(self._known.attributes, *inputs)
 
     def _compared(self, entry: Entry, inputs: Sequence[Tensor | None], before: Before) -> Any:
-        attributes, recording = self._attributes, entry.recording
+        attributes, recording = self._known.attributes, entry.recording
         assert recording is not None
         plain = self._outcome_of_function(inputs, before)
         fast: Any = None
@@ -264,7 +229,9 @@ class Recorded:
     def _outcome_of_function(self, inputs: Sequence[Tensor | None], before: Before) -> Outcome:
         """What the function does, without a trace."""
         try:
-            outcome = Outcome(self.function, [None if x is None else copy_of(x) for x in inputs], self._attributes)
+            outcome = Outcome(
+                self.function, [None if x is None else copy_of(x) for x in inputs], self._known.attributes
+            )
         finally:
             before.put_back()
         outcome.result = None  # its copies are enough
@@ -297,26 +264,6 @@ class Recorded:
         if text not in self._said:
             self._said.add(text)
             self.announce(text)
-
-
-def _marks(attributes: Attributes) -> list[Any] | None:
-    """What changes when a tensor in a place is another one, or has other memory; None if a place is gone."""
-    try:
-        return [
-            (id(t) if isinstance(t, FakeTensor) else t.data_ptr(), t.requires_grad, t._backward_hooks is None)
-            for t in attributes.tensors()
-        ]
-    except (LookupError, AttributeError):
-        return None
-
-
-def _kind(t: Tensor) -> tuple[Any, ...]:
-    return t.shape, t.dtype, t.device, t.stride(), t.requires_grad
-
-
-def _storage(t: Tensor) -> int:
-    """Equal for tensors that share memory."""
-    return t.untyped_storage()._cdata
 
 
 def record(

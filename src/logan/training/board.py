@@ -6,9 +6,14 @@ import logging
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from logan import errors
+
+
+def time_and_losses() -> tuple[ProgressColumn, ...]:
+    """Columns at the end of a run's bar."""
+    return TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[losses]}")
 
 
 class Board:
@@ -26,10 +31,7 @@ class Board:
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}"),
+            *time_and_losses(),
             console=self.console,
             disable=not self.live,
         )

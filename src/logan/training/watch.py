@@ -15,12 +15,11 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
 
-from logan.training.board import Board, Reports, print_line
+from logan.training.board import Board, Reports, print_line, time_and_losses
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 30
@@ -77,10 +76,7 @@ class Watch:
                 TextColumn("{task.percentage:>3.0f}%"),
                 TextColumn("{task.fields[kimg]} kimg"),
                 _Rate(),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[losses]}"),
+                *time_and_losses(),
                 console=self.console,
                 disable=not self.live,
             )

@@ -33,7 +33,6 @@ AT_LEISURE = (
     "fast/test_out_of_sight.py::test_what_is_read_from_around_is_looked_at[a custom",
     "paper/test_dynamics_table.py::test_from_end_to_end",
     "second_order/test_functions.py::test_functions_with_a_second_derivative_are_not_refused[recorded",
-    "second_order/test_fused.py::test_a_step",
     "test_examples.py::test_second_derivatives",
     "training/test_resume.py::test_resume_is_exact[extragradient",
     "training/test_resume.py::test_resume_is_exact[conditional",

@@ -25,8 +25,8 @@ TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, torc
 """Of each tensor's largest entry, by the narrowest type that takes part."""
 
 ROUNDINGS = {torch.float64: 128.0, torch.float32: 128.0, torch.float16: 8.0, torch.bfloat16: 8.0}
-"""How many times what one rounding of all numbers changes a difference may be. Over the networks here it is at most 33 times in float32,
-for a bias whose gradient is zero, and twice in bfloat16, where a rounding changes gradients by tens of percents
+"""How many times what one rounding of all numbers changes a difference may be. Over the networks here it is at most 33 times in
+float32, for a bias whose gradient is zero, and twice in bfloat16, where a rounding changes gradients by tens of percents
 (``benchmarks/roundings.py``)."""
 
 Play = Callable[..., Any]

@@ -103,7 +103,8 @@ def test_a_deterministic_run_resumes_bit_for_bit(run, tmp_path):
             str(folder),
             *more,
         ]
-        subprocess.run(command, check=True, capture_output=True, env=os.environ, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=300)
+        assert done.returncode == 0, done.stderr[-3000:]
         return next(folder.glob("0*"))
 
     whole = train(tmp_path / "whole", 4)

@@ -53,8 +53,7 @@ def _step_ratio(found: Found) -> float:
 
 
 def _rate(found: Found, preset: str) -> float:
-    row = _rows(found, "loop", preset=preset, latent="ngd")[0]
-    return row.get("steps_per_second") or row["log_steps_per_second"]
+    return _rows(found, "loop", preset=preset, latent="ngd")[0]["steps_per_second"]
 
 
 def _biggan(found: Found) -> list[Mapping[str, Any]]:

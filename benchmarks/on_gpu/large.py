@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import subprocess
@@ -15,7 +16,7 @@ import torch
 from logan.bench.peak import peak_flops
 from logan.bench.steps import Played, Variant, in_rounds
 from logan.config import Config
-from logan.devices import choose_device, cpu_threads
+from logan.devices import choose_device, cpu_threads, kernels
 from logan.training.allocator import keep_freed_memory
 from on_gpu.engines import compare, prepared
 from on_gpu.settings import BIGGAN, machine, preset
@@ -36,8 +37,9 @@ def play(sheet: Sheet) -> None:
     sheet.put(machine=machine(device), preset=BIGGAN, precision="bfloat16", batch=batch, gib=gib)
     planner = Job({"what": "plan", "config": config.to_dict(), "gib": gib})
     keep_freed_memory()
-    with cpu_threads(config.run.threads):
+    with cpu_threads(config.run.threads), kernels(deterministic=False):
         _measure(sheet, config, device)
+    _free(device)
     plan = planner.result(sheet.left() - 5)
     sheet.put(plan=plan)
     if "error" in plan:
@@ -72,10 +74,17 @@ def _measure(sheet: Sheet, config: Config, device: torch.device) -> None:
             for game in played.values():
                 times = in_rounds(played, 2 if sheet.tiny else ROUNDS)[variant]
                 row |= {k: v for k, v in vars(game.count(times, peak)).items() if v is not None}
+                del game
             sheet.put(rows=compare([*sheet.figures.get("rows", []), row]))
             played.clear()
-            if device.type == "cuda":
-                torch.cuda.empty_cache()
+            _free(device)
+
+
+def _free(device: torch.device) -> None:
+    """Give back the memory of games that are over: their parts refer to each other."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _memory_gib(device: torch.device) -> float:

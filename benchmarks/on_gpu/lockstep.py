@@ -64,8 +64,9 @@ class Played:
     def means(self) -> dict[str, float]:
         """Of what was reported since the last call."""
         sums = self.run.sums
-        found = {name: total / sums.counts[name] for name, total in sums.read(self.run.world).items()}
-        sums.clear()
+        with self.on_its_stream():
+            found = {name: total / sums.counts[name] for name, total in sums.read(self.run.world).items()}
+            sums.clear()
         return found
 
 
@@ -92,7 +93,8 @@ def advance(games: Sequence[Played], rounds: int) -> None:
                 _launch(game, ends[game.label] - game.steps)
         behind = [game for game in behind if game.steps < ends[game.label]]
     for game in games:
-        synchronize(game.parts.device)
+        with game.on_its_stream():
+            synchronize(game.parts.device)
 
 
 def _launch(game: Played, at_most: int) -> None:

@@ -23,6 +23,8 @@ LOOK = 0.3
 FIRST_LINES = 8
 """Of what a failure says."""
 MOST_FAILURES = 40
+MOST_WORKERS = 12
+"""Processes among which the tests are dealt out: most of them wait for a CPU to record and compile."""
 
 
 def play(sheet: Sheet) -> None:
@@ -33,8 +35,10 @@ def play(sheet: Sheet) -> None:
     if not files:
         raise NotPlayedError("no test is marked cuda")
     lines = sheet.work / "outcomes.jsonl"
+    several = importlib.util.find_spec("xdist") is not None and not sheet.tiny
+    workers = ["-n", str(min(MOST_WORKERS, os.cpu_count() or 1)), "--dist", "worksteal"] if several else []
     command = [sys.executable, "-m", "pytest", "-m", "cuda", "-o", "addopts=", "-q", "--tb=short", "-p", "no:cacheprovider",
-               "-p", "on_gpu.outcomes", *map(str, files)]  # fmt: skip
+               "-p", "on_gpu.outcomes", *workers, *map(str, files)]  # fmt: skip
     sheet.put(files=[str(f.relative_to(CHECKOUT)) for f in files])
     process = subprocess.Popen(command, cwd=CHECKOUT, env=os.environ | {"LOGAN_TEST_OUTCOMES": str(lines)})
     while process.poll() is None:

@@ -22,7 +22,9 @@ from on_gpu.sheet import NotPlayedError, Sheet
 TRAIN = ["train", "--preset", "digits", "--network", "dcgan", "--batch", "32", "--tick", "1", "--metrics", "none",
          "--threads", "1", "--snap", "1000"]  # fmt: skip
 SAID = re.compile(r"logan: error|\w+Error: ")
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1"]
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "1"]
+"""Told its address: nobody may be there to ask for the name of the machine."""
+HUNG = "none: it hung"
 
 
 def play(sheet: Sheet) -> None:
@@ -54,7 +56,7 @@ def _compare(sheet: Sheet) -> None:
         under = TORCHRUN if name == "torchrun" else ()
         command = [*under, "-m", "logan.cli.main", *flags, "--outdir", str(sheet.work / name)]
         runs[name] = _start(sheet, name, command)
-    codes = {name: process.wait() for name, process in runs.items()}
+    codes = {name: _ended(process, sheet.left() - 6) for name, process in runs.items()}
     sheet.put(flags=flags, exit_status=codes)
     if any(codes.values()):
         raise RuntimeError("; ".join(_last_line(sheet, name) for name, code in codes.items() if code))
@@ -70,14 +72,23 @@ def _start(sheet: Sheet, name: str, command: Sequence[str]) -> subprocess.Popen[
 
 def _end_of_group(sheet: Sheet, process: subprocess.Popen[bytes]) -> None:
     """What it has written, even if it hangs afterwards."""
-    try:
-        code: int | str = process.wait(max(1.0, sheet.left() - 1))
-    except subprocess.TimeoutExpired:
-        process.kill()
-        code = "none: it hung"
+    code = _ended(process, sheet.left() - 4)
     found = sheet.work / "group.json"
     wrong = {"error": f"exit status {code}; {_last_line(sheet, 'group')}"}
     sheet.put(group=json.loads(found.read_text()) | ({} if code == 0 else wrong) if found.exists() else wrong)
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> int | str:
+    """The exit status; what is not over after so long is stopped, torchrun in a way that it stops its ranks."""
+    try:
+        return process.wait(max(1.0, seconds))
+    except subprocess.TimeoutExpired:
+        process.terminate()
+    try:
+        process.wait(2.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    return HUNG
 
 
 def _last_line(sheet: Sheet, name: str) -> str:

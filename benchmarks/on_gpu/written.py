@@ -163,13 +163,13 @@ def _spent(what: str, rows: Iterable[tuple[str, Figures]]) -> str:
 
 
 def _loop(f: Figures) -> str:
-    names = ("batch", "steps_per_second", "ms", "kimg", "log_steps_per_second")
+    names = ("batch", "steps_per_second", "ms")
     rows = [
         [r["preset"], r["latent"], r["precision"], *(number(r.get(name)) for name in names), r.get("error", "")]
         for r in f.get("rows", [])
     ]
-    head = ["preset", "latent", "precision", "batch", "steps/s", "ms", "kimg", "steps/s by its log", ""]
-    return f"With the default engine; the time of a long run less that of a short one.\n\n{table(head, rows)}"
+    head = ["preset", "latent", "precision", "batch", "steps/s", "ms", ""]
+    return f"With the default engine; the best of a run's ticks.\n\n{table(head, rows)}"
 
 
 def _together(f: Figures) -> str:

@@ -76,6 +76,33 @@ def kernels(deterministic: bool) -> Iterator[None]:
             os.environ.pop(CUBLAS_WORKSPACE, None)
 
 
+def _float32_switches() -> list[tuple[Any, str, Any]]:
+    """Where torch keeps how exact products of float32 are on CUDA: owner, attribute, and the value for float32 itself."""
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    if hasattr(cudnn, "conv"):  # torch 2.9 and later
+        return [(owner, "fp32_precision", "ieee") for owner in (cudnn.conv, cudnn.rnn, products)]
+    return [(owner, "allow_tf32", False) for owner in (cudnn, products)]
+
+
+def rounds_to_tf32() -> bool:
+    """Whether CUDA may round float32 to TF32, of ten bits like float16, before it multiplies: torch's default in convolutions."""
+    return any(getattr(owner, name) in ("tf32", True) for owner, name, _ in _float32_switches())
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """Products of float32 are in float32 inside."""
+    switches = _float32_switches()
+    before = [getattr(owner, name) for owner, name, _ in switches]
+    try:
+        for owner, name, exact in switches:
+            setattr(owner, name, exact)
+        yield
+    finally:
+        for (owner, name, _), value in zip(switches, before, strict=True):
+            setattr(owner, name, value)
+
+
 def synchronize(device: torch.device) -> None:
     """Wait for the device, where it works on its own: a clock read before that has not seen the work that was asked for.
 

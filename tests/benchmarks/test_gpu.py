@@ -229,7 +229,7 @@ def test_everything_in_tiny_form(gpu, tmp_path, monkeypatch, capsys):
     for step in found["kernels"]["steps"]:
         assert sum(g["share"] for g in step["groups"]) == pytest.approx(1, abs=1e-4)
         assert any(g["group"].startswith("convolution") for g in step["groups"])
-    assert {r["preset"] for r in found["loop"]["rows"] if r["log_steps_per_second"] > 0} == {
+    assert {r["preset"] for r in found["loop"]["rows"] if r["steps_per_second"] > 0} == {
         "digits",
         "ring",
         "cifar10",

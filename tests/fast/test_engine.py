@@ -43,9 +43,11 @@ def both_ways(networks_, inputs, turn=game.simultaneous, kind="recorded", announ
     engine = engines.Engine(*fast_pair, kind, announce)
     engine.checking = False  # that is what is done here
     outcomes = []
+    # a graph writes the next turn's results where it wrote this one's
+    kept = copy.deepcopy if kind.endswith("graph") else lambda played: played
     for play in (
         lambda: turn(*plain_pair, *inputs, rules=rules),
-        lambda: engine.play(turn, inputs, rules),
+        lambda: kept(engine.play(turn, inputs, rules)),
     ):
         torch.manual_seed(3)
         turns = [play(), play()]

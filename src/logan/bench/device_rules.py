@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Literal
 from unittest import mock
 
@@ -51,15 +52,17 @@ def device_rules(device: RuledDevice) -> Iterator[None]:
             CUDA graph cannot hold that.
     """
     rules, library = _BatchNorm(device), torch.library.Library("aten", "IMPL")
+    # since torch 2.8 or so, and only then is it asked for
+    over: Any = {"allow_override": True} if "allow_override" in signature(library.impl).parameters else {}
     FakeTensorMode.cache_clear()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that kernels are replaced
             for key in ("CPU", "Meta"):
-                library.impl("native_batch_norm", rules.forward, key)
-                library.impl("native_batch_norm_backward", rules.backward, key)
+                library.impl("native_batch_norm", rules.forward, key, **over)
+                library.impl("native_batch_norm_backward", rules.backward, key, **over)
             # as which torch plays the first on tensors without numbers, unless it knows a decomposition
-            library.impl("_native_batch_norm_legit.no_stats", rules.without_numbers, "Meta")
+            library.impl("_native_batch_norm_legit.no_stats", rules.without_numbers, "Meta", **over)
         as_there: list[Any] = [mock.patch.object(*place, getattr(*place) | {"cpu"}) for place in _BY_DEVICE]
         with ExitStack() as stack:
             for patch in (*as_there, mock.patch.dict(decomposition_table), _Refusals(device)):

@@ -19,6 +19,7 @@ from logan.config.presets_large import LARGE
 from logan.data import Mixture
 from logan.errors import InputError
 from logan.fast.engine import Engine
+from logan.fast.gears import INSIDE
 from logan.game import Game
 from logan.side_effects.places import Replaced
 from logan.training import setup
@@ -69,7 +70,8 @@ class Cost:
         gflop: operations of matrix products and convolutions, in thousands of millions, counted as they were called.
         share_of_peak: gflop / ms against the machine's measured best in that precision.
         kernels: kernels called (CPU: torch operations that are not views; CUDA: kernels launched).
-        peak_mib: the most memory allocated at any moment of a step, beyond weights, buffers and optimisers.
+        peak_mib: the most memory allocated at any moment of a step, beyond weights, buffers and optimisers; of a captured step
+            that of the recording, since a graph has its memory from its capture on.
         resident_mib: weights, buffers and optimisers.
         over_baseline: ms over that of the same engine's step without the latent step.
         over_best_baseline: ms over that of the fastest engine's step without it, in the same precision.
@@ -201,7 +203,8 @@ class Played:
     def count(self, times: Sequence[float] = (math.nan,), peak: float = math.nan) -> Cost:
         """What a step takes, beside the milliseconds that were measured and the machine's operations per second."""
         hidden, tenth = self.variant.engine not in ("plain", "recorded"), len(times) // 10
-        counted = count(_as_recorded(self.game, self.step) if hidden else self.step)
+        shown = _as_recorded(self.game, self.step) if hidden else self.step
+        counted = count(shown)
         kernels = kernels_launched(self.step) if self.device.type == "cuda" else sum(counted.calls.values())
         ms = statistics.median(times)
         return Cost(
@@ -213,7 +216,7 @@ class Played:
             gflop=counted.flop / 1e9,
             share_of_peak=counted.flop / 1e9 * 1e12 / ms / peak,
             kernels=kernels,
-            peak_mib=peak_memory(self.step, self.device) / 2**20,
+            peak_mib=peak_memory(shown if self.variant.engine in INSIDE else self.step, self.device) / 2**20,
             resident_mib=_resident_bytes(self.game) / 2**20,
         )
 

@@ -78,7 +78,10 @@ class DeviceGraph:
     def __init__(self, device: torch.device, generators: Sequence[torch.Generator], beside: Graph | None) -> None:
         self.device = torch.device("cuda", torch.cuda.current_device() if device.index is None else device.index)
         self._generators = [torch.cuda.default_generators[self.device.index], *generators]
-        self._pool: Any = beside._pool if isinstance(beside, DeviceGraph) else torch.cuda.graph_pool_handle()
+        shared = beside if isinstance(beside, DeviceGraph) else None
+        self._pool: Any = torch.cuda.graph_pool_handle() if shared is None else shared._pool
+        # torch's allocator gives what was freed in a stream to that stream alone
+        self._side: torch.cuda.Stream = torch.cuda.Stream(self.device) if shared is None else shared._side
 
     def capture(self, function: Callable[[], T]) -> T:
         """See :class:`Graph`.
@@ -89,13 +92,12 @@ class DeviceGraph:
         self._graph = torch.cuda.CUDAGraph()
         self._own = [generator.clone_state() for generator in self._generators]
         try:
-            with torch.cuda.device(self.device), self._own_states(), _own_workspaces():
+            with torch.cuda.device(self.device), self._own_states(), _own_workspaces(), _stream_stays(self.device):
                 for generator in self._generators[1:]:
                     self._graph.register_generator_state(generator)
                 # A thread that loads data may use the device meanwhile.
                 mode = "thread_local"
-                side = torch.cuda.Stream(self.device)
-                with torch.cuda.graph(self._graph, self._pool, side, capture_error_mode=mode):
+                with torch.cuda.graph(self._graph, self._pool, self._side, capture_error_mode=mode):
                     return function()
         except BaseException:
             with contextlib.suppress(
@@ -127,6 +129,16 @@ class DeviceGraph:
         finally:
             for generator, state in zip(self._generators, before, strict=True):
                 generator.graphsafe_set_state(state)
+
+
+@contextlib.contextmanager
+def _stream_stays(device: torch.device) -> Iterator[None]:
+    """``torch.cuda.graph`` leaves its stream the present one where the capture could not be ended."""
+    before = torch.cuda.current_stream(device)
+    try:
+        yield
+    finally:
+        torch.cuda.set_stream(before)
 
 
 @contextlib.contextmanager

@@ -111,7 +111,7 @@ class Engine:
             rearranged=self._as_written(REARRANGED.get(turn, turn) if apart else turn, rules),
             random_operations=int(rules.latent is not None and rules.latent.subset == "random"),
             world=self.world,
-            wide=None if rules.autocast is None else lambda: self._new(turn, replace(rules, autocast=None), "recorded"),
+            wide=None if kind is not None else lambda: self._new(turn, replace(rules, autocast=None), "recorded"),
         )
 
     def _as_written(self, turn: TurnFunction, rules: turns.Rules) -> Callable[..., dict[str, Any]]:

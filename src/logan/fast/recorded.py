@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from logan.devices import without_tf32
 from logan.distributed import World
 from logan.errors import first_line
 from logan.fast import EngineName
@@ -60,8 +61,8 @@ class Recorded:
         rearranged: the same function in an order that records better.
         random_operations: how many operations that draw random numbers a recording may have.
         world: the ranks that play together; what one of them cannot play from its recording, none does.
-        wide: makes the same without autocast, for a function that computes in a narrow type: its roundings would hide an error
-            of tens of percents, so what is recorded must be right in the wide type too.
+        wide: makes the same without autocast. Where a recording computes in a type narrower than float32, TF32 included, its
+            roundings would hide an error of tens of percents, so what is recorded must be right in the wide type too.
     """
 
     def __init__(
@@ -162,22 +163,23 @@ class Recorded:
                 return None
             self._to_say = str(error or "it cannot be recorded on another rank")
             return Entry(None)
-        trouble = self._trouble_in_wide_type(inputs)
+        trouble = self._trouble_in_wide_type(recording, inputs)
         if trouble is not None:
             self._to_say = trouble
             return Entry(None)
         improve(recording, inputs, self.kind, self.announce)
         return Entry(recording)
 
-    def _trouble_in_wide_type(self, inputs: Sequence[Tensor | None]) -> str | None:
+    def _trouble_in_wide_type(self, recording: Recording, inputs: Sequence[Tensor | None]) -> str | None:
         """What is wrong with a recording in the wide type, of few samples: time goes into recording, not into them."""
-        if self._wide is None or not self.checking or self._known.planned:
+        narrow = torch.finfo(recording.precision).eps > torch.finfo(torch.float32).eps
+        if self._wide is None or not narrow or not self.checking or self._known.planned:
             return None
         for few in (FEW, None):  # all, where so few are not what the networks take
             wide, said = self._wide(), list[str]()
             wide.announce = said.append
             try:
-                with on_trial(self._known.attributes):
+                with on_trial(self._known.attributes), without_tf32():
                     wide(*[None if x is None else copy_of(x[:few]) for x in inputs])
             except Exception:
                 continue
@@ -310,6 +312,6 @@ def record(
     names = [type(n).__name__ for n in networks]
     numbered = [f"{name} {i}" if names.count(name) > 1 else name for i, name in enumerate(names)]
     roots = dict(zip(numbered, networks, strict=True)) | {"function": function}
-    recorded = Recorded(function, roots, announce=announce)
+    recorded = Recorded(function, roots, announce=announce, wide=lambda: Recorded(function, roots))
     recorded.entry(*inputs)
     return recorded

@@ -22,6 +22,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from logan.devices import rounds_to_tf32
 from logan.errors import first_line
 from logan.fast import passes
 from logan.fast.attributes import Attributes
@@ -113,9 +114,12 @@ class Recording:
 
     @property
     def precision(self) -> torch.dtype:
-        """The narrowest type that it computes in; a number for a report may be narrower."""
+        """The narrowest type that it computes in; a number for a report may be narrower. TF32 has the bits of float16."""
         values = (n.meta.get("val") for n in self.module.graph.nodes)
-        found = {v.dtype for v in values if isinstance(v, Tensor) and v.is_floating_point() and v.ndim >= 2}
+        numbers = [v for v in values if isinstance(v, Tensor) and v.is_floating_point() and v.ndim >= 2]
+        found = {v.dtype for v in numbers}
+        if rounds_to_tf32() and any(v.dtype == torch.float32 and v.device.type == "cuda" for v in numbers):
+            found.add(torch.float16)
         return max(found, key=lambda t: torch.finfo(t).eps, default=torch.float32)
 
     def _tensors_of(self, inputs: Sequence[Tensor | None]) -> list[Any]:
@@ -132,7 +136,9 @@ class Recording:
             arguments: list[Tensor | None] = [None] * len(inputs)
             for i, x in zip(self._given, tensors[len(state) :], strict=True):
                 arguments[i] = x
-            with torch.enable_grad(), made, nothing_leaves(left), fast_operations():
+            # a backward pass in a thread of its own would choose cuDNN's kernels for that thread
+            here = torch.autograd.set_multithreading_enabled(False)
+            with torch.enable_grad(), here, made, nothing_leaves(left), fast_operations():
                 results, spec = pytree.tree_flatten(function(*arguments))
                 assigned = _assigned(self.attributes, state, before)
             structure.append(spec)

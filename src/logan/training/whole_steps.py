@@ -189,8 +189,19 @@ class WholeSteps:
             singly = self._played_singly(steps, moved.values())
             as_before()
             graph.replay()
-            wrong = None if singly is None else difference(list(moved), before, singly[0])
-            if singly and not random_states.same(singly[1], random_states.take(parts.device, parts.random)):
+            if singly is None:
+                trusted = True
+                return None
+            after, drawn = Values(moved.values()), random_states.take(parts.device, parts.random)
+            wrong = difference(list(moved), before, singly[0])
+            if wrong is not None:  # do single steps do the same twice?
+                as_before()
+                again = self._played_singly(steps, moved.values())
+                after.put_back()
+                random_states.put(drawn, parts.device, parts.random)
+                self.game.steps_played = first
+                wrong = difference(list(moved), before, singly[0], None if again is None else again[0])
+            if not random_states.same(singly[1], drawn):
                 wrong = "it draws other random numbers"
             trusted = wrong is None
             return wrong
@@ -218,8 +229,12 @@ def choose_steps(run: Run, probe: Probe) -> Steps:
     game = run.parts.game
     if game.engine not in INSIDE or not cuda_graph.can_capture(run.parts.device) or run.world.size > 1:
         return SingleSteps(run, probe)
+    config, reason = run.config, None
     if isinstance(game.dynamics, UpdateRule):
-        name = run.config.game.dynamics
-        game.announce(f"playing step by step, same results, slower: `dynamics` {name} keeps tensors of its own")
-        return SingleSteps(run, probe)
-    return WholeSteps(run, probe)
+        reason = f"`dynamics` {config.game.dynamics} keeps tensors of its own"
+    elif game.micro_batch is not None and config.latent.latent != "none" and config.latent.subset == "random":
+        reason = "`batch_gpu` with `subset` random sets random numbers back from part to part"
+    if reason is None:
+        return WholeSteps(run, probe)
+    game.announce(f"playing step by step, same results, slower: {reason}")
+    return SingleSteps(run, probe)

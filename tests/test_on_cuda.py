@@ -10,15 +10,16 @@ import torch
 
 from logan import turns
 from logan.config.presets import PRESETS
+from logan.devices import without_tf32
 from logan.fast.engine import Engine
 from tests.fast.preset_steps import players_of
 from tests.training.small import assert_same_run
 
 pytestmark = pytest.mark.cuda
 DEVICE = "cuda"
-PRECISIONS = {"float32": 1e-2, "bfloat16": 5e-2}
-"""How far two orders of summation may be apart: in single precision (with TF32 in convolutions), and where units near a kink
-change sides besides."""
+PRECISIONS = {"float32": 5e-3, "bfloat16": 1e-1}
+"""How far two orders of summation may be apart: in single precision, where units near a kink change sides, and in bfloat16, which
+rounds in another order besides. The engine has proved itself in single precision before."""
 
 
 def relative(a, b):
@@ -51,7 +52,8 @@ def assert_close(ours, theirs, tolerance):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_records_and_plays(preset, latent, precision):
     case = players_of(preset, precision, latent, DEVICE)
-    plain, recorded = (play(engine, turns.simultaneous, *case) for engine in (None, "recorded"))
+    with without_tf32():
+        plain, recorded = (play(engine, turns.simultaneous, *case) for engine in (None, "recorded"))
     assert_close(recorded, plain, PRECISIONS[precision])
 
 

@@ -22,6 +22,7 @@ from logan.errors import InputError, check_choices
 from logan.fast import EngineName
 from logan.latent import LatentMethod
 from logan.losses import Loss, hinge
+from logan.memory_order import in_order_of
 from logan.turns import Rules, Turn, discriminator_turn, generator_turn, simultaneous, trainable
 
 if TYPE_CHECKING:
@@ -269,6 +270,6 @@ def _check_owner(name: str, optimiser: torch.optim.Optimizer, player: str, netwo
 
 def _apply(optimiser: torch.optim.Optimizer, network: nn.Module, gradients: Iterable[Tensor | None]) -> None:
     for parameter, gradient in zip(trainable(network), gradients, strict=True):
-        parameter.grad = gradient
+        parameter.grad = None if gradient is None else in_order_of(parameter, gradient)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)

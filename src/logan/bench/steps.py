@@ -18,7 +18,6 @@ from logan.config import Config, LatentConfig
 from logan.config.presets_large import LARGE
 from logan.data import Mixture
 from logan.errors import InputError
-from logan.fast.engine import Engine
 from logan.fast.gears import INSIDE
 from logan.game import Game
 from logan.side_effects.places import Replaced
@@ -203,7 +202,7 @@ class Played:
     def count(self, times: Sequence[float] = (math.nan,), peak: float = math.nan) -> Cost:
         """What a step takes, beside the milliseconds that were measured and the machine's operations per second."""
         hidden, tenth = self.variant.engine not in ("plain", "recorded"), len(times) // 10
-        shown = _as_recorded(self.game, self.step) if hidden else self.step
+        shown = as_recorded(self.game, self.step) if hidden else self.step
         counted = count(shown)
         kernels = kernels_launched(self.step) if self.device.type == "cuda" else sum(counted.calls.values())
         ms = statistics.median(times)
@@ -221,18 +220,16 @@ class Played:
         )
 
 
-def _as_recorded(game: Game, step: Callable[[], None]) -> Callable[[], None]:
-    """The step by the recorded engine: what is compiled or captured cannot be counted from outside."""
+def as_recorded(game: Game, step: Callable[[], None]) -> Callable[[], None]:
+    """The step from its recordings as they are: what is compiled or captured cannot be counted from outside."""
 
     def recorded() -> None:
         with Replaced() as replaced:
-            replaced.put((game.__dict__, "engine"), "recorded")
-            replaced.put((game.__dict__, "_engine"), recorder)
+            for recording in game._engine.recordings if game._engine is not None else ():
+                if recording is not None:
+                    replaced.put((recording.__dict__, "run"), recording.module)
             step()
 
-    recorder = Engine(game.generator, game.discriminator, "recorded", game.announce)
-    recorded()  # makes the recording
-    recorder.checking = False
     return recorded
 
 

@@ -2,7 +2,8 @@
 
 In order: what nobody uses is removed; what is constant is computed now; what does nothing is dropped; what is computed twice
 is computed once; types change less often (:mod:`.casts`); products are added in one kernel (:mod:`.multiply_add`); large matrix
-products on a CPU change hands; buffers move together (:mod:`.buffers`); each result gets memory of its own.
+products on a CPU change hands; buffers move together (:mod:`.buffers`) or, for a compiler, products of vectors are spelled out
+(:mod:`.vectors`); each result gets memory of its own.
 
 Operations that write into a tensor keep their place, and nothing that reads or shares such a tensor is moved or merged.
 """
@@ -19,6 +20,7 @@ from logan.fast.buffers import move_together
 from logan.fast.casts import cast_less
 from logan.fast.memory import Memory
 from logan.fast.multiply_add import multiply_and_add
+from logan.fast.vectors import spell_out_products_of_vectors
 
 aten = torch.ops.aten
 
@@ -36,7 +38,8 @@ def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
 
     Args:
         module: the recorded operations.
-        onednn: choose the library for matrix products, and move buffers together; a compiler wants to choose for itself.
+        onednn: choose the library for matrix products, and move buffers together; a compiler wants to choose for itself, and
+            is given products of vectors in a form that it can fuse.
     """
     drop_unused(module.graph)  # first, since torch leaves tensors without numbers among what nobody uses
     fold_constants(module)
@@ -48,6 +51,8 @@ def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
     if onednn:
         multiply_with_onednn(module.graph)
         move_together(module.graph)
+    else:
+        spell_out_products_of_vectors(module.graph, Memory(module.graph).touches_written)
     return_apart(module.graph)
     module.recompile()
 

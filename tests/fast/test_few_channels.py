@@ -119,6 +119,32 @@ def test_convolutions_and_their_gradients(dims, geometry, channels, last):
             assert min(node.args[1].meta["val"].shape[:2]) >= 8
 
 
+@pytest.mark.cuda
+@pytest.mark.parametrize("channels", [(3, 16), (16, 3), (1, 16)], ids=str)
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_on_cuda(geometry, channels, monkeypatch):
+    """What a recording says of orders of memory is so there too, and the numbers are those of double precision."""
+    monkeypatch.setattr(few_channels, "PADDED_ON", {"cuda"})
+    monkeypatch.setattr(few_channels, "NARROW", {torch.bfloat16})
+    moves = GEOMETRIES[geometry]
+    moves = *([n] * 2 for n in moves[:3]), moves[3], [moves[4]] * 2, 1
+    x, w, b = (t.bfloat16() for t in operands(2, channels, moves[3], last=True))
+    y_bar = torch.randn_like(aten.convolution.default(x.double(), w.double(), b.double(), *moves)).bfloat16()
+
+    def f(x, w, b, y_bar):
+        x_bar, w_bar, _ = aten.convolution_backward.default(y_bar, x, w, None, *moves, (True, True, False))
+        y = aten.convolution.default(x, w, b, *moves)
+        return y, y.tanh(), x_bar, w_bar, w_bar.float()
+
+    inputs = [t.cuda() for t in (x, w, b, y_bar)]
+    module = padded(f, *inputs)
+    assert calls(module, "constant_pad_nd") > 0
+    played, exact = Held(module).run(*inputs), f(*(t.double() for t in (x, w, b, y_bar)))
+    for ours, expected, unpadded in zip(played, exact, f(*inputs), strict=True):
+        assert (ours.dtype, order(ours)) == (unpadded.dtype, order(unpadded))
+        assert (ours.cpu().double() - expected).abs().max() < 1e-2 * expected.abs().max()
+
+
 def test_a_result_is_copied_only_for_those_who_mind():
     x, w, _ = operands(2, (16, 3), last=True)
 

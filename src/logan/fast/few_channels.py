@@ -39,7 +39,7 @@ def pad_channels(graph: fx.Graph, touches_written: Callable[[fx.Node], bool]) ->
     """
     pads = {aten.convolution.default: _pad_convolution, aten.convolution_backward.default: _pad_gradients}
     made: Made = {}
-    for node in [n for n in graph.nodes if n.target in pads and not touches_written(n)]:
+    for node in [n for n in graph.nodes if n.target in pads and _is_known(n) and not touches_written(n)]:
         given: Any = dict(zip((a.name for a in node.target._schema.arguments), node.args, strict=False))
         w = given["weight"].meta["val"]
         fits = w.device.type in PADDED_ON and w.dtype in NARROW and given["groups"] == 1
@@ -69,7 +69,7 @@ def _pad_gradients(graph: fx.Graph, node: Any, made: Made) -> None:
 
 
 def _padded(graph: fx.Graph, x: Any, dims: tuple[int, ...], made: Made) -> Any:
-    """``x`` with zeros behind its entries where they are few; made where it is first needed, and before that it is not there."""
+    """``x`` with zeros behind its entries along those of ``dims`` that are short. Made once, for the first that reads it."""
     if x is None:
         return None
     shape = x.meta["val"].shape
@@ -106,9 +106,15 @@ def _cut(graph: fx.Graph, wide: Any, value: Any) -> None:
 
 def _takes(reader: Any, part: fx.Node, wide: fx.Node) -> bool:
     """Whether ``reader`` returns the same from ``part``, in the same order of memory."""
-    if torch.Tag.pointwise not in getattr(reader.target, "tags", ()) and reader.target != aten._to_copy.default:
+    elementwise = torch.Tag.pointwise in getattr(reader.target, "tags", ()) or reader.target == aten._to_copy.default
+    if not elementwise or not _is_known(reader):
         return False
     return _order(_run(reader, {wide: part})) == _order(reader.meta["val"])
+
+
+def _is_known(node: fx.Node) -> bool:
+    """Whether tensors of which nothing is noted, such as constants may be, are not among those that it reads."""
+    return all("val" in n.meta for n in node.all_input_nodes)
 
 
 def _order(t: Any) -> list[int]:
@@ -132,5 +138,6 @@ def _run(node: fx.Node, instead: dict[fx.Node, fx.Node] | None = None) -> Any:
         return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=t.device)
 
     with FakeTensorMode():
-        args, kwargs = (fx.node.map_arg(a, argument) for a in (node.args, node.kwargs))
+        args: Any = fx.node.map_arg(node.args, argument)
+        kwargs: Any = fx.node.map_arg(node.kwargs, argument)
         return node.target(*args, **kwargs)  # type: ignore[operator]

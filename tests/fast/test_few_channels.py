@@ -19,6 +19,7 @@ from tests.fast.preset_steps import players_of
 
 aten = torch.ops.aten
 F64 = torch.float64
+ORDERS = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 @pytest.fixture(autouse=True)
@@ -79,8 +80,7 @@ GEOMETRIES = {  # stride, padding, dilation, transposed, output padding
 
 def operands(dims, channels, transposed=False, last=False):
     torch.manual_seed(0)
-    formats = {2: torch.channels_last, 3: torch.channels_last_3d}
-    memory_format = formats.get(dims, torch.contiguous_format) if last else torch.contiguous_format
+    memory_format = ORDERS.get(dims, torch.contiguous_format) if last else torch.contiguous_format
     of_x, of_y = channels
     x = torch.randn(2, of_x, *[7, 5, 6][:dims], dtype=F64).to(memory_format=memory_format)
     w = torch.randn(*((of_x, of_y) if transposed else (of_y, of_x)), *[3] * dims, dtype=F64)
@@ -159,6 +159,22 @@ def test_a_result_is_copied_only_for_those_who_mind():
     assert calls(assert_same(elementwise, x, w), "clone") == 0
     assert calls(assert_same(others, x, w), "clone") == 1
     assert calls(assert_same(nn.functional.conv2d, x, w), "clone") == 1  # what the caller gets is dense
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_single_channel_is_padded_in_the_order_of_the_convolution(dims):
+    """Its strides do not say which that is."""
+    _, w, _ = operands(dims, (1, 16), last=True)
+    grey, plain_w, _ = operands(dims, (1, 16))
+    moves = None, [1] * dims, [1] * dims, [1] * dims, False, [0] * dims, 1
+
+    def f(x, w):
+        return aten.convolution.default(x, w, *moves)
+
+    for weight, order_of_all in ((w, ORDERS[dims]), (plain_w, torch.contiguous_format)):
+        module = assert_same(f, grey, weight)
+        (node,) = (n for n in module.graph.nodes if n.target == aten.convolution.default)
+        assert all(n.meta["val"].is_contiguous(memory_format=order_of_all) for n in node.args[:2])
 
 
 def test_layers_of_few_channels_one_after_the_other():

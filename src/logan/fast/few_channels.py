@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._prims_common import suggest_memory_format
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 aten = torch.ops.aten
@@ -27,7 +28,7 @@ PADDED_ON = {"cuda"}
 NARROW = {torch.bfloat16, torch.float16}
 """Types of numbers for which they do."""
 
-Made = dict[tuple[Any, tuple[int, ...]], fx.Node]
+Made = dict[tuple[Any, tuple[int, ...], bool], fx.Node]
 
 
 def pad_channels(graph: fx.Graph, touches_written: Callable[[fx.Node], bool]) -> None:
@@ -50,7 +51,8 @@ def pad_channels(graph: fx.Graph, touches_written: Callable[[fx.Node], bool]) ->
 def _pad_convolution(graph: fx.Graph, node: Any, made: Made) -> None:
     x, w, b, *geometry = node.args
     with graph.inserting_before(node):
-        padded = [_padded(graph, t, dims, made) for t, dims in ((x, (1,)), (w, (0, 1)), (b, (0,)))]
+        last = _channels_last(x, w)
+        padded = [_padded(graph, t, dims, last, made) for t, dims in ((x, (1,)), (w, (0, 1)), (b, (0,)))]
     node.args = (*padded, *geometry)
     _cut(graph, node, _run(node))
 
@@ -58,7 +60,8 @@ def _pad_convolution(graph: fx.Graph, node: Any, made: Made) -> None:
 def _pad_gradients(graph: fx.Graph, node: Any, made: Made) -> None:
     y_bar, x, w, b_sizes, *geometry = node.args
     with graph.inserting_before(node):
-        padded = [_padded(graph, t, dims, made) for t, dims in ((y_bar, (1,)), (x, (1,)), (w, (0, 1)))]
+        last = _channels_last(x, w)
+        padded = [_padded(graph, t, dims, last, made) for t, dims in ((y_bar, (1,)), (x, (1,)), (w, (0, 1)))]
     if b_sizes:
         b_sizes = [padded[0].meta["val"].shape[1]]
     node.args = (*padded, b_sizes, *geometry)
@@ -68,20 +71,35 @@ def _pad_gradients(graph: fx.Graph, node: Any, made: Made) -> None:
             _cut(graph, part, values[part.args[1]])
 
 
-def _padded(graph: fx.Graph, x: Any, dims: tuple[int, ...], made: Made) -> Any:
+def _channels_last(*tensors: fx.Node) -> bool:
+    """Whether a convolution of these is made in channels-last order: torch asks for that if either is in it."""
+    return any(suggest_memory_format(t.meta["val"]) != torch.contiguous_format for t in tensors)
+
+
+def _padded(graph: fx.Graph, x: Any, dims: tuple[int, ...], last: bool, made: Made) -> Any:
     """``x`` with zeros behind its entries along those of ``dims`` that are short. Made once, for the first that reads it."""
     if x is None:
         return None
-    shape = x.meta["val"].shape
-    missing = [max(CHANNELS - n, 0) if d in dims else 0 for d, n in enumerate(shape)]
+    value = x.meta["val"]
+    missing = [max(CHANNELS - n, 0) if d in dims else 0 for d, n in enumerate(value.shape)]
     if not any(missing):
         return x
-    key = x, tuple(missing)
+    # A single channel lies in either order, and is padded in the other than the convolution's if nobody turns it.
+    turned = last and value.ndim in (4, 5) and suggest_memory_format(value) == torch.contiguous_format
+    key = x, tuple(missing), turned
     if key not in made:
-        pad = [n for m in reversed(missing) for n in (0, m)]  # the last dimension first
-        made[key] = graph.call_function(aten.constant_pad_nd.default, (x, pad))
-        made[key].meta["val"] = _run(made[key])
+        made[key] = _pad(graph, x, missing, turned)
     return made[key]
+
+
+def _pad(graph: fx.Graph, x: fx.Node, missing: list[int], turned: bool) -> fx.Node:
+    n = len(missing)
+    order = [0, *range(2, n), 1] if turned else [*range(n)]
+    pad = [k for d in reversed(order) for k in (0, missing[d])]  # the last dimension first
+    if not turned:
+        return _called(graph, aten.constant_pad_nd.default, x, pad)
+    wide = _called(graph, aten.constant_pad_nd.default, _called(graph, aten.permute.default, x, order), pad)
+    return _called(graph, aten.permute.default, wide, [0, n - 1, *range(1, n - 1)])
 
 
 def _cut(graph: fx.Graph, wide: Any, value: Any) -> None:
@@ -97,9 +115,11 @@ def _cut(graph: fx.Graph, wide: Any, value: Any) -> None:
     wide.meta["val"] = value
     for d, n in enumerate(before.shape):
         if value.shape[d] > n:
-            part = _after(graph, part, aten.slice.Tensor, d, 0, n)
+            with graph.inserting_after(part):
+                part = _called(graph, aten.slice.Tensor, part, d, 0, n)
     if _order(part.meta["val"]) != _order(before) and not all(_takes(reader, part, wide) for reader in readers):
-        part = _after(graph, part, aten.clone.default)
+        with graph.inserting_after(part):
+            part = _called(graph, aten.clone.default, part)
     for reader in readers:
         reader.replace_input_with(wide, part)
 
@@ -122,9 +142,8 @@ def _order(t: Any) -> list[int]:
     return [s for s, n in zip(t.stride(), t.shape, strict=True) if n > 1]
 
 
-def _after(graph: fx.Graph, x: fx.Node, target: Any, *args: Any) -> fx.Node:
-    with graph.inserting_after(x):
-        node = graph.call_function(target, (x, *args))
+def _called(graph: fx.Graph, target: Any, *args: Any) -> fx.Node:
+    node = graph.call_function(target, args)
     node.meta["val"] = _run(node)
     return node
 

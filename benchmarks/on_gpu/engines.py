@@ -45,10 +45,10 @@ def play(sheet: Sheet) -> None:
 
 
 def in_order(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Engines and precisions; what may take minutes to compile keeps nothing else waiting, and of that bfloat16 comes first."""
-    pairs = [(engine, precision) for engine in names for precision in PRECISIONS]
-    after = {"plain": 1, "compiled": 1}
-    return sorted(pairs, key=lambda p: (_compiles(p[0]), p[1] if _compiles(p[0]) else "", after.get(p[0], 0)))
+    """Engines and precisions: all of bfloat16 first, what captures before what does not, and what compiles alone last."""
+    pairs = [(engine, precision) for precision in PRECISIONS for engine in names]
+    order = ["cuda-graph", "compiled-graph", "recorded", "plain", "compiled"]
+    return sorted(pairs, key=lambda p: (p[0] == "compiled", PRECISIONS.index(p[1]), order.index(p[0])))
 
 
 def _compiles(engine: str) -> bool:

@@ -160,6 +160,13 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("writes as schemas have them", 'written = set(node.meta.get("writes", ()))', "written = set()"),
         ("addresses used again", "(len(self._ids), StorageWeakRef(storage))", "(len(self._ids), None)"),
     ],
+    ("fast/few_channels.py", "fast/test_few_channels.py"): [
+        ("channels padded with ones", "constant_pad_nd.default, x, pad)", "constant_pad_nd.default, x, pad, 1.0)"),
+        ("padded anew for everyone", "if key not in made:", "if True:"),
+        ("cuts for those who mind", "not all(_takes(reader, part, wide) for reader in readers)", "False"),
+        ("a grey image lies as it likes", "turned = last and", "turned = False and"),
+        ("groups padded as one", 'given["groups"] == 1', 'given["groups"] >= 1'),
+    ],
     ("fast/attributes.py", "fast/test_peoples_networks.py"): [
         ("attributes stay as they were", "if now is not value and not (", "if False and not ("),
         ("arrays stay as they were", "all(f(x) == then for x, f, then in self._contents)", "True"),

@@ -1,9 +1,10 @@
 """Make a recorded list of operations shorter without changing what it computes.
 
 In order: what nobody uses is removed; what is constant is computed now; what does nothing is dropped; what is computed twice
-is computed once; types change less often (:mod:`.casts`); products are added in one kernel (:mod:`.multiply_add`); large matrix
-products on a CPU change hands; buffers move together (:mod:`.buffers`) or, for a compiler, products of vectors are spelled out
-(:mod:`.vectors`); each result gets memory of its own.
+is computed once; types change less often (:mod:`.casts`); products are added in one kernel (:mod:`.multiply_add`); images get
+as many channels as a GPU's convolutions want (:mod:`.few_channels`); large matrix products on a CPU change hands; buffers move
+together (:mod:`.buffers`) or, for a compiler, products of vectors are spelled out (:mod:`.vectors`); each result gets memory of
+its own.
 
 Operations that write into a tensor keep their place, and nothing that reads or shares such a tensor is moved or merged.
 """
@@ -18,6 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 
 from logan.fast.buffers import move_together
 from logan.fast.casts import cast_less
+from logan.fast.few_channels import pad_channels
 from logan.fast.memory import Memory
 from logan.fast.multiply_add import multiply_and_add
 from logan.fast.vectors import spell_out_products_of_vectors
@@ -48,6 +50,7 @@ def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
     cast_less(module.graph, Memory(module.graph).touches_written)
     multiply_and_add(module.graph, Memory(module.graph).touches_written)
     drop_unused(module.graph)
+    pad_channels(module.graph, Memory(module.graph).touches_written)
     if onednn:
         multiply_with_onednn(module.graph)
         move_together(module.graph)

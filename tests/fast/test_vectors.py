@@ -7,16 +7,20 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from logan import turns
-from logan.fast import passes, vectors
+from logan.bench.device_rules import device_rules
+from logan.config.presets import PRESETS
+from logan.fast import gears, vectors
 from logan.fast.engine import Engine
 from tests.fast.preset_steps import players_of
 
 F64 = torch.float64
+QUICK = ["digits", "cifar10"]
 aten = torch.ops.aten
 
 
 @pytest.fixture(autouse=True)
 def _here(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     monkeypatch.setattr(vectors, "FUSED_ON", {"cpu"})
 
 
@@ -45,6 +49,8 @@ CASES = {
         (rows(1), rows(4, 5), rows(5, 1)),
         True,
     ),
+    "one after another": (lambda a, b, c: a @ (b @ c) + (a @ b) @ c, (rows(4, 5), rows(5, 3), rows(3, 1)), False),
+    "a chain of vectors": (lambda a, b, c: a @ (b @ c), (rows(1, 5), rows(5, 3), rows(3, 1)), True),
     "of matrices": (torch.mm, (rows(4, 5), rows(5, 3)), False),
     "in a narrow type": (torch.mm, (rows(4, 5).bfloat16(), rows(5, 1).bfloat16()), False),
 }
@@ -54,7 +60,7 @@ CASES = {
 def test_the_same_numbers_without_a_product(case):
     f, inputs, spelled_out = CASES[case]
     module = make_fx(f)(*inputs)
-    vectors.spell_out_products_of_vectors(module.graph, passes.Memory(module.graph).touches_written)
+    vectors.spell_out_products_of_vectors(module.graph)
     module.graph.lint()
     module.recompile()
     torch.testing.assert_close(module(*inputs), f(*inputs))
@@ -76,16 +82,37 @@ def _shapes_are_noted(module, inputs):
     return True
 
 
-def test_what_is_written_into_stays():
+def test_what_is_written_into_is_read_when_it_was():
     def f(a, b):
-        y = a @ b
-        y.add_(1)
-        return y * 2
+        a = a.clone()
+        before = a @ b
+        a.add_(1)
+        after = a @ b
+        before.mul_(2)
+        return before, after
 
     inputs = rows(4, 5), rows(5, 1)
     module = make_fx(f)(*inputs)
-    vectors.spell_out_products_of_vectors(module.graph, passes.Memory(module.graph).touches_written)
-    assert any(n.target == aten.mm.default for n in module.graph.nodes)
+    vectors.spell_out_products_of_vectors(module.graph)
+    module.recompile()
+    torch.testing.assert_close(module(*inputs), f(*inputs))
+    assert not [n for n in module.graph.nodes if n.target == aten.mm.default]
+
+
+@pytest.mark.parametrize("preset", QUICK + [pytest.param(p, marks=pytest.mark.slow) for p in PRESETS if p not in QUICK])
+def test_every_preset_is_recorded_for_a_compiler(preset):
+    """As on CUDA, where spectral norm's products are factors of others."""
+    players, inputs, rules = players_of(preset)
+    engine = Engine(*players, "compiled", pytest.fail)
+    engine.checking = False
+    with device_rules("cuda"), pytest.MonkeyPatch.context() as patch:
+        patch.setitem(gears.GEARS, "compiled", ())
+        engine.play(turns.simultaneous, inputs, rules)
+    (recording,) = engine.recordings
+    for node in recording.module.graph.nodes:
+        if node.target in vectors._PRODUCTS and node.meta["val"].dtype == torch.float32:
+            a, b = node.args[vectors._PRODUCTS[node.target] :]
+            assert 1 not in (*a.meta["val"].shape[-2:], b.meta["val"].shape[-1])
 
 
 @pytest.mark.parametrize("preset", [pytest.param("cifar10", marks=pytest.mark.slow), "digits"])

@@ -55,7 +55,7 @@ def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
         multiply_with_onednn(module.graph)
         move_together(module.graph)
     else:
-        spell_out_products_of_vectors(module.graph, Memory(module.graph).touches_written)
+        spell_out_products_of_vectors(module.graph)
     return_apart(module.graph)
     module.recompile()
 

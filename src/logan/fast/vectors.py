@@ -6,7 +6,6 @@ and the derivatives of σ), every one with less than a microsecond's work.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,17 +21,17 @@ _PRODUCTS: dict[Any, int] = {aten.mm.default: 0, aten.bmm.default: 0, aten.addmm
 """By operation, how many tensors come before the two factors."""
 
 
-def spell_out_products_of_vectors(graph: fx.Graph, touches_written: Callable[[fx.Node], bool]) -> None:
+def spell_out_products_of_vectors(graph: fx.Graph) -> None:
     """``mm``, ``bmm`` and their sums with a third tensor, where a factor has one row, one column or both, in place.
 
-    a b with one column in a and one row in b is a product of all pairs; else aᵢₖ bₖⱼ are summed over k.
+    a b with one column in a and one row in b is a product of all pairs; else aᵢₖ bₖⱼ are summed over k. What stands in a product's
+    place reads when it did and returns memory of its own as it did, whoever writes into either.
 
     Args:
         graph: recorded operations, with the tensors that they returned in ``meta["val"]``.
-        touches_written: whether a node reads or makes memory that an operation writes into; such nodes stay as they are.
     """
     for node in list(graph.nodes):
-        if node.op != "call_function" or node.target not in _PRODUCTS or touches_written(node):
+        if node.op != "call_function" or node.target not in _PRODUCTS:
             continue
         a, b = node.args[_PRODUCTS[node.target] :]
         rows, inner, columns = a.meta["val"].shape[-2], a.meta["val"].shape[-1], b.meta["val"].shape[-1]
@@ -67,7 +66,7 @@ def _spelled_out(graph: fx.Graph, node: fx.Node, a: Any, b: Any, inner: int) -> 
     if alpha != 1:
         product = call(aten.mul.Tensor, product, alpha)
     if beta == 0:  # whatever stands in the third tensor, NaN included
-        return call(aten.expand.default, product, list(value.shape))
+        return product
     third: Any = node.args[0]
     third = third if beta == 1 else call(aten.mul.Tensor, third, beta, shape=third.meta["val"].shape)
     return call(aten.add.Tensor, third, product)

@@ -71,14 +71,14 @@ def _pair(sheet: Sheet, config: Config, engine: str, precision: str, peak: float
     sheet.put(rows=compare([*sheet.figures.get("rows", []), *rows.values()]))
 
 
-def prepared(config: Config, variant: Variant, played: dict[Variant, Played]) -> dict[str, Any]:
+def prepared(config: Config, variant: Variant, played: dict[Variant, Played], proved: bool = True) -> dict[str, Any]:
     """Put a game that has been played for the first time among those played; how long that took, and what was said."""
     found: dict[str, Any] = {}
     started = time.perf_counter()
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            played[variant] = Played(config, variant)
+            played[variant] = Played(config, variant, proved)
         except Exception as error:
             found["error"] = f"{type(error).__name__}: {first_line(error)}"
     found["ready_seconds"] = time.perf_counter() - started

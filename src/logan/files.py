@@ -96,11 +96,17 @@ def write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
 
 
 def append_line(path: Path, value: dict[str, Any]) -> None:
-    """Add a JSON object as a line."""
-    with open(path, "a", encoding="utf-8") as f:
-        f.write(json.dumps(value) + "\n")
+    """Add a JSON object as a line of its own, also after one that was cut short; None for each number that is not finite."""
+    with open(path, "ab+", buffering=0) as f:
+        f.seek(max(0, f.seek(0, os.SEEK_END) - 1))
+        cut_short = f.read(1) not in (b"", b"\n")
+        f.write(b"\n" * cut_short + json.dumps(finite(value), allow_nan=False).encode() + b"\n")
 
 
-def finite(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with None, as JSON can say it, for each number that is not finite."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in scores.items()}
+def finite(value: Any) -> Any:
+    """The same, with None, as JSON can say it, for each number in it that is not finite."""
+    if isinstance(value, Mapping):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -125,7 +125,7 @@ def _go_on(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progre
     progress, inexact = state.load(path / state.FILE_NAME, parts, average)
     parts.world.barrier()  # until all have read what rank 0 is about to tidy
     if parts.world.first:
-        records.drop_after(path, progress.images)
+        records.drop_after(path, progress.images - (progress.due is not None))
     return progress, inexact
 
 

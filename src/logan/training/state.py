@@ -37,6 +37,7 @@ class Progress:
         sums, counts: sums of the reports since the last tick, by name, and how many there were of each.
         probes: what the probe saw since the last tick.
         probe_seconds: time spent on looking, over all sittings; not part of ``seconds``.
+        due: the line of the log of a tick whose pictures, snapshot and scores are still to be made; None between ticks.
     """
 
     images: int = 0
@@ -47,6 +48,7 @@ class Progress:
     counts: dict[str, int] = field(default_factory=dict)
     probes: list[dict[str, Any]] = field(default_factory=list)
     probe_seconds: float = 0.0
+    due: dict[str, Any] | None = None
 
 
 def save(path: Path, parts: Parts, average: AveragedGenerator, progress: Progress) -> None:

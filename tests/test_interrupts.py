@@ -65,7 +65,7 @@ def test_a_closed_session_is_no_reason_under_nohup():
 
 def test_a_worker_leaves_it_to_its_parent():
     """Which ends it in the end: a second SIGTERM is one."""
-    code = f"""
+    code = """
 import os, signal, sys
 from logan.interrupts import SIGNALS, leave_stopping_to_the_parent
 leave_stopping_to_the_parent()

@@ -143,6 +143,12 @@ class Fields:
         fits = lambda v: _is_group(v) and all(x is None or _is_real(x) for x in v.values())  # noqa: E731
         return self._take(name, default, fits, "a group of numbers")
 
+    def numbers_but(self, *names: str) -> None:
+        """Whether all other fields are numbers, or None."""
+        for name in self.values:
+            if name not in names:
+                self._take(name, None, _is_real, "a number")
+
     def group(self, name: str, *, default: Any = _NOTHING) -> Any:
         """A group within this one, as :class:`Fields`."""
         value = self._take(name, default, _is_group, "a group of fields")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import functools
 import json
 import os
@@ -21,7 +21,7 @@ from logan.training.loop import train
 
 from .small import assert_same_run, config
 
-SETTINGS = dict(kimg=2, snap=1, metrics=("fid100", "pr100"))
+SETTINGS = {"kimg": 2, "snap": 1, "metrics": ("fid100", "pr100")}
 
 
 class Killed(Exception):
@@ -121,8 +121,6 @@ def test_a_signal_in_a_snapshot_leaves_at_once(tmp_path, monkeypatch, capsys, wh
     assert_goes_on_as(whole_run(), run)
 
 
-
-
 def test_a_signal_in_the_last_step_leaves_the_scores_for_later(tmp_path, monkeypatch, whole_run):
     from logan.game import Game
 
@@ -159,7 +157,9 @@ def test_a_terminal_that_is_closed(tmp_path):
     """As by the end of an ssh session: SIGHUP comes, and nothing can be written to it any more."""
     import pty
 
-    flags = "--network dcgan --latent-dim 8 --width 8 --batch 50 --kimg 100000 --metrics none --engine plain --threads 1"
+    flags = (
+        "--network dcgan --latent-dim 8 --width 8 --batch 50 --kimg 100000 --metrics none --engine plain --threads 1"
+    )
     process, terminal = pty.fork()
     if process == 0:
         command = [sys.executable, "-m", "logan.cli.main", "train", *flags.split(), "--outdir", str(tmp_path)]
@@ -169,10 +169,8 @@ def test_a_terminal_that_is_closed(tmp_path):
     while not (run / "fakes_init.png").exists():
         assert time.monotonic() < deadline
         os.set_blocking(terminal, False)
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(terminal, 65536)
-        except OSError as error:
-            assert error.errno == errno.EAGAIN
         time.sleep(0.05)
     time.sleep(1)
     os.close(terminal)

@@ -77,11 +77,11 @@ def _print_error(line: str) -> None:
     try:
         print(f"logan: {line}", file=sys.stderr, flush=True)
     except OSError:
-        sys.stderr = None  # type: ignore[assignment]
+        sys.stderr = None
     try:
         sys.stdout.flush()
     except (OSError, AttributeError):
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
 
 
 if __name__ == "__main__":

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+import re
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +21,177 @@ from logan.errors import InputError
 from logan.foreign import load_group
 
 PARTIAL = ".partial"
+ABANDONED = 3600.0
+"""Seconds without a write after which an unfinished file from another machine or container is taken for abandoned."""
+REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your quota on the disk is used up",
+    errno.EFBIG: "it would be larger than files may be here (ulimit -f)",
+    errno.EROFS: "the disk is mounted read-only",
+    errno.EACCES: "no permission to write there",
+    errno.EPERM: "no permission to write there, or it is immutable",
+    errno.EIO: "the disk reports an error",
+}
+"""Why a file cannot be written, where someone can do something about it."""
+_ANY_FILE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+"""Those that only a write can bring, whatever the file is called in the error."""
+_SAVERS = ("inline_container", "file write failed", "PytorchStreamWriter", "unexpected pos", "requested and")
+"""Words with which torch and numpy say that a write failed, without saying why."""
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` make a file beside ``path``, flush it to disk, and put it in ``path``'s place in one move."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")  # two commands may write the same cache
+class WriteError(InputError):
+    """A file cannot be written: the message says which, why, what it takes, and that everything before is whole."""
+
+
+def write_atomically(path: Path, write: Callable[[Path], object], needs: int | None = None) -> None:
+    """Let ``write`` make a file beside ``path``, flush it to disk, and put it in ``path``'s place in one move.
+
+    Args:
+        path: of the file.
+        write: is given the path of the unfinished file.
+        needs: bytes that it takes, about, for the message if there is no room.
+
+    Raises:
+        WriteError: if there is no room, or no permission. What was at ``path`` before is there still.
+    """
+    partial = _new_partial(path)
+    _being_written.add(os.path.abspath(partial))
     try:
-        write(partial)
-        with open(partial, "rb+") as f:
-            os.fsync(f.fileno())
-        os.chmod(partial, 0o666 & ~_umask())  # some writers make files that only their owner can read
-        os.replace(partial, path)
+        with _explained(path, partial, needs):
+            write(partial)
+            with open(partial, "rb+") as f:
+                os.fsync(f.fileno())
+            os.chmod(partial, 0o666 & ~_umask())  # some writers make files that only their owner can read
+            os.replace(partial, path)
+            _sync_folder(path.parent)
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        _being_written.discard(os.path.abspath(partial))
+
+
+def remove_abandoned(folder: Path, name: str | None = None) -> None:
+    """Remove the unfinished files in a folder, of the file ``name`` or of all, whose writers are gone.
+
+    A writer on this machine is gone if its process is; of those elsewhere, on a disk that is shared, nothing was heard for
+    :data:`ABANDONED` seconds.
+    """
+    for partial in folder.glob(f"*{PARTIAL}"):
+        if name is not None and not partial.name.startswith(_stem(name) + "."):
+            continue
+        with contextlib.suppress(OSError):
+            if not _is_alive(partial):
+                partial.unlink()
+
+
+_own_token = ""
+_own_process = 0
+_number = itertools.count()
+_being_written: set[str] = set()
+
+
+def _new_partial(path: Path) -> Path:
+    """A name that no other writer has: not in this process, on this machine, or in another container with the same numbers."""
+    global _own_token, _own_process
+    if _own_process != os.getpid():  # at first, and in a process that was forked
+        _own_token, _own_process = secrets.token_hex(4), os.getpid()
+    return path.with_name(f"{_stem(path.name)}.{_here()}.{_own_process}.{_own_token}{next(_number)}{PARTIAL}")
+
+
+def _stem(name: str) -> str:
+    """What an unfinished file's name begins with: not all of a long one, since file systems take 255 bytes."""
+    return os.fsdecode(os.fsencode(name)[:120])
+
+
+def _here() -> str:
+    """This machine, and the container on it: host names may be the same in two, and processes have the same numbers."""
+    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
+    with contextlib.suppress(OSError):
+        return f"{host}-{re.sub('[^0-9]', '', os.readlink('/proc/self/ns/pid'))}"
+    return host
+
+
+def _is_alive(partial: Path) -> bool:
+    parts = partial.name.removesuffix(PARTIAL).rsplit(".", 3)
+    if len(parts) == 4 and parts[1] == _here() and parts[2].isdecimal():
+        number = int(parts[2])
+        return os.path.abspath(partial) in _being_written if number == os.getpid() else process_lives(number)
+    return time.time() - partial.stat().st_mtime < ABANDONED
+
+
+def process_lives(number: int) -> bool:
+    """Whether there is a process of that number on this machine; where that cannot be asked, there is."""
+    if os.name != "posix":  # elsewhere the question may end it
+        return True
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that the new name is on disk too; not all file systems know this."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _explained(path: Path, partial: Path, needs: int | None = None) -> Iterator[None]:
+    """Turn what writers of all kinds raise where a file cannot be written into a :class:`WriteError`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        number = _number_of(error, {str(path), str(partial), None})
+        if number is None:
+            raise
+        reason = REASONS.get(number, "it could not be written to the end")
+        raise WriteError(f"{path} cannot be written: {reason}{_room(path, partial, needs, number)}; what was on disk before "
+                         f"is whole. Make room or choose another place, and run the same command again") from None  # fmt: skip
+
+
+def _number_of(error: BaseException | None, names: set[str | None]) -> int | None:
+    """The ``errno`` of a failed write; 0 where one failed and nobody says why; None if it was something else."""
+    found = None
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in REASONS:
+            if error.errno in _ANY_FILE or error.filename is None or str(error.filename) in names:
+                return error.errno
+            return None
+        if rust := re.search(r"I/O error:.*\(os error (\d+)\)", str(error)):  # safetensors
+            return int(rust[1])
+        if isinstance(error, OSError | RuntimeError) and any(words in str(error) for words in _SAVERS):
+            found = 0
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _room(path: Path, partial: Path, needs: int | None, number: int) -> str:
+    """What it takes, and what is there, where that is what matters."""
+    if number not in (0, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ""
+    with contextlib.suppress(OSError, ValueError):
+        known = [x.stat().st_size for x in (path, partial) if x.exists()]
+        takes = f"about {size_text(needs)}" if needs else f"more than {size_text(max(known, default=0))}"
+        return f" (it takes {takes}, and {size_text(shutil.disk_usage(path.parent).free)} are free)"
+    return ""
+
+
+def size_text(count: float) -> str:
+    """Bytes for people."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} bytes" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
 
 
 def cache_folder() -> Path:
@@ -96,11 +261,24 @@ def write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
 
 
 def append_line(path: Path, value: dict[str, Any]) -> None:
-    """Add a JSON object as a line of its own, also after one that was cut short; None for each number that is not finite."""
-    with open(path, "ab+", buffering=0) as f:
-        f.seek(max(0, f.seek(0, os.SEEK_END) - 1))
+    """Add a JSON object as a line of its own, also after one that was cut short; None for each number that is not finite.
+
+    Raises:
+        WriteError: if there is no room, or no permission; then nothing was added.
+    """
+    line = json.dumps(finite(value), allow_nan=False).encode() + b"\n"
+    with _explained(path, path, len(line)), open(path, "ab+", buffering=0) as f:
+        end = f.seek(0, os.SEEK_END)
+        f.seek(max(0, end - 1))
         cut_short = f.read(1) not in (b"", b"\n")
-        f.write(b"\n" * cut_short + json.dumps(finite(value), allow_nan=False).encode() + b"\n")
+        line = b"\n" * cut_short + line
+        try:
+            while line:  # a disk that becomes full takes a part first, and then says so
+                line = line[f.write(line) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                f.truncate(end)
+            raise
 
 
 def finite(value: Any) -> Any:

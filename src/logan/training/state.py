@@ -64,7 +64,21 @@ def save(path: Path, parts: Parts, average: AveragedGenerator, progress: Progres
         "memory": parts.game.memory,
         "random": random_states.take(parts.device, parts.random),
     }
-    write_atomically(path, lambda partial: torch.save(state, partial))
+    write_atomically(path, lambda partial: _write(partial, state), _size(state))
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
+    with open(path, "wb") as f:  # given a name, torch does not say why it cannot write
+        torch.save(state, f)
+
+
+def _size(value: Any) -> int:
+    """Bytes that it takes in a file, about."""
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    if isinstance(value, dict | list | tuple):
+        return sum(map(_size, value.values() if isinstance(value, dict) else value))
+    return 16
 
 
 def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress, list[str]]:

@@ -31,7 +31,8 @@ def test_each_raises_where_nothing_holds_it_back(number):
             send(number)
             pytest.fail("it went on")
 
-    pytest.raises(KeyboardInterrupt, free)
+    with pytest.raises(KeyboardInterrupt):
+        free()
     assert signal.getsignal(number) is before
 
 
@@ -56,7 +57,8 @@ def test_in_between_it_is_not_held_back():
                 send(signal.SIGTERM)
                 pytest.fail("it went on")
 
-        pytest.raises(KeyboardInterrupt, free)
+        with pytest.raises(KeyboardInterrupt):
+            free()
         assert (stop.requested, stop.twice, stop.held) == (True, False, True)
         with pytest.raises(KeyboardInterrupt), stop.at_once():
             pytest.fail("one that was held back before is as good")

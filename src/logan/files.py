@@ -57,7 +57,7 @@ def write_atomically(path: Path, write: Callable[[Path], object], needs: int | N
     partial = _new_partial(path)
     _being_written.add(os.path.abspath(partial))
     try:
-        with _explained(path, partial, needs):
+        with explained(path, partial, needs):
             write(partial)
             with open(partial, "rb+") as f:
                 os.fsync(f.fileno())
@@ -143,8 +143,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _explained(path: Path, partial: Path, needs: int | None = None) -> Iterator[None]:
-    """Turn what writers of all kinds raise where a file cannot be written into a :class:`WriteError`."""
+def explained(path: Path, partial: Path | None = None, needs: int | None = None) -> Iterator[None]:
+    """Turn what writers of all kinds raise where a file cannot be written into a :class:`WriteError`.
+
+    Args:
+        path: of the file, for people.
+        partial: what is really written, if that is another.
+        needs: bytes that it takes, about.
+    """
+    partial = path if partial is None else partial
     try:
         yield
     except InputError:
@@ -267,7 +274,7 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
         WriteError: if there is no room, or no permission; then nothing was added.
     """
     line = json.dumps(finite(value), allow_nan=False).encode() + b"\n"
-    with _explained(path, path, len(line)), open(path, "ab+", buffering=0) as f:
+    with explained(path, needs=len(line)), open(path, "ab+", buffering=0) as f:
         end = f.seek(0, os.SEEK_END)
         f.seek(max(0, end - 1))
         cut_short = f.read(1) not in (b"", b"\n")

@@ -10,7 +10,7 @@ from typing import Any
 from logan import __version__
 from logan.config import Config
 from logan.errors import InputError
-from logan.files import PARTIAL, read_json, read_lines, write_json, write_lines
+from logan.files import read_json, read_lines, remove_abandoned, write_json, write_lines
 
 OPTIONS = "training_options.json"
 STATS = "stats.jsonl"
@@ -79,7 +79,7 @@ def read_stats(run: Path) -> list[dict[str, Any]]:
 
 
 def tidy(run: Path, ticks: int) -> None:
-    """Drop what an interrupted run wrote after the state, at ``ticks``, that it goes on from, and was in the middle of writing."""
+    """Drop what an interrupted run wrote after the state, at ``ticks``, that it goes on from, and was in the middle of
+    writing; what another command is writing there stays."""
     write_lines(run / STATS, (record for record in read_stats(run) if record.get("tick", 0) < ticks))
-    for path in run.glob("*" + PARTIAL):
-        path.unlink(missing_ok=True)
+    remove_abandoned(run)

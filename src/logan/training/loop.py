@@ -13,7 +13,7 @@ from logan.config import Config
 from logan.devices import synchronize
 from logan.distributed import World
 from logan.evaluation import records
-from logan.files import append_line, finite
+from logan.files import WriteError, append_line, finite
 from logan.interrupts import Stop, interrupts
 from logan.report.curves import save_curves
 from logan.training import folder, state
@@ -78,7 +78,10 @@ def running(request: Request, stop: Stop, world: World) -> Generator[None, None,
         if world.first:
             folder.write_options(run.path, run.config)  # after the state: a folder with options can be resumed
         with run.watch:
-            yield from _play(run, stop)
+            try:
+                yield from _play(run, stop)
+            except WriteError as error:
+                raise WriteError(f"{error}: with `resume` {run.path} it goes on from the state that is there") from None
     return run.path
 
 
@@ -169,9 +172,16 @@ def _tick(run: Run) -> dict[str, Any]:
 
 
 def _log(run: Run, record: dict[str, Any]) -> None:
-    """Write the tick's line."""
+    """Write the tick's line; if there is no room for it, go on, and try again with the next."""
     if run.world.first:
-        append_line(run.path / folder.STATS, record)
+        run.unlogged.append(record)
+        try:
+            while run.unlogged:
+                append_line(run.path / folder.STATS, run.unlogged[0])
+                del run.unlogged[0]
+        except WriteError as error:
+            if len(run.unlogged) == 1:
+                run.watch.say(f"warning: {error}. Training goes on, and its log is written once there is room")
     run.watch.tick(record)
     run.progress.ticks += 1
 

@@ -64,6 +64,8 @@ def train(
             try:
                 next(turns)
             except StopIteration as end:
+                if stop.requested:  # at the very end; whoever called must not go on with another run
+                    raise KeyboardInterrupt from None
                 return end.value
 
 

@@ -40,7 +40,15 @@ _SAVERS = ("inline_container", "file write failed", "PytorchStreamWriter", "unex
 
 
 class WriteError(InputError):
-    """A file cannot be written: the message says which, why, what it takes, and that everything before is whole."""
+    """A file cannot be written: the message says which, why, what it takes, that everything before is whole, and how to go on.
+
+    Attributes:
+        problem: all of that but how to go on.
+    """
+
+    def __init__(self, problem: str, how: str = "run the same command again") -> None:
+        self.problem = problem
+        super().__init__(f"{problem}. Make room, or mend that, and {how}")
 
 
 def write_atomically(path: Path, write: Callable[[Path], object], needs: int | None = None) -> None:
@@ -161,8 +169,8 @@ def explained(path: Path, partial: Path | None = None, needs: int | None = None)
         if number is None:
             raise
         reason = REASONS.get(number, "it could not be written to the end")
-        raise WriteError(f"{path} cannot be written: {reason}{_room(path, partial, needs, number)}; what was on disk before "
-                         f"is whole. Make room or choose another place, and run the same command again") from None  # fmt: skip
+        room = _room(path, partial, needs, number)
+        raise WriteError(f"{path} cannot be written: {reason}{room}; what was on disk before is whole") from None
 
 
 def _number_of(error: BaseException | None, names: set[str | None]) -> int | None:
@@ -187,7 +195,9 @@ def _room(path: Path, partial: Path, needs: int | None, number: int) -> str:
         return ""
     with contextlib.suppress(OSError, ValueError):
         known = [x.stat().st_size for x in (path, partial) if x.exists()]
-        takes = f"about {size_text(needs)}" if needs else f"more than {size_text(max(known, default=0))}"
+        takes = (
+            f"about {size_text(max(needs, *known, 0))}" if needs else f"more than {size_text(max(known, default=0))}"
+        )
         return f" (it takes {takes}, and {size_text(shutil.disk_usage(path.parent).free)} are free)"
     return ""
 

@@ -75,6 +75,28 @@ os._exit(9)
         assert warnings == []
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="where children are forked")
+def test_a_child_does_not_inherit_the_lock(tmp_path):
+    """Whichever filelock is installed: the descriptor here is a stand-in for that of one that leaves it open."""
+    code = f"""
+import os, pathlib
+from logan.training import lock
+path = pathlib.Path({str(tmp_path / ".lock")!r})
+held, other = (os.open(p, os.O_RDWR | os.O_CREAT) for p in (path, path.with_name("other")))
+lock._held[path] = os.fstat(held).st_dev, os.fstat(held).st_ino
+child = os.fork()
+if child:
+    os.fstat(held)
+    raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+os.fstat(other)
+try:
+    os.fstat(held)
+except OSError:
+    os._exit(7)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 7
+
+
 def test_where_there_are_no_locks_a_line_says_so(tmp_path, monkeypatch, capsys):
     def unsupported(*args, **kwargs):
         raise OSError(errno.ENOLCK, "no locks")

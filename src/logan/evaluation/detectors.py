@@ -88,7 +88,7 @@ def get(
     try:
         save_classifier(path, detector)
     except WriteError as error:
-        say(f"{error}. The classifier is used, and not kept")
+        say(f"{error.problem}. The classifier is used, and not kept")
     say(f"its accuracy on held-out images: {detector.accuracy:.1%}")
     return detector
 

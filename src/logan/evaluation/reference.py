@@ -59,7 +59,7 @@ def of_real(
             try:
                 sealed.write(path, FORMAT, {"features": features.features, "logits": features.logits})
             except WriteError as error:
-                say(f"{error}. The features of the real images are used, and not kept")
+                say(f"{error.problem}. The features of the real images are used, and not kept")
     return Reference(features, FrechetStatistics.of(features.features), key)
 
 

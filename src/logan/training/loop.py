@@ -83,7 +83,7 @@ def running(request: Request, stop: Stop, world: World) -> Generator[None, None,
             try:
                 yield from _play(run, stop)
             except WriteError as error:
-                raise WriteError(f"{error}: with `resume` {run.path} it goes on from the state that is there") from None
+                raise WriteError(error.problem, f"go on with `resume` {run.path}") from None
     return run.path
 
 
@@ -183,7 +183,7 @@ def _log(run: Run, record: dict[str, Any]) -> None:
                 del run.unlogged[0]
         except WriteError as error:
             if len(run.unlogged) == 1:
-                run.watch.say(f"warning: {error}. Training goes on, and its log is written once there is room")
+                run.watch.say(f"warning: {error.problem}. Training goes on, and its log is written once there is room")
     run.watch.tick(record)
     run.progress.ticks += 1
 

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import json
 import math
 import os
 import re
-import secrets
 import shutil
-import socket
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from logan import unfinished
 from logan.errors import InputError
 from logan.foreign import load_group
 
-PARTIAL = ".partial"
-ABANDONED = 3600.0
-"""Seconds without a write after which an unfinished file from another machine or container is taken for abandoned."""
 REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "your quota on the disk is used up",
@@ -62,82 +56,13 @@ def write_atomically(path: Path, write: Callable[[Path], object], needs: int | N
     Raises:
         WriteError: if there is no room, or no permission. What was at ``path`` before is there still.
     """
-    partial = _new_partial(path)
-    _being_written.add(os.path.abspath(partial))
-    try:
-        with explained(path, partial, needs):
-            write(partial)
-            with open(partial, "rb+") as f:
-                os.fsync(f.fileno())
-            os.chmod(partial, 0o666 & ~_umask())  # some writers make files that only their owner can read
-            os.replace(partial, path)
-            _sync_folder(path.parent)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        _being_written.discard(os.path.abspath(partial))
-
-
-def remove_abandoned(folder: Path, name: str | None = None) -> None:
-    """Remove the unfinished files in a folder, of the file ``name`` or of all, whose writers are gone.
-
-    A writer on this machine is gone if its process is; of those elsewhere, on a disk that is shared, nothing was heard for
-    :data:`ABANDONED` seconds.
-    """
-    for partial in folder.glob(f"*{PARTIAL}"):
-        if name is not None and not partial.name.startswith(_stem(name) + "."):
-            continue
-        with contextlib.suppress(OSError):
-            if not _is_alive(partial):
-                partial.unlink()
-
-
-_own_token = ""
-_own_process = 0
-_number = itertools.count()
-_being_written: set[str] = set()
-
-
-def _new_partial(path: Path) -> Path:
-    """A name that no other writer has: not in this process, on this machine, or in another container with the same numbers."""
-    global _own_token, _own_process
-    if _own_process != os.getpid():  # at first, and in a process that was forked
-        _own_token, _own_process = secrets.token_hex(4), os.getpid()
-    return path.with_name(f"{_stem(path.name)}.{_here()}.{_own_process}.{_own_token}{next(_number)}{PARTIAL}")
-
-
-def _stem(name: str) -> str:
-    """What an unfinished file's name begins with: not all of a long one, since file systems take 255 bytes."""
-    return os.fsdecode(os.fsencode(name)[:120])
-
-
-def _here() -> str:
-    """This machine, and the container on it: host names may be the same in two, and processes have the same numbers."""
-    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
-    with contextlib.suppress(OSError):
-        return f"{host}-{re.sub('[^0-9]', '', os.readlink('/proc/self/ns/pid'))}"
-    return host
-
-
-def _is_alive(partial: Path) -> bool:
-    parts = partial.name.removesuffix(PARTIAL).rsplit(".", 3)
-    if len(parts) == 4 and parts[1] == _here() and parts[2].isdecimal():
-        number = int(parts[2])
-        return os.path.abspath(partial) in _being_written if number == os.getpid() else process_lives(number)
-    return time.time() - partial.stat().st_mtime < ABANDONED
-
-
-def process_lives(number: int) -> bool:
-    """Whether there is a process of that number on this machine; where that cannot be asked, there is."""
-    if os.name != "posix":  # elsewhere the question may end it
-        return True
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        pass
-    return True
+    with unfinished.beside(path) as partial, explained(path, partial, needs):
+        write(partial)
+        with open(partial, "rb+") as f:
+            os.fsync(f.fileno())
+        os.chmod(partial, 0o666 & ~_umask())  # some writers make files that only their owner can read
+        os.replace(partial, path)
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

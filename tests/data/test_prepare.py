@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from logan import files
+from logan import unfinished
 from logan.cli.main import main
 from logan.data import InMemory, Streamed, batches, open_data
 from logan.data.images import Fit
@@ -296,7 +296,7 @@ def test_control_c_in_the_middle_leaves_what_was_there(tmp_path):
 def test_what_a_killed_run_left_is_removed(folder, tmp_path):
     with subprocess.Popen(["true"]) as gone:
         pass
-    here = files._here()
+    here = unfinished.here()
     left, alive, other = (
         tmp_path / f"{name}.0123.partial"
         for name in (f"o.zip.{here}.{gone.pid}", f"o.zip.{here}.{os.getppid()}", f"p.zip.{here}.{gone.pid}")

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from logan.errors import InputError
-from logan.files import remove_abandoned, write_atomically
+from logan.files import write_atomically
+from logan.unfinished import remove_abandoned
 
 from .array import SUFFIX, ArrayPack
 from .images import Fit, decode

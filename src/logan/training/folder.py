@@ -10,8 +10,9 @@ from typing import Any
 from logan import __version__
 from logan.config import Config
 from logan.errors import InputError
-from logan.files import read_json, read_lines, remove_abandoned, write_json, write_lines
+from logan.files import read_json, read_lines, write_json, write_lines
 from logan.foreign import Fields
+from logan.unfinished import remove_abandoned
 
 OPTIONS = "training_options.json"
 STATS = "stats.jsonl"

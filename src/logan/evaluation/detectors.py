@@ -12,7 +12,7 @@ from logan.data import Dataset
 from logan.data.dataset import InMemory
 from logan.errors import InputError
 from logan.evaluation import cache
-from logan.files import write_atomically
+from logan.files import WriteError
 from logan.metrics.classifier import FORMAT, load_classifier, save_classifier, train_classifier
 from logan.metrics.detector import Detector
 from logan.metrics.inception import InceptionDetector
@@ -77,15 +77,18 @@ def get(
     if path.exists():
         try:
             return load_classifier(path)
-        except InputError:
-            say(f"{path} is damaged; training it again")
+        except InputError as error:
+            say(f"{error}: it is trained again")
     say(
         f"training a classifier on {train.name}, to score images with, once: it is kept in {path.parent}. "
         f"Without scores, none is needed: `metrics` none"
     )
     images, labels = _all_images(train)
     detector = train_classifier(images, labels, train.num_classes, device=device, progress=progress)
-    write_atomically(path, lambda partial: save_classifier(partial, detector))
+    try:
+        save_classifier(path, detector)
+    except WriteError as error:
+        say(f"{error.problem}. The classifier is used, and not kept")
     say(f"its accuracy on held-out images: {detector.accuracy:.1%}")
     return detector
 

@@ -123,5 +123,5 @@ def prepare(
         say(f"protocol {protocol.name} asks for {protocol.reals:,} real images, and {reals.name} has {available:,}")
     network = detectors.get(detector, weights, train, device=device, say=say, progress=progress)  # type: ignore[arg-type]
     network.to(device)
-    real = reference.of_real(reals, protocol.reals, network, device)
+    real = reference.of_real(reals, protocol.reals, network, device, say)
     return Evaluator(metrics, network, real, splits=protocol.splits)

@@ -13,11 +13,11 @@ from logan.config import Config
 from logan.devices import synchronize
 from logan.distributed import World
 from logan.evaluation import records
-from logan.files import append_line, finite
+from logan.files import WriteError, append_line, finite
+from logan.interrupts import Stop, interrupts
 from logan.report.curves import save_curves
 from logan.training import folder, state
 from logan.training.begin import Request, Run, begin
-from logan.training.interrupts import Stop, interrupts
 from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
 from logan.training.whole_steps import choose_steps
@@ -58,26 +58,32 @@ def train(
         RanksLostError: if another rank died. What was saved last is whole.
     """
     world = World() if world is None else world
-    with interrupts() as stop:
+    with interrupts(held=True) as stop:
         turns = running(Request(config, outdir, desc, resume, measure, quiet or not world.first), stop, world)
         while True:
             try:
                 next(turns)
             except StopIteration as end:
+                if stop.requested:  # at the very end; whoever called must not go on with another run
+                    raise KeyboardInterrupt from None
                 return end.value
 
 
 def running(request: Request, stop: Stop, world: World) -> Generator[None, None, Path]:
     """A run from its beginning to its end, which yields between steps and returns its folder; raises what :func:`train` does."""
     with ExitStack() as until_the_end:
-        run = begin(request, world, until_the_end)
-        if run.progress.images >= run.total:
+        with stop.at_once():
+            run = begin(request, world, until_the_end)
+        if run.progress.images >= run.total and run.progress.due is None:
             run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger `kimg`")
             return run.path
         if world.first:
             folder.write_options(run.path, run.config)  # after the state: a folder with options can be resumed
         with run.watch:
-            yield from _play(run, stop)
+            try:
+                yield from _play(run, stop)
+            except WriteError as error:
+                raise WriteError(error.problem, f"go on with `resume` {run.path}") from None
     return run.path
 
 
@@ -86,8 +92,9 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
     p, cadence = run.progress, run.config.run
     probe = Probe(run.parts.game, run.config.scores.probe, run.config.scores.probe_eigenvalues)
     if p.images == 0:
-        _first_pictures(run)
-    stop.at_once = False
+        _first_pictures(run, stop)
+    if p.due is not None:
+        _finish_snapshot(run, stop)
     steps = choose_steps(run, probe)
     run.stopwatch.start(p.images)
     while p.images < run.total:
@@ -100,26 +107,41 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
         run.watch.advance(p.images)
         last = p.images >= run.total
         snap = last or p.images >= _next(before, cadence.tick * cadence.snap * 1000)
+        stopping = run.world.any_rank(stop.requested)
         if snap or p.images >= until:
-            _tick(run, snap)
-        if snap:
-            steps.check_next()
-        if run.world.any_rank(stop.requested) and not last:
-            p.seconds += run.stopwatch.read(p.images).seconds
-            _save_state(run)
-            run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with `resume` {run.path}")
+            record = _tick(run)
+            if not snap:
+                _log(run, record)
+            else:
+                p.due = record
+                _save_state(run)
+                if not stopping:
+                    _finish_snapshot(run, stop)
+                    steps.check_next()
+            run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
+        if stopping:
+            if p.due is None:
+                p.seconds += run.stopwatch.read(p.images).seconds
+                _save_state(run)
+            _say_stopped(run)
             raise KeyboardInterrupt
         with run.stopwatch.stopped():
             yield
 
 
-def _first_pictures(run: Run) -> None:
+def _first_pictures(run: Run, stop: Stop) -> None:
     run.watch.say("drawing the first pictures")
     try:
-        first_pictures(run.path if run.world.first else None, run.parts, run.average)
+        with stop.at_once():
+            first_pictures(run.path if run.world.first else None, run.parts, run.average)
     except KeyboardInterrupt:
         run.watch.say(f"stopped before the first step; go on with `resume` {run.path}")
         raise
+
+
+def _say_stopped(run: Run) -> None:
+    where = f"{run.progress.images / 1000:.1f} kimg" + (", before the scores" if run.progress.due is not None else "")
+    run.watch.say(f"stopped at {where}; go on with `resume` {run.path}")
 
 
 def _next(images: int, length: int) -> int:
@@ -127,8 +149,8 @@ def _next(images: int, length: int) -> int:
     return (images // length + 1) * length
 
 
-def _tick(run: Run, snap: bool) -> None:
-    """Write a line of the log; with ``snap``, pictures, snapshot, scores and state."""
+def _tick(run: Run) -> dict[str, Any]:
+    """What the log says of the steps since the last tick; the sums begin anew."""
     p = run.progress
     synchronize(run.parts.device)
     lap = run.stopwatch.read(p.images)
@@ -146,18 +168,44 @@ def _tick(run: Run, snap: bool) -> None:
         record |= {"probe": p.probes, "probe_seconds": p.probe_seconds}
     if not all(math.isfinite(record.get(name, 0.0)) for name in ("d_loss", "g_loss")):
         run.watch.say("warning: a loss is not finite; the run has diverged. Try a smaller `g_lr`, `d_lr` or `alpha`")
-    p.ticks, p.probes = p.ticks + 1, []
+    p.probes = []
     run.sums.clear()
-    if snap and (scores := _snapshot(run)):
-        record["metrics"] = finite(scores)
+    return record
+
+
+def _log(run: Run, record: dict[str, Any]) -> None:
+    """Write the tick's line; if there is no room for it, go on, and try again with the next."""
     if run.world.first:
-        append_line(run.path / folder.STATS, finite(record))
+        run.unlogged.append(record)
+        try:
+            while run.unlogged:
+                append_line(run.path / folder.STATS, run.unlogged[0])
+                del run.unlogged[0]
+        except WriteError as error:
+            if len(run.unlogged) == 1:
+                run.watch.say(f"warning: {error.problem}. Training goes on, and its log is written once there is room")
     run.watch.tick(record)
-    if snap:
-        if run.world.first:
-            save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
-        _save_state(run)
-    run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
+    run.progress.ticks += 1
+
+
+def _finish_snapshot(run: Run, stop: Stop) -> None:
+    """Pictures, snapshot, scores and the tick's line, which are due where the state is saved, and the state after them.
+
+    A run that is stopped in between goes on with the same again: what it has written of it already is dropped then.
+    """
+    p = run.progress
+    record = dict(p.due or {})
+    try:
+        with stop.at_once():
+            scores = _snapshot(run)
+    except KeyboardInterrupt:
+        _say_stopped(run)
+        raise
+    _log(run, record | ({"metrics": finite(scores)} if scores else {}))
+    if run.world.first:
+        save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
+    p.due = None
+    _save_state(run)
 
 
 def _snapshot(run: Run) -> dict[str, float]:

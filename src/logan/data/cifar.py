@@ -78,6 +78,8 @@ def _python_batch(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"{name}: no array of uint8 rows of {PIXELS} under 'data'; is it CIFAR-10?")
     if not isinstance(labels, list) or len(labels) != len(images) or not all(type(k) is int for k in labels):
         raise InputError(f"{name}: no list of one integer per image under 'labels'; is it CIFAR-10?")
+    if not all(0 <= k < len(CLASSES) for k in labels):
+        raise InputError(f"{name}: labels outside 0 … 9; the file is damaged, download it again")
     return images, np.array(labels, np.int64)
 
 
@@ -95,9 +97,9 @@ def _class_names(files: dict[str, bytes], where: Path) -> list[str]:
         names = read_arrays(files["batches.meta"], f"{where}/batches.meta").get(b"label_names")
     elif "batches.meta.txt" in files:
         names = files["batches.meta.txt"].split()
-    if not isinstance(names, list) or len(names) != len(CLASSES):
+    if not isinstance(names, list) or len(names) != len(CLASSES) or not all(type(n) in (str, bytes) for n in names):
         return CLASSES
-    return [n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names]
+    return [n.decode("utf-8", "replace") if isinstance(n, bytes) else n for n in names]
 
 
 def _read(path: Path, split: str) -> dict[str, bytes]:

@@ -56,8 +56,9 @@ def test_the_array_put_together_by_hand_is_one():
     assert pickle.loads(array())[b"data"].tolist() == [[97, 98, 99], [100, 101, 102]]
 
 
-@pytest.mark.parametrize("flags", [1, 4, 8, 63, 255])
-@pytest.mark.parametrize("kind", [b"u1", b"O8", b"V8", b"f8", b"M8"])
+@pytest.mark.parametrize(
+    ("flags", "kind"), [(0, b"O8"), (0, b"f8"), *product((1, 4, 63, 255), (b"u1", b"O8", b"V8", b"f8", b"M8"))]
+)
 def test_forged_flags_and_kinds_of_objects_are_refused(flags, kind):
     """Flags 63 make numpy take the bytes of an array for addresses, and follow them."""
     state = STATE.replace(b"K\0tb", b"K" + bytes([flags]) + b"tb")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from logan.errors import InputError
 
 from .dataset import BrokenImage, InMemory, Streamed
+from .formats import load_decoders
 from .images import Fit, Header, Wanted, decode, read_header
 from .layout import Layout, lay_out
 from .parallel import Progress, Result, in_order
@@ -25,7 +25,7 @@ SMALL = 160 * 160  # pixels; measured on 2 cores: with smaller images, threads l
 def load_images(
     path: Path, wanted: Wanted, *, skip_broken: bool, memory_limit: int, progress: Progress | None, split: str
 ) -> InMemory | Streamed:
-    """Reads a folder or zip file of png, jpg, jpeg, bmp, webp, tif, tiff, gif and ppm images, at any depth.
+    """Reads a folder or zip file of images of the formats in :mod:`logan.data.formats`, at any depth.
 
     Every file is checked before this returns (those of ``logan data prepare`` were, when it made them): decoded, if the
     whole set fits into ``memory_limit``; else by its header and checksums, and decoded when its turn comes.
@@ -35,7 +35,7 @@ def load_images(
     Raises:
         InputError: nothing there, no images, broken or too small images, or images of several sizes.
     """
-    Image.init()  # loads Pillow's plug-ins now, not from several threads at once
+    load_decoders()
     source = open_source(path)
     layout = lay_out(source, str(path), split)
     if layout.prepared is None:

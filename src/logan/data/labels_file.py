@@ -14,7 +14,8 @@ import torch
 
 from logan.errors import InputError
 
-from .layout import SUFFIXES, Layout
+from .formats import SUFFIXES
+from .layout import Layout
 
 META = "meta.mat"
 BOXES = re.compile(r"(n\d{8})\s+-?\d+(?:\s+(?:n\d{8}|-?\d+))*")

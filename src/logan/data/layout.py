@@ -11,9 +11,9 @@ from torch import Tensor
 
 from logan.errors import InputError
 
+from .formats import SUFFIXES
 from .sources import Source
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm")
 SPLITS: tuple[set[str], ...] = ({"train", "test"}, {"train", "val"}, {"train", "val", "test"})
 MOST_CLASSES = 100_000  # a larger label is an error in the file, not a class
 LABELS_FILE = "dataset.json"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from logan.errors import InputError
+from logan.foreign import load_group
 
 PARTIAL = ".partial"
 
@@ -61,15 +62,7 @@ def read_json(path: Path, advice: str) -> dict[str, Any]:
     Raises:
         InputError: if it cannot be read or is not a JSON object; ``advice`` says what to do then.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})") from None
-    except ValueError as error:  # not UTF-8, or not JSON
-        raise InputError(f"{path} is damaged ({error}); {advice}") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path} is damaged (no JSON object); {advice}")
-    return value
+    return load_group(path, advice=advice)
 
 
 def _umask() -> int:
@@ -91,10 +84,10 @@ def write_json(path: Path, value: Any, indent: int = 2) -> None:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The JSON objects in a file, one a line; none if there is no file. What is none (a line cut short) is left out."""
     found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
-        with contextlib.suppress(json.JSONDecodeError):
-            found.append(json.loads(line))
-    return [value for value in found if isinstance(value, dict)]
+    for line in path.read_bytes().split(b"\n") if path.exists() else ():
+        with contextlib.suppress(InputError):
+            found.append(load_group(line, "a line"))
+    return found
 
 
 def write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:

@@ -6,20 +6,28 @@ for is read from its headers, and compared with these bounds before anything is 
 
 from __future__ import annotations
 
+import lzma
+import struct
 import threading
+import zipfile
+import zlib
 from contextlib import AbstractContextManager, nullcontext
 from typing import BinaryIO
 
 from logan.errors import InputError
 
 MOST_PIXELS = 2**26
-"""Of an image: 8192 × 8192, the largest side that ``logan data prepare`` makes. Decoding one takes at most 1.1 GiB, whatever it holds."""
+"""Of an image: 8192 × 8192, the largest that ``logan data prepare`` makes. Decoding one takes at most 1.1 GiB."""
 MOST_SLOW_PIXELS = 2**22
 """Of an image whose format Pillow decodes number by number, about a million a second: PPM as text, or with odd levels."""
 MOST_BYTES = 2**28
 """Of an image file, or of a member of an archive: 256 MiB, the largest image without any compression, 4 bytes a pixel."""
-MOST_HELD = 2**31
-"""Of a set that is read whole, idx or CIFAR: 2 GiB, three times the largest such set (EMNIST, 814,255 images)."""
+MOST_HELD = 2**30
+"""Of the images in an idx file, which are read whole: the largest such set (EMNIST, 814,255 images) has 609 MiB."""
+MOST_CIFAR = 2**28
+"""Of all files of CIFAR together: they have 178 MiB."""
+MOST_INSTRUCTIONS = 2**21
+"""Of a pickle: CIFAR-100's largest has 0.4 million, and two million take 2 seconds."""
 MOST_JSON = 2**24
 """Of a ``dataset.json``, beside what the names of its images take: a Python list is 20 times larger than its text."""
 MOST_MATLAB = 2**23
@@ -28,6 +36,14 @@ MOST_TEXT = 2**30
 """Of a file of labels: 14 million lines of ImageNet-21k."""
 MOST_SIDE = 8192
 """Of a prepared set's images, in pixels."""
+MOST_LINKS = 1000
+"""Of links to folders that were looked through already: links to links to links have no end worth waiting for."""
+
+DAMAGE = (
+    *(OSError, EOFError, ValueError, LookupError, ArithmeticError, RuntimeError, struct.error),
+    *(zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+)
+"""What Python's readers of archives raise on damaged files; NotImplementedError and RecursionError are among them."""
 
 LARGE = 2**27
 """Bytes of one image; above, one is read and decoded at a time, so that threads do not multiply what it takes."""

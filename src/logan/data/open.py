@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tarfile
 from pathlib import Path
 from typing import Literal
 
@@ -37,9 +36,9 @@ def open_data(
 ) -> InMemory | Streamed | Mixture:
     """Opens ``digits``, ``ring``, ``grid``, or what is at a path; the kind is recognised by what is there.
 
-    A path may be a folder or zip file of images, a ``.npy`` file of ``logan data prepare``, a folder of idx files
-    (MNIST, Fashion-MNIST) or one of them, or CIFAR-10 in its python or binary version, as a folder or tar archive. A
-    folder of your own called ``digits`` is ``./digits``.
+    A path may be a folder, zip file or uncompressed tar file of images, a ``.npy`` file of ``logan data prepare``, a
+    folder of idx files (MNIST, Fashion-MNIST) or one of them, or CIFAR-10 in its python or binary version, as a folder or
+    tar archive. A folder of your own called ``digits`` is ``./digits``.
 
     Args:
         source: the word or path.
@@ -112,6 +111,4 @@ def _fixed_size(source: str, split: str) -> InMemory | None:
         return load_idx(path, split)
     if find_cifar(path) is not None:
         return load_cifar(path, split)
-    if path.is_file() and tarfile.is_tarfile(path):
-        raise InputError(f"{path}: a tar archive; unpack it first, and give the folder (or a zip file)")
     return None

@@ -17,6 +17,8 @@ import numpy as np
 
 from logan.errors import InputError
 
+from .bounds import MOST_INSTRUCTIONS
+
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 VALUES = {
     *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
@@ -56,7 +58,9 @@ class _Machine:
 
     def run(self, data: bytes) -> Any:
         argument: Any
-        for instruction, argument, _ in pickletools.genops(io.BytesIO(data)):
+        for count, (instruction, argument, _) in enumerate(pickletools.genops(io.BytesIO(data))):
+            if count > MOST_INSTRUCTIONS:
+                raise InputError(f"refused: the pickle has more than {MOST_INSTRUCTIONS:,} instructions")
             name = instruction.name
             if name in VALUES:
                 self.stack.append(argument)

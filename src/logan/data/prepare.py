@@ -22,7 +22,7 @@ from .images import Fit, decode
 from .labels_file import take_labels
 from .layout import Layout, lay_out
 from .parallel import Progress, in_order
-from .sources import Source, open_source
+from .sources import Source, open_source, with_file
 from .zip_pack import ZipPack
 
 SUFFIXES = (".zip", SUFFIX)
@@ -136,7 +136,7 @@ class _Packer:
     def _encoded(self, name: str, pack: ZipPack | ArrayPack) -> bytes | str:
         """An image as it is packed, or why there is none."""
         try:
-            image = decode(self.files.read(name), name)
+            image = with_file(self.files, name, decode)
         except InputError as error:
             return str(error)
         size = self.fit.image_size

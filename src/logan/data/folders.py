@@ -82,9 +82,8 @@ class Reader:
         name = self.names[index]
         image = with_file(self.source, name, decode)
         if self.side is not None and image.size != (self.side, self.side):
-            raise BrokenImage(
-                f"{name}: {image.width}×{image.height} pixels where {LABELS_FILE} says {self.side}×{self.side}; prepare the set again"
-            )
+            said = f"{self.side}×{self.side}; prepare the set again"
+            raise BrokenImage(f"{name}: {image.width}×{image.height} pixels where {LABELS_FILE} says {said}")
         return self.fit(image, name)
 
 

@@ -173,7 +173,9 @@ def _listed_labels(
     known = None
     if prepared is not None:
         side = prepared.integer("image_size", least=1, most=MOST_SIDE)
-        known = side, (1 if prepared.integer("channels", least=1, most=3) == 1 else 3)
+        known = side, prepared.integer("channels", least=1, most=3)
+        if known[1] == 2:
+            damaged(where, "channels are 2, not 1 or 3", advice)
     if not pairs:
         return None, [], known
     table = _table(pairs, where, advice)

@@ -32,8 +32,8 @@ MOST_JSON = 2**24
 """Of a ``dataset.json``, beside what the names of its images take: a Python list is 20 times larger than its text."""
 MOST_MATLAB = 2**23
 """Of a ``meta.mat``, which is compressed: the devkit's is a tenth of that."""
-MOST_TEXT = 2**30
-"""Of a file of labels: 14 million lines of ImageNet-21k."""
+MOST_TEXT = 2**28
+"""Of a file of labels: the largest, Kaggle's of ImageNet's training images with all their boxes, has a sixth of that."""
 MOST_SIDE = 8192
 """Of a prepared set's images, in pixels."""
 MOST_LINKS = 1000

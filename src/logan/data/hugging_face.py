@@ -29,6 +29,8 @@ def open_hugging_face(name: str, split: str) -> tuple[Source, Layout]:
         import datasets
     except ImportError:
         raise InputError("hf: needs datasets, the extra 'hf': pip install 'logan-gan[hf]'") from None
+    if hasattr(datasets, "config"):
+        datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False  # versions before 4 run a set's own loading script
     try:
         if (Path(name) / "state.json").exists() or (Path(name) / "dataset_dict.json").exists():
             loaded = datasets.load_from_disk(name)
@@ -82,6 +84,8 @@ class Rows:
             return value["bytes"]
         try:
             path = Path(value["path"])
+            if path.exists() and not path.is_file():
+                raise BrokenImage(f"{path.name}: is not a file")  # a pipe would be waited for
             return Folder(path.parent).read(path.name, most)
         except BrokenImage as error:
             raise BrokenImage(f"{name}, {path.parent}/{error}") from error

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Literal
+
+from PIL import Image
 
 from logan.config.groups import DataConfig
 from logan.errors import InputError, did_you_mean
@@ -73,7 +76,11 @@ def open_data(
         if split != "train":
             raise InputError(f"{source}: no {split} images: a {SUFFIX} file holds one split; give that of the other")
         return load_array(path, wanted, memory_limit)
-    return load_images(path, wanted, skip_broken=skip_broken, memory_limit=memory_limit, progress=progress, split=split)
+    with warnings.catch_warnings():  # of Pillow, about images that have too many pixels for us as well
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return load_images(
+            path, wanted, skip_broken=skip_broken, memory_limit=memory_limit, progress=progress, split=split
+        )
 
 
 def open_configured(

@@ -14,6 +14,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from PIL import Image
+
 from logan.errors import InputError
 from logan.files import PARTIAL, write_atomically
 
@@ -102,6 +104,7 @@ def prepare(
     packer = _Packer(files, layout, fit, ArrayPack if destination.suffix.lower() == SUFFIX else ZipPack)
     with warnings.catch_warnings():  # of damaged EXIF data, which ImageNet has; their images are whole
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         write_atomically(destination, lambda partial: packer.pack(partial, threads, progress))
     return Prepared(packer.count, len(layout.class_names), packer.left_out, layout.notices)
 

@@ -265,6 +265,27 @@ def test_what_is_slow_to_decode_has_a_bound_of_its_own(data):
         decode(data, "x")
 
 
+def with_scans(more: int) -> bytes:
+    data = saved(Image.new("L", (64, 64), 99), "JPEG", progressive=True)
+    return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * more + data[-2:]
+
+
+def test_a_jpeg_that_goes_over_its_picture_again_and_again():
+    assert (pixels(with_scans(20)) == pixels(with_scans(0))).all()
+    for more in (64, 100_000):
+        for work in (decode, read_header):
+            with pytest.raises(BrokenImage, match="x: a JPEG of more than 64 scans; save it anew"):
+                work(with_scans(more), "x")
+
+
+def test_what_only_looks_like_scans_is_none():
+    """In a text, as in the film that a telephone puts behind its photograph."""
+    data = with_scans(0)
+    text = b"\xff\xda" * 1000
+    assert (pixels(data[:2] + b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text + data[2:]) == pixels(data)).all()
+    assert (pixels(data + text) == pixels(data)).all()
+
+
 def test_more_bytes_than_an_image_can_have(monkeypatch):
     monkeypatch.setattr(images, "MOST_BYTES", 50)
     with pytest.raises(BrokenImage, match=r"^x: .* bytes, and an image file may have 50 bytes; make it smaller"):

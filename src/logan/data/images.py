@@ -18,6 +18,7 @@ from .bounds import MOST_BYTES, MOST_PIXELS, MOST_SLOW_PIXELS, in_units, room
 from .dataset import BrokenImage
 from .eight_bits import in_eight_bits, in_mode, is_grey
 from .formats import NAMES, open_image
+from .jpeg import MOST_SCANS, START, has_too_many_scans
 from .png import SIGNATURE, Png, read_png
 
 PIL_MODES = {1: "L", 3: "RGB"}
@@ -86,6 +87,8 @@ def _opened(data: bytes, name: str) -> Iterator[tuple[Image.Image, Png | None]]:
             raise BrokenImage(
                 f"{name}: {in_units(len(data))}, and an image file may have {in_units(MOST_BYTES)}; make it smaller"
             )
+        if data.startswith(START) and has_too_many_scans(data):
+            raise BrokenImage(f"{name}: a JPEG of more than {MOST_SCANS} scans; save it anew, or leave it out")
         png = read_png(data) if data.startswith(SIGNATURE) else None
         if png is not None:
             check_pixels(png.width, png.height, name)

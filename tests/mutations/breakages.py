@@ -286,6 +286,33 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("data/images.py", "data/test_data_images.py"): [
         ("crop of the corner", "(image.width - side) // 2, (image.height - side) // 2", "0, 0"),
         ("white border", "fill=0", "fill=255"),
+        ("pixels uncounted", "if width * height > most:", "if False:"),
+    ],
+    ("data/eight_bits.py", "data/test_data_images.py"): [
+        ("white is 255 in sixteen bits, whatever the file says", "255 - rounded if inverted else rounded", "rounded"),
+        ("the high byte alone tells what is transparent", "(_low_bytes(png), 0)", "(image, 8)"),
+    ],
+    ("data/png.py", "data/test_data_images.py"): [
+        ("checksums unread", "if zlib.crc32(view[at + 4 : end - 4]) !=", "if False and 0 !="),
+    ],
+    ("data/pickles.py", "data/test_pickles.py"): [
+        ("any kind of array", 'if kind not in ("u1", b"u1"):', "if False:"),
+        ("any flags of a kind", "if state[1:] not in", "if False and state[1:] not in"),
+        ("any length of an array", "if math.prod(shape) != len(data):", "if False:"),
+    ],
+    ("data/formats.py", "data/test_formats.py"): [
+        ("every format that Pillow has", "formats=_formats(name))", "formats=None)"),
+    ],
+    ("data/sources.py", "data/test_archives.py"): [
+        ("sizes unread", "    if size > most:\n", "    if False:\n"),
+        ("all members in one gulp", "CHUNK if small_steps else most", "most"),
+    ],
+    ("data/layout.py", "data/test_layout.py"): [
+        ("the last label wins", "if table.setdefault(name, label) != label:", "if table.update({name: label}):"),
+    ],
+    ("data/array.py", "data/test_array.py"): [
+        ("checksums of images unread", "if zlib.crc32(images.data) !=", "if False and 0 !="),
+        ("checksum of labels unread", "or int(numbers[1]) != rest", "or False"),
     ],
     ("prior.py", "test_prior.py"): [
         ("truncation ignored", "z * trunc if trunc != 1 else z", "z"),

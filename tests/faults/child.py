@@ -74,7 +74,7 @@ class Reader:
             value = self.kinds[name].read(self.here, given.name, given.data, given.rng)
             verdict = "accepted"
         except InputError as error:
-            verdict, detail = "refused", str(error)
+            verdict, detail = "refused", str(error)[: 2 * MOST_MESSAGE]
             if "\n" in detail or len(detail.replace(str(self.here), "")) > MOST_MESSAGE:
                 verdict = "a message that is not one clear line"
         except BaseException as error:
@@ -106,7 +106,9 @@ def main(folder: str, modules: str) -> None:
     os.dup2(2, 1)  # what libraries print is no answer
     warnings.simplefilter("ignore")
     logging.disable()
-    os.environ.update(LOGAN_CACHE=f"{folder}/cache", HOME=f"{folder}/home", TMPDIR=f"{folder}/tmp", MPLCONFIGDIR=f"{folder}/home")
+    os.environ.update(
+        LOGAN_CACHE=f"{folder}/cache", HOME=f"{folder}/home", TMPDIR=f"{folder}/tmp", MPLCONFIGDIR=f"{folder}/home"
+    )
     for name in ("cache", "home", "tmp"):
         Path(folder, name).mkdir(parents=True, exist_ok=True)
     reader = Reader(Path(folder), kinds_of(modules))

@@ -42,7 +42,9 @@ def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
 def png_of(chunks: list[tuple[bytes, bytes]]) -> bytes:
     """A PNG of chunks, whose checksums are right."""
     parts = [
-        struct.pack(">I", len(c)) + k + c + struct.pack(">I", zlib.crc32(k + c) & 0xFFFFFFFF) for k, c in chunks if len(k) == 4
+        struct.pack(">I", len(c)) + k + c + struct.pack(">I", zlib.crc32(k + c) & 0xFFFFFFFF)
+        for k, c in chunks
+        if len(k) == 4
     ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
@@ -69,8 +71,12 @@ def damaged_png(data: bytes, rng: Random) -> bytes:
         elif what < 0.9:
             chunks.insert(rng.randrange(len(chunks) + 1), chunks.pop(at))
         else:
-            more = rng.choice((b"tRNS", b"PLTE", b"eXIf", b"acTL", b"fcTL", b"fdAT", b"zTXt", b"iCCP", b"iTXt", b"tEXt", b"gAMA"))
-            chunks.insert(at, (more, rng.choice((rng.randbytes(rng.choice((0, 2, 6, 30))), zlib.compress(bytes(2**22))))))
+            more = rng.choice(
+                (b"tRNS", b"PLTE", b"eXIf", b"acTL", b"fcTL", b"fdAT", b"zTXt", b"iCCP", b"iTXt", b"tEXt", b"gAMA")
+            )
+            chunks.insert(
+                at, (more, rng.choice((rng.randbytes(rng.choice((0, 2, 6, 30))), zlib.compress(bytes(2**22)))))
+            )
     return png_of(chunks)
 
 
@@ -78,7 +84,9 @@ def _png_header(header: bytes, rng: Random) -> bytes:
     header = header[:13].ljust(13, b"\0")
     if rng.random() < 0.5:
         return big_endian(header[:8], rng)[:8] + header[8:]
-    return header[:8] + bytes((rng.choice((1, 2, 4, 8, 16, 0)), rng.choice((0, 2, 3, 4, 6, 1)), 0, 0, rng.choice((0, 1))))
+    return header[:8] + bytes(
+        (rng.choice((1, 2, 4, 8, 16, 0)), rng.choice((0, 2, 3, 4, 6, 1)), 0, 0, rng.choice((0, 1)))
+    )
 
 
 def zip_of(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
@@ -92,7 +100,16 @@ def zip_of(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> byte
     return data.getvalue()
 
 
-NAMES = ("../../out.png", "/tmp/out.png", "a/../../b/1.png", "x" * 300 + ".png", "a\\b\\1.png", ".png", "\ud800.png", "dataset.json")
+NAMES = (
+    "../../out.png",
+    "/tmp/out.png",
+    "a/../../b/1.png",
+    "x" * 300 + ".png",
+    "a\\b\\1.png",
+    ".png",
+    "\ud800.png",
+    "dataset.json",
+)
 
 
 def damaged_files(files: Mapping[str, bytes], rng: Random) -> dict[str, bytes]:
@@ -187,12 +204,74 @@ def damaged_pickle(data: bytes, rng: Random) -> bytes:
 
 
 STEPS = (
-    *(b"cos\nsystem\nX\x09\0\0\0touch out\x85R", b"cbuiltins\nexec\nX\x04\0\0\0x=1\n\x85R", b"cnumpy\ndtype\nX\x02\0\0\0O8\x85R"),
-    *(b"c_codecs\nencode\nX\x01\0\0\0aX\x03\0\0\0zip\x86R", b"ctorch\nload\nX\x01\0\0\0a\x85R", b"ctorch\nSize\n]\x85R"),
-    *(b"(", b")", b"]", b"}", b"N", b"\x88", b"0", b"2", b"t", b"l", b"d", b"R", b"b", b"a", b"e", b"s", b"u", b"\x81", b"\x85"),
-    *(b"\x86", b"\x87", b"Q", b"P1\n", b"\x82\x01", b"B\xff\xff\xff\x7f", b"X\xff\xff\xff\x7f", b"J\xff\xff\xff\x7f", b"\x8a\xff"),
-    *(b"I" + b"9" * 5000 + b"\n", b"K\xff", b"h\0", b"h\xff", b"q\0", b"G" + b"\xff" * 8, b"\x8b\xff\xff\xff\x7f", b"F1e999\n"),
-    *(b"]" + b"2a" * 40, b")" + b"2\x86" * 40, b"(" * 3000, b"]" * 3000, b"c__main__\nx\n", b"i__main__\nx\n", b"\x80\x05", b"."),
+    *(
+        b"cos\nsystem\nX\x09\0\0\0touch out\x85R",
+        b"cbuiltins\nexec\nX\x04\0\0\0x=1\n\x85R",
+        b"cnumpy\ndtype\nX\x02\0\0\0O8\x85R",
+    ),
+    *(
+        b"c_codecs\nencode\nX\x01\0\0\0aX\x03\0\0\0zip\x86R",
+        b"ctorch\nload\nX\x01\0\0\0a\x85R",
+        b"ctorch\nSize\n]\x85R",
+    ),
+    *(
+        b"(",
+        b")",
+        b"]",
+        b"}",
+        b"N",
+        b"\x88",
+        b"0",
+        b"2",
+        b"t",
+        b"l",
+        b"d",
+        b"R",
+        b"b",
+        b"a",
+        b"e",
+        b"s",
+        b"u",
+        b"\x81",
+        b"\x85",
+    ),
+    *(
+        b"\x86",
+        b"\x87",
+        b"Q",
+        b"P1\n",
+        b"\x82\x01",
+        b"B\xff\xff\xff\x7f",
+        b"X\xff\xff\xff\x7f",
+        b"J\xff\xff\xff\x7f",
+        b"\x8a\xff",
+    ),
+    *(
+        b"I" + b"9" * 5000 + b"\n",
+        b"K\xff",
+        b"h\0",
+        b"h\xff",
+        b"q\0",
+        b"G" + b"\xff" * 8,
+        b"\x8b\xff\xff\xff\x7f",
+        b"F1e999\n",
+    ),
+    *(
+        b"]" + b"2a" * 40,
+        b")" + b"2\x86" * 40,
+        b"(" * 3000,
+        b"]" * 3000,
+        b"c__main__\nx\n",
+        b"i__main__\nx\n",
+        b"\x80\x05",
+        b".",
+    ),
+)
+
+
+SHAPES = (
+    *("(3, 1, 8, 8)", "(4, 3, 8, 8)", "(-8, 1, 8, 8)", "((((", "(4, 1, 0, 0)", "(4, 1, 8192, 8192)", "(4, 1, 8, 9)"),
+    *("(" + "9" * 400 + ",)", "()", "(4,)", "(0, 1, 8, 8)"),
 )
 
 
@@ -209,10 +288,9 @@ def damaged_array(pieces: list[bytes], images: int, rows: int, rng: Random) -> b
     at = rng.choice((0, 0, 0, *range(len(pieces))))
     if at == 0 and rng.random() < 0.7:
         header = pieces[0]
-        shape = rng.choice(("(3, 1, 8, 8)", "(%d, 1, 8, 8)" % rng.choice(NUMBERS), "(4, 3, 8, 8)", "(-8, 1, 8, 8)", "((((", "(4, 1, 0, 0)",
-                            "(4, 1, 8192, 8192)", "(4, 1, 8, 9)", "(" + "9" * 400 + ",)", "()", "(4,)", "(0, 1, 8, 8)"))  # fmt: skip
-        text = "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }" % (
-            rng.choice(("|u1", "|u1", "|O8", "<f4", "<U9", "|V8", "<M8")), rng.choice(("False", "False", "True")), shape)  # fmt: skip
+        shape = rng.choice((*SHAPES, f"({rng.choice(NUMBERS)}, 1, 8, 8)"))
+        kind, by_columns = rng.choice(("|u1", "|u1", "|O8", "<f4", "<U9", "|V8", "<M8")), rng.random() < 0.3
+        text = f"{{'descr': '{kind}', 'fortran_order': {by_columns}, 'shape': {shape}, }}"
         pieces[0] = header[:10] + text.encode().ljust(len(header) - 11)[: len(header) - 11] + b"\n"
     else:
         pieces[at] = mutated(pieces[at], rng)
@@ -231,7 +309,24 @@ def damaged_safetensors(data: bytes, rng: Random) -> bytes:
     """The header says something else."""
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
-    values = (None, 0, -1, 2**63, 10**30, "F64", "BOOL", "F8_E4M3", "I4", [0, 0], [0, 2**40], [2**31, 2**31], [], {}, "x", ["x"])
+    values = (
+        None,
+        0,
+        -1,
+        2**63,
+        10**30,
+        "F64",
+        "BOOL",
+        "F8_E4M3",
+        "I4",
+        [0, 0],
+        [0, 2**40],
+        [2**31, 2**31],
+        [],
+        {},
+        "x",
+        ["x"],
+    )
     text = json.dumps(changed(header, rng, values)).encode()
     return len(text).to_bytes(8, "little") + text + data[8 + size :]
 

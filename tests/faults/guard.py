@@ -27,7 +27,9 @@ CHANGING = {
 }
 """Events that change files; their first arguments are paths."""
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-SOURCES = tuple(os.path.realpath(p) for p in {sys.prefix, sys.base_prefix, *map(os.fspath, filter(None, sys.path))} if p)
+SOURCES = tuple(
+    os.path.realpath(p) for p in {sys.prefix, sys.base_prefix, *map(os.fspath, filter(None, sys.path))} if p
+)
 
 
 class Guard:

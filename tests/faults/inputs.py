@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import select
@@ -105,16 +106,12 @@ class Child:
     def close(self) -> None:
         """End the process, and whatever it started."""
         if self.process is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self.process.wait()
             for stream in (self.process.stdin, self.process.stdout):
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     stream.close()  # type: ignore[union-attr]
-                except BrokenPipeError:
-                    pass
             self.process = None
 
 
@@ -193,18 +190,22 @@ def rows_of(tallies: dict[str, Tally]) -> Iterator[list[str]]:
 
 def report(tallies: dict[str, Tally], seconds: float) -> str:
     """The table."""
+    each = list(tallies.values())
     whole = Tally(
-        sum(t.inputs for t in tallies.values()), sum(t.accepted for t in tallies.values()), sum(t.refused for t in tallies.values()),
-        [f for t in tallies.values() for f in t.findings], max(t.slowest_seconds for t in tallies.values()),
-        max(t.most_bytes for t in tallies.values()),
-    )  # fmt: skip
+        inputs=sum(t.inputs for t in each),
+        accepted=sum(t.accepted for t in each),
+        refused=sum(t.refused for t in each),
+        findings=[f for t in each for f in t.findings],
+        slowest_seconds=max(t.slowest_seconds for t in each),
+        most_bytes=max(t.most_bytes for t in each),
+    )
     head = ["kind", "inputs", "accepted", "refused", "findings", "slowest (s)", "most memory (MiB)"]
     rows = [head, ["---"] * len(head), *rows_of(tallies), *rows_of({"**all**": whole})]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return (
         "# Damaged inputs\n\n`make faults ARGS=inputs`: every input is drawn from its kind and number, so each can be made again "
-        "(`python -m tests.faults inputs --show KIND NUMBER`).\nAccepted: read to a value. Refused: one line. A finding is anything "
-        f"else. Seconds are of a busy machine, memory is the growth of the process; {seconds / 60:.0f} minutes in all.\n\n"
+        "(`python -m tests.faults inputs --show KIND NUMBER`).\nAccepted: read to a value. Refused: one line. A finding is "
+        f"anything else. Seconds are of a busy machine, memory is the growth of the process; {seconds / 60:.0f} minutes in all.\n\n"
         + "\n".join(lines)
         + "\n"
     )
@@ -217,7 +218,12 @@ def main(args: list[str]) -> int:
     parser.add_argument("--only", nargs="+", help="kinds; nothing is written to --out then")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--show", nargs=2, metavar=("KIND", "NUMBER"), help="write this input to a file, read it, and say what comes of it")
+    parser.add_argument(
+        "--show",
+        nargs=2,
+        metavar=("KIND", "NUMBER"),
+        help="write this input to a file, read it, and say what comes of it",
+    )
     given = parser.parse_args(args)
     room = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
     folder, start = Path(tempfile.mkdtemp(prefix="logan-faults-", dir=room)), time.monotonic()
@@ -233,7 +239,7 @@ def main(args: list[str]) -> int:
     findings = {kind: t.findings for kind, t in tallies.items() if t.findings}
     for kind, found in findings.items():
         for finding in found[:10]:
-            print(f"{kind} {finding['number']}: {finding['verdict']}\n{finding['detail']}")
+            print(f"{kind} {finding['number']}: {finding['verdict']}\n{finding['detail'][-2000:]}")
     if not given.only:
         given.out.mkdir(parents=True, exist_ok=True)
         (given.out / "inputs.md").write_text(text)

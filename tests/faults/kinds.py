@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import torch
 
 from .mutations import mutated
 
@@ -76,7 +75,7 @@ def digest(value: Any) -> str:
     hashed = hashlib.sha256()
 
     def add(x: Any) -> None:
-        if isinstance(x, torch.Tensor):
+        if hasattr(x, "detach"):  # a tensor
             x = x.detach().cpu().numpy()
         if isinstance(x, np.ndarray):
             hashed.update(f"{x.dtype} {x.shape}".encode() + np.ascontiguousarray(x).tobytes())

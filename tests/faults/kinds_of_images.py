@@ -40,7 +40,11 @@ def encoded(suffix: str, mode: str, kind: str, **options: Any) -> bytes:
     """A picture as a file."""
     load_decoders()
     file = io.BytesIO()
-    frames = {"save_all": True, "append_images": [picture(mode, shift=40 * i) for i in (1, 2)]} if options.pop("moving", 0) else {}
+    frames = (
+        {"save_all": True, "append_images": [picture(mode, shift=40 * i) for i in (1, 2)]}
+        if options.pop("moving", 0)
+        else {}
+    )
     picture(mode).save(file, kind, **options, **frames)
     return file.getvalue()
 
@@ -58,9 +62,10 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "GIF": [{"mode": "L"}, {"mode": "P", "transparency": 2}, {"mode": "P", "moving": True}, {"mode": "RGB", "interlace": 1}],
     "BMP": [{"mode": mode} for mode in ("1", "L", "P", "RGB", "RGBA")],
     "TIFF": [
-        *({"mode": m, "compression": c} for m in ("L", "RGB") for c in ("raw", "tiff_lzw", "packbits", "jpeg", "tiff_deflate", "zstd")),
-        *({"mode": "1", "compression": "group4"}, {"mode": "1", "compression": "group3"}, {"mode": "I;16"}, {"mode": "F"}, {"mode": "P"}),
-        *({"mode": "RGBA"}, {"mode": "CMYK"}, {"mode": "RGB", "moving": True}, {"mode": "LAB"}, {"mode": "I;16", "compression": "tiff_lzw"}),
+        *({"mode": m, "compression": c} for m in ("L", "RGB") for c in ("raw", "tiff_lzw", "packbits", "jpeg", "tiff_deflate")),
+        *({"mode": "1", "compression": f"group{k}"} for k in (3, 4)),
+        *({"mode": mode} for mode in ("I;16", "F", "P", "RGBA", "CMYK", "LAB")),
+        *({"mode": "RGB", "moving": True}, {"mode": "I;16", "compression": "tiff_lzw"}, {"mode": "RGB", "compression": "zstd"}),
     ],
     "PPM": [{"mode": mode} for mode in ("1", "L", "RGB", "I;16", "F")],
     "AVIF": [{"mode": "RGB"}, {"mode": "RGBA"}, {"mode": "RGB", "moving": True}],
@@ -101,7 +106,9 @@ def opened(folder: Path, path: Path, rng: Random) -> Any:
     what, channels = rng.random(), rng.choice((1, 3))
     if what < 0.8:
         options: dict[str, Any] = {"image_size": rng.choice((8, 8, 8, None)), "channels": rng.choice((channels, None))}
-        return contents(open_data(str(path), **options, skip_broken=rng.random() < 0.2, memory_limit=rng.choice((2**31, 0))))
+        return contents(
+            open_data(str(path), **options, skip_broken=rng.random() < 0.2, memory_limit=rng.choice((2**31, 0)))
+        )
     made = folder / ("made.npy" if what < 0.9 else "made.zip")
     prepare(str(path), made, size=8, channels=channels, enlarge=True)
     try:

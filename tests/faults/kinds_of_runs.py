@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -14,6 +15,8 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save
 
 from logan import sealed
 from logan.compare import summary
@@ -38,7 +41,13 @@ from .kinds import Kind, Seed, write
 from .kinds_of_images import Promised
 from .mutations import VALUES, as_json, changed, mutated, with_json
 
-TENSORS = (torch.zeros(()), torch.zeros(3, 1, 2), torch.full((2,), torch.nan), torch.zeros(0), torch.zeros(2, dtype=torch.int64))
+TENSORS = (
+    torch.zeros(()),
+    torch.zeros(3, 1, 2),
+    torch.full((2,), torch.nan),
+    torch.zeros(0),
+    torch.zeros(2, dtype=torch.int64),
+)
 
 
 def config() -> Config:
@@ -70,29 +79,34 @@ def the_file(pattern: str, folder: Path) -> bytes:
 
 def resealed(data: bytes, rng: Random) -> bytes:
     """Text or tensors are others, and the checksum is that of these."""
-    name = Path(f"/dev/shm/logan-resealed-{os.getpid()}" if Path("/dev/shm").is_dir() else f"/tmp/logan-resealed-{os.getpid()}")
-    try:
-        name.write_bytes(data)
-        text, tensors = sealed.read(name)
-    finally:
-        name.unlink(missing_ok=True)
-    if rng.random() < 0.6:
+    size = int.from_bytes(data[:8], "little")
+    text, tensors = json.loads(data[8 : 8 + size])["__metadata__"][sealed.TEXT], load_tensors(data)
+    if rng.random() < 0.2:  # a size that is allowed, and is not that of what is in it
+        sizes = list(re.finditer(r"(?<=: )\d+", text))
+        start, end = rng.choice(sizes).span() if sizes else (0, 0)
+        text = text[:start] + str(rng.choice((0, 1, 2, 3, 8, 64, 100, 1000, 8192, 10**5, 10**6))) + text[end:]
+    elif rng.random() < 0.6:
         try:
             text = as_json(changed(json.loads(text), rng), rng).decode("utf-8", "replace")
         except ValueError:  # not all texts are JSON
             text = mutated(text.encode(), rng).decode("utf-8", "replace")
     else:
         found = changed(tensors, rng, (*TENSORS, *(t[..., :1] for t in tensors.values() if t.ndim)))
-        tensors = {str(k): v for k, v in found.items() if isinstance(v, torch.Tensor)} if isinstance(found, dict) else {}
-    from safetensors.torch import save
-
+        tensors = (
+            {str(k): v for k, v in found.items() if isinstance(v, torch.Tensor)} if isinstance(found, dict) else {}
+        )
     text = text.replace("\0", "")
     tensors = {name: t.contiguous().clone() for name, t in tensors.items()}
     return save(tensors, metadata={sealed.TEXT: text, sealed.CHECKSUM: sealed.digest(text, tensors)})
 
 
 def sealed_seed(name: str, data: bytes) -> Seed:
-    return Seed(name, data, (functools.partial(resealed, data),) * 3 + (functools.partial(damaged_safetensors, data),), exact=True)
+    return Seed(
+        name,
+        data,
+        (functools.partial(resealed, data),) * 3 + (functools.partial(damaged_safetensors, data),),
+        exact=True,
+    )
 
 
 def snapshot_seeds(folder: Path) -> list[Seed]:
@@ -122,7 +136,9 @@ class Pixels:
 
 def real_images() -> InMemory:
     generator = torch.Generator().manual_seed(0)
-    return InMemory(torch.randint(256, (20, 1, 8, 8), generator=generator, dtype=torch.uint8), torch.arange(20) % 2, "noise")
+    return InMemory(
+        torch.randint(256, (20, 1, 8, 8), generator=generator, dtype=torch.uint8), torch.arange(20) % 2, "noise"
+    )
 
 
 def feature_seeds(folder: Path) -> list[Seed]:
@@ -169,7 +185,14 @@ def parts_of_a_run() -> tuple[Any, AveragedGenerator]:
 def state_seeds(folder: Path) -> list[Seed]:
     data = the_file(state.FILE_NAME, folder)
     tree = torch.load(io.BytesIO(data), weights_only=True)
-    return [Seed(state.FILE_NAME, data, (functools.partial(_damaged_tree, tree), functools.partial(damaged_state, data)), exact=True)]
+    return [
+        Seed(
+            state.FILE_NAME,
+            data,
+            (functools.partial(_damaged_tree, tree), functools.partial(damaged_state, data)),
+            exact=True,
+        )
+    ]
 
 
 def _damaged_tree(tree: Any, rng: Random) -> bytes:
@@ -243,7 +266,15 @@ def score_seeds(folder: Path) -> list[Seed]:
         {
             **{"metric": "fid50", "results": {"fid50": 9.5 - k}, "detector": "pixels", "detector_sha256": "ab" * 32},
             **{"n_real": 50, "n_fake": 50, "real_key": "x", "splits": None, "total_time": 0.1, "in_training": True},
-            **{"images": 1000 * k, "kimg": k, "steps": 10 * k, "seconds": 0.5 * k, "latent_steps": 0, "seed": 0, "timestamp": 1.5},
+            **{
+                "images": 1000 * k,
+                "kimg": k,
+                "steps": 10 * k,
+                "seconds": 0.5 * k,
+                "latent_steps": 0,
+                "seed": 0,
+                "timestamp": 1.5,
+            },
         }
         for k in (1, 2, 3)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import itertools
 import pickle
 import tarfile
 from pathlib import Path
@@ -60,7 +61,11 @@ def sets() -> list[dict[str, bytes]]:
 
 def zips(method: int, folder: Path) -> list[Seed]:
     return [
-        Seed("x.zip", zip_of(files, method), (functools.partial(damaged_zip, files), functools.partial(_damaged_within, files, method)))
+        Seed(
+            "x.zip",
+            zip_of(files, method),
+            (functools.partial(damaged_zip, files), functools.partial(_damaged_within, files, method)),
+        )
         for files in sets()
     ]
 
@@ -112,7 +117,11 @@ def read_idx(folder: Path, name: str, data: bytes, rng: Random) -> Any:
             write(folder / seed.name, seed.data)
     write(folder / name, data)
     one = rng.random() < 0.2 and "images" in name
-    return contents(open_data(str(folder / name if one else folder), image_size=rng.choice((None, 4)), channels=rng.choice((None, 3))))
+    return contents(
+        open_data(
+            str(folder / name if one else folder), image_size=rng.choice((None, 4)), channels=rng.choice((None, 3))
+        )
+    )
 
 
 # CIFAR
@@ -176,7 +185,11 @@ def cifar_archives(end: str, folder: Path) -> list[Seed]:
     rows = {f"cifar-10-batches-bin/{seed.name}": seed.data for seed in cifar_binary(folder)}
     pack = PACKERS[end]
     return [
-        Seed(f"x.tar{end}", pack(tar_of(f)), (lambda rng, f=f: pack(damaged_tar(f, rng)), lambda rng, f=f: pack(mutated(tar_of(f), rng))))
+        Seed(
+            f"x.tar{end}",
+            pack(tar_of(f)),
+            (lambda rng, f=f: pack(damaged_tar(f, rng)), lambda rng, f=f: pack(mutated(tar_of(f), rng))),
+        )
         for f in (files, rows)
     ]
 
@@ -225,7 +238,12 @@ def meta_mat(compressed: bool) -> bytes:
 
 
 def labels(folder: Path) -> list[Seed]:
-    lines = [["ImageId", "PredictionString"], ["a", "n00000001 1 2 3 4"], ["b", "n00000002 1 2 3 4"], ["c.png", "n00000001"]]
+    lines = [
+        ["ImageId", "PredictionString"],
+        ["a", "n00000001 1 2 3 4"],
+        ["b", "n00000002 1 2 3 4"],
+        ["c.png", "n00000001"],
+    ]
     text = io.StringIO()
     csv.writer(text).writerows(lines)
     tabs = b"a.png\tcat\nb.png\tdog\nset/c.png\tcat\n"
@@ -275,7 +293,7 @@ def _damage_of(data: bytes) -> Any:
         array = np.load(file)
         count = count or len(array)
     starts = [0, data.index(b"\n") + 1, *places[1:-1], places[-1]]
-    pieces = [data[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+    pieces = [data[a:b] for a, b in itertools.pairwise(starts)]
     return functools.partial(damaged_array, pieces, 64, 4096)
 
 

@@ -11,7 +11,29 @@ from typing import Any
 
 MOST = 2**20
 """Bytes of a mutated file."""
-NUMBERS = (0, 1, 2, 3, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1)
+NUMBERS = (
+    0,
+    1,
+    2,
+    3,
+    7,
+    64,
+    1000,
+    2048,
+    8192,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+    2**24,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**63 - 1,
+    2**64 - 1,
+)
 STARTS = (
     b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n(%pipe%touch out) (r) file showpage\n%%EOF\n",
     b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n",
@@ -80,7 +102,9 @@ def _repeat(data: bytes, rng: Random, other: bytes) -> bytes:
 
 def _insert(data: bytes, rng: Random, other: bytes) -> bytes:
     at, size = _place(data, rng), rng.choice((1, 2, 4, 100, 5000))
-    return data[:at] + rng.choice((bytes(size), b"\xff" * size, b"(" * size, b"9" * size, rng.randbytes(size))) + data[at:]
+    return (
+        data[:at] + rng.choice((bytes(size), b"\xff" * size, b"(" * size, b"9" * size, rng.randbytes(size))) + data[at:]
+    )
 
 
 def _swap(data: bytes, rng: Random, other: bytes) -> bytes:
@@ -103,18 +127,59 @@ def _digits(data: bytes, rng: Random, other: bytes) -> bytes:
     if not found:
         return _overwrite(data, rng, other)
     start, end = rng.choice(found).span()
-    return data[:start] + rng.choice((b"-1", b"0", b"9" * 18, b"9" * 5000, b"1e999", b"NaN", b"65536", b"8193")) + data[end:]
+    return (
+        data[:start]
+        + rng.choice((b"-1", b"0", b"9" * 18, b"9" * 5000, b"1e999", b"NaN", b"65536", b"8193"))
+        + data[end:]
+    )
 
 
 CHANGES: tuple[Callable[[bytes, Random, bytes], bytes], ...] = (
-    *(_flip, _flip, _overwrite, _overwrite, _overwrite, _cut, _delete, _repeat, _insert, _swap, _splice, _overlay, _digits),
+    *(
+        _flip,
+        _flip,
+        _overwrite,
+        _overwrite,
+        _overwrite,
+        _cut,
+        _delete,
+        _repeat,
+        _insert,
+        _swap,
+        _splice,
+        _overlay,
+        _digits,
+    ),
 )
 
 # Trees of values
 
 
 VALUES = (
-    *(None, True, False, 0, 1, -1, -8, 7, 0.5, 1e308, 10**9, 2**31, 2**53, 2**63 - 1, 2**63, 10**30, 10**400),
+    *(
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        -8,
+        7,
+        99,
+        1000,
+        8192,
+        10**5,
+        10**6,
+        0.5,
+        1e308,
+        10**9,
+        2**31,
+        2**53,
+        2**63 - 1,
+        2**63,
+        10**30,
+        10**400,
+    ),
     *(float("nan"), float("inf"), float("-inf"), "", "x", "0", "../../x", "\0", "\ud800", "a" * 5000, "Infinity"),
     *([], {}, [0], [[]], {"": None}, [None] * 3, {"labels": 1}, ["a", 0], [-1, 2**40]),
 )
@@ -135,7 +200,9 @@ def _changed(tree: Any, rng: Random, values: Sequence[Any], depth: int) -> Any:
         if what < 0.08:
             return {k: v for k, v in tree.items() if k != key}
         if what < 0.13:
-            return {(rng.choice(("x", "", "𝒳" * 9)) if k == key and isinstance(k, str) else k): v for k, v in tree.items()}
+            return {
+                (rng.choice(("x", "", "𝒳" * 9)) if k == key and isinstance(k, str) else k): v for k, v in tree.items()
+            }
         return {k: _changed(v, rng, values, depth - 1) if k == key else v for k, v in tree.items()}
     at, what = rng.randrange(len(tree)), rng.random()
     items = list(tree)
@@ -185,4 +252,4 @@ def with_json(tree: Any, rng: Random) -> bytes:
 def big_endian(data: bytes, rng: Random) -> bytes:
     """One of the 32-bit numbers in a binary header becomes another."""
     at = 4 * rng.randrange(max(1, len(data) // 4))
-    return data[:at] + struct.pack(">I", rng.choice((*NUMBERS[:14], 8192, 8193, 40000, 65535, 2**28))) + data[at + 4 :]
+    return data[:at] + struct.pack(">I", rng.choice((*NUMBERS[:18], 8192, 8193, 40000, 65535, 2**28))) + data[at + 4 :]

@@ -230,6 +230,7 @@ SPOILED = {
         for place in (0.1, 0.3, 0.5, 0.7, 0.999)
     },
     "other format": lambda path: spoil_header(path, format="logan-classifier-0"),
+    "a larger network than is there": lambda path: spoil_header(path, channels=64, size=8192, classes=10**6),
     "no format": lambda path: spoil_header(path, format=None),
     "no side": lambda path: spoil_header(path, size=None),
     "no JSON": lambda path: spoil_header(path, text="2 8 3"),

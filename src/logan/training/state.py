@@ -161,7 +161,7 @@ def _read(path: Path, names: set[str]) -> dict[str, Any]:
         raise InputError(f"{damaged} ({first_line(error)})") from None
     if bad is not None:
         raise InputError(f"{damaged} (checksum of {bad})")
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not isinstance(state, dict) or type(known := state.get("format")) is not int or known != FORMAT:
         raise InputError(f"{path} is not a training state that this version of logan can read")
     if not names <= state.keys():
         raise InputError(f"{damaged} (parts of it are missing)")

@@ -93,3 +93,10 @@ def test_every_byte_that_is_another(order):
             except ValueError:
                 continue
             assert len(rows) <= len(SYNSETS)
+
+
+def test_one_that_is_cut_off_is_refused_wherever_that_is():
+    good = by_hand()
+    for length in range(128, len(good)):
+        with pytest.raises(ValueError, match="cut off|no table"):
+            read_table(good[:length], "synsets", ("ILSVRC2012_ID",))

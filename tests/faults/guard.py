@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import traceback
 import typing
 from pathlib import Path
 from typing import Any
@@ -60,14 +61,29 @@ class Guard:
                     self.seen.append(f"{event} {path!r}")
         elif event in ("exec", "compile"):
             file = arguments[0].co_filename if event == "exec" else arguments[1]
-            if not _is_source(file) and sys._getframe(1).f_code.co_filename != typing.__file__:  # it reads annotations
-                self.seen.append(f"{event} of {file!r}")
+            if not _is_source(file) and not _is_python_at_work():
+                self.seen.append(f"{event} of {file!r} by {_callers()}")
 
     def _outside(self, path: Any) -> bool:
         if isinstance(path, int) or path is None or path in (os.devnull, os.fsencode(os.devnull)):
             return False
         full = os.path.realpath(os.fsdecode(path))
         return full != self.inside and not full.startswith(self.inside + os.sep)
+
+
+def _is_python_at_work() -> bool:
+    """Whether annotations are being read, or an installed module, whose own code was looked at, is being imported."""
+    frame: Any = sys._getframe(2)
+    if frame.f_code.co_filename == typing.__file__:
+        return True
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _callers() -> str:
+    stack = traceback.extract_stack(limit=10)[:-2]
+    return ", ".join(f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in reversed(stack))
 
 
 def _is_source(file: Any) -> bool:

@@ -155,7 +155,14 @@ def try_inputs(
             while not failed:
                 kind, numbers = chunks.get_nowait()
                 for number in numbers:
-                    tallies[kind].add(number, child.read(kind, number))
+                    found = child.read(kind, number)
+                    tallies[kind].add(number, found)
+                    if found["verdict"] not in QUIET:
+                        print(
+                            f"{kind} {number}: {found['verdict']}\n{found['detail'][-2000:]}",
+                            file=sys.stderr,
+                            flush=True,
+                        )
         except Empty:
             pass
         except BaseException as error:
@@ -236,23 +243,19 @@ def main(args: list[str]) -> int:
         shutil.rmtree(folder, ignore_errors=True)
     text = report(tallies, time.monotonic() - start)
     print(text)
-    findings = {kind: t.findings for kind, t in tallies.items() if t.findings}
-    for kind, found in findings.items():
-        for finding in found[:10]:
-            print(f"{kind} {finding['number']}: {finding['verdict']}\n{finding['detail'][-2000:]}")
     if not given.only:
         given.out.mkdir(parents=True, exist_ok=True)
         (given.out / "inputs.md").write_text(text)
         (given.out / "inputs.json").write_text(json.dumps({k: vars(t) for k, t in tallies.items()}, indent=1) + "\n")
-    return 1 if findings else 0
+    return 1 if any(t.findings for t in tallies.values()) else 0
 
 
 def _show(folder: Path, kind: str, number: int) -> int:
-    child = Child(folder / "child", ",".join(MODULES), LIMIT)
+    here, child = Path.cwd(), Child(folder / "child", ",".join(MODULES), LIMIT)
     found = child.read(kind, number)
     child.close()
     given = Reader(folder / "reader", kinds_of(",".join(MODULES))).input(kind, number)
     path = Path(f"input-{kind.replace(' ', '-')}-{number}-{given.name}")
-    path.write_bytes(given.data)
+    (here / path).write_bytes(given.data)
     print(f"{path}: {found['verdict']}\n{found['detail']}")
     return 0 if found["verdict"] in QUIET else 1

@@ -114,11 +114,12 @@ def snapshot_seeds(folder: Path) -> list[Seed]:
 
 
 def read_snapshot(folder: Path, name: str, data: bytes, rng: Random) -> Any:
-    """All that is done with one before it is sampled from."""
+    """It is loaded, and images are drawn; weights that are others may draw others."""
     path = write(folder / name, data)
     known, tensors = snapshot.read(path)
     model = load(path, "cpu")
-    return known.describe(), tensors, model.generator.state_dict(), model.discriminator.state_dict()
+    images = [model.sample(2, seed=1, latent_steps=steps, trunc=1.0 if steps else 0.5) for steps in (0, 1)]
+    return known.describe(), tensors, model.generator.state_dict(), model.discriminator.state_dict(), images
 
 
 class Pixels:
@@ -243,6 +244,7 @@ def _damaged_lines(values: list[Any], rng: Random) -> bytes:
 
 def log_seeds(folder: Path) -> list[Seed]:
     line = json.loads(the_file(run_folder.STATS, folder).splitlines()[-1])
+    save_curves(folder / "curves.png", [line])  # so that drawing is imported before anything is watched
     values = [line | {"tick": i, "kimg": i, "steps": 10 * i, "metrics": {"fid50": 9.5 - i}} for i in range(3)]
     return [Seed(run_folder.STATS, _lines(values), (functools.partial(_damaged_lines, values),) * 3)]
 

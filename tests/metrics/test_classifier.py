@@ -262,6 +262,13 @@ def test_bad_file_is_refused_in_one_line_that_names_it(how, file):
     assert "\n" not in str(caught.value)
 
 
+def test_networks_that_are_described_and_not_there_take_no_memory(file, monkeypatch):
+    spoil_header(file, channels=64, size=8192, classes=10**6)
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices: pytest.fail("it is being made"))
+    with pytest.raises(InputError, match="its weights are not those of the network that its header describes"):
+        load_classifier(file)
+
+
 def test_good_header_is_accepted(file, untrained):
     """So that the refusals above have the reasons that they say."""
     spoil_header(file)

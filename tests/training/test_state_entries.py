@@ -164,3 +164,10 @@ def test_a_format_that_is_no_number_is_one_that_is_not_known(saved, tmp_path, va
     torch.save({**good, "format": value}, tmp_path / "state.pt")
     with pytest.raises(InputError, match="state.pt is not a training state that this version of logan can read"):
         state._read(tmp_path / "state.pt", set())
+
+
+def test_one_that_asks_for_code_is_refused_without_advice_to_run_it(tmp_path):
+    torch.save({"format": 1, "more": pytest.approx}, tmp_path / "state.pt")
+    with pytest.raises(InputError, match="state.pt is damaged; .* asks for more than tensors and numbers") as caught:
+        state._read(tmp_path / "state.pt", set())
+    assert "weights_only" not in str(caught.value)

@@ -7,6 +7,7 @@ current tick.
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,6 +158,8 @@ def _read(path: Path, names: set[str]) -> dict[str, Any]:
         raise InputError(
             f"{path} does not exist; start a new run from a snapshot: `resume` network-snapshot-….safetensors"
         ) from None
+    except pickle.UnpicklingError:  # torch's message advises to run whatever is in it
+        raise InputError(f"{damaged} (it asks for more than tensors and numbers, or is cut off)") from None
     except Exception as error:
         raise InputError(f"{damaged} ({first_line(error)})") from None
     if bad is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from .child import MODULES, kinds_of
@@ -9,6 +11,7 @@ from .inputs import Child, Tally, report, try_inputs
 from .kinds import make
 from .mutations import mutated
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is watched through /proc")
 EACH = 8
 """Damaged files of each kind."""
 

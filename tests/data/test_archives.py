@@ -249,7 +249,7 @@ def test_what_the_directory_says_is_believed_before_anything_is_inflated(tmp_pat
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "stored"])
 def test_what_is_large_and_no_image_is_not_inflated(tmp_path, method):
     path = zipped(tmp_path / "p.zip", {f"{i}.png": bytes(20 * MIB) for i in range(2)}, METHODS[method])
-    with within(45 if method == "deflated" else 110):  # 4 KiB may stand for 80 MiB in bzip2
+    with within(45 if method == "deflated" else 85):
         refused(
             path, "2 of 2 images are broken, the first is 0.png: broken image|every image is broken|0.png: broken image"
         )
@@ -258,7 +258,7 @@ def test_what_is_large_and_no_image_is_not_inflated(tmp_path, method):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_directory_that_says_less_than_there_is(tmp_path, method):
     path = with_size(zipped(tmp_path / "p.zip", {"a.png": png() + bytes(60 * MIB)}, METHODS[method]), 100)
-    with within(260):  # bzip2 makes 80 MiB of 4 KiB before it can be stopped
+    with within(20 if method != "stored" else 130):  # the compressed bytes themselves are read
         refused(path, r"a\.png: cannot be read from p\.zip")
 
 

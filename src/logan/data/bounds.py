@@ -22,6 +22,8 @@ MOST_SLOW_PIXELS = 2**22
 """Of an image whose format Pillow decodes number by number, about a million a second: PPM as text, or with odd levels."""
 MOST_BYTES = 2**28
 """Of an image file, or of a member of an archive: 256 MiB, the largest image without any compression, 4 bytes a pixel."""
+MOST_FOLD = 200
+"""By which a large member of a zip may inflate: formats of images compress as they are, and zeros inflate a thousandfold."""
 MOST_HELD = 2**30
 """Of what is read whole, the images in an idx file or the labels in an array: the largest idx file (EMNIST) has 609 MiB."""
 MOST_CIFAR = 2**28

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 
 from logan.errors import InputError, first_line
 
-from .bounds import DAMAGE, MOST_BYTES, MOST_LINKS, in_units, room
+from .bounds import DAMAGE, MOST_BYTES, MOST_FOLD, MOST_LINKS, in_units, room
 from .dataset import BrokenImage
 from .formats import NAMES, SUFFIXES, looks_like_an_image
 from .tar_members import is_tar, tar_members
@@ -169,8 +169,11 @@ class Zip:
         """The contents of a member, whose checksum is right."""
         try:
             member = self._open().getinfo(self._members[name])
+            _check_size(max(member.file_size, member.compress_size), name, most)
+            if member.file_size >= max(WORTH_A_LOOK, MOST_FOLD * member.compress_size):
+                fold = member.file_size // max(1, member.compress_size)
+                raise BrokenImage(f"{name}: broken image (it inflates {fold:,}-fold, as no picture does)")
             if is_packed(member):
-                _check_size(max(member.file_size, member.compress_size), name, most)
                 return unpacked(self._open(), member)
             with self._open().open(member) as file:
                 return _take(file.read, member.file_size, name, most)

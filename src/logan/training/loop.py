@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,8 +16,9 @@ from logan.files import append_line, finite
 from logan.report.curves import save_curves
 from logan.training import folder, state
 from logan.training.begin import Request, Run, begin
+from logan.training.guard import Guard, Verdict
 from logan.training.interrupts import Stop, interrupts
-from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
+from logan.training.outputs import Measure, Samples, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
 from logan.training.whole_steps import choose_steps
 
@@ -55,6 +55,7 @@ def train(
     Raises:
         InputError: for anything that a person can mend.
         KeyboardInterrupt: after saving the state, if the run was interrupted.
+        AlarmError: after saving the state, if an alarm stopped the run (``config.run.on_alarm``).
         RanksLostError: if another rank died. What was saved last is whole.
     """
     world = World() if world is None else world
@@ -88,6 +89,7 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
     if p.images == 0:
         _first_pictures(run)
     stop.at_once = False
+    guard = Guard(run)
     steps = choose_steps(run, probe)
     run.stopwatch.start(p.images)
     while p.images < run.total:
@@ -101,7 +103,11 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
         last = p.images >= run.total
         snap = last or p.images >= _next(before, cadence.tick * cadence.snap * 1000)
         if snap or p.images >= until:
-            _tick(run, snap)
+            verdict = _tick(run, guard, snap)
+            if verdict == "stop":
+                raise guard.stop()
+            if verdict == "back":
+                steps = choose_steps(run, probe)
         if snap:
             steps.check_next()
         if run.world.any_rank(stop.requested) and not last:
@@ -127,8 +133,8 @@ def _next(images: int, length: int) -> int:
     return (images // length + 1) * length
 
 
-def _tick(run: Run, snap: bool) -> None:
-    """Write a line of the log; with ``snap``, pictures, snapshot, scores and state."""
+def _tick(run: Run, guard: Guard, snap: bool) -> Verdict:
+    """Write a line of the log; with ``snap``, pictures, snapshot, scores and state. Returns what alarms want."""
     p = run.progress
     synchronize(run.parts.device)
     lap = run.stopwatch.read(p.images)
@@ -144,12 +150,14 @@ def _tick(run: Run, snap: bool) -> None:
     }
     if p.probes:
         record |= {"probe": p.probes, "probe_seconds": p.probe_seconds}
-    if not all(math.isfinite(record.get(name, 0.0)) for name in ("d_loss", "g_loss")):
-        run.watch.say("warning: a loss is not finite; the run has diverged. Try a smaller `g_lr`, `d_lr` or `alpha`")
     p.ticks, p.probes = p.ticks + 1, []
     run.sums.clear()
-    if snap and (scores := _snapshot(run)):
-        record["metrics"] = finite(scores)
+    samples = None
+    if snap:
+        samples, scores = _snapshot(run)
+        record |= {"metrics": finite(scores)} if scores else {}
+    guard.look(record, samples)
+    verdict = guard.judge(record, last=p.images >= run.total)
     if run.world.first:
         append_line(run.path / folder.STATS, finite(record))
     run.watch.tick(record)
@@ -157,14 +165,21 @@ def _tick(run: Run, snap: bool) -> None:
         if run.world.first:
             save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
         _save_state(run)
+        guard.saved(record)
+    elif verdict == "stop":
+        _save_state(run)
     run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
+    return verdict
 
 
-def _snapshot(run: Run) -> dict[str, float]:
-    """Picture, snapshot and scores, which it returns; all ranks compute, and rank 0 writes, and keeps the best snapshot."""
+def _snapshot(run: Run) -> tuple[Samples, dict[str, float]]:
+    """Picture, snapshot and scores; returns the picture's images, and the scores.
+
+    All ranks compute, and rank 0 writes, and keeps the best snapshot.
+    """
     p, first = run.progress, run.world.first
     run.world.check_in_sync([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
-    save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
+    samples = save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
     if first:
         save_snapshot(run.path, run.parts, run.average, p.images)
     scores = take_scores(run.measure, run.parts, run.average)
@@ -172,7 +187,7 @@ def _snapshot(run: Run) -> dict[str, float]:
         own = run.measure if isinstance(run.measure, Scorer) else None
         by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
         records.keep_best(run.path, p.images, scores, by)
-    return scores
+    return samples, scores
 
 
 def _save_state(run: Run) -> None:

@@ -31,7 +31,9 @@ SLOPE_LOST = 0.1
 SATURATED = 0.01
 """Of the loss of a D that gives 0 to everything, below which D has nothing left to learn, and G little to learn from."""
 DIVERSITY_LOST = 0.05
-"""Of the variance of the real images."""
+"""Of the variance of the real images. An untrained G has no more, so this alone is none of its faults until ``UNTIL_DIVERSE``."""
+UNTIL_DIVERSE = 10
+"""Snapshots by which samples should differ."""
 OVERFITTED = 0.8
 """Of D's lead that is not there on real images that D has not seen."""
 WORSE = 1.5
@@ -158,26 +160,36 @@ class Saturated:
         paid = record.get("d_loss")
         if paid is not None and self.with_penalty:
             paid -= record.get("penalty") or 0.0
-        if not self.streak.add(paid is not None and paid < SATURATED * self.blind, record["steps"]):
+        low = self.blind > 0 and paid is not None and paid < SATURATED * self.blind
+        if not self.streak.add(low, record["steps"]):
             return None
         what = f"D is saturated: its loss is {paid:.2g}, {self.blind:.2g} if it knew nothing. Try a smaller `d_lr`"
         return Trouble(self.streak.since, what)
 
 
 class SameSamples:
-    """Samples are hardly different from each other (:func:`logan.training.vitals.diversity`), at two snapshots in a row."""
+    """Samples hardly differ from each other (:func:`logan.training.vitals.diversity`).
+
+    Either at two snapshots in a row, at less than half the diversity that they had before; or at ten, having never had any.
+    """
 
     name = "same-samples"
 
     def __init__(self) -> None:
-        self.streak = Streak(SNAPSHOTS)
+        self.highest = 0.0
+        self.fallen, self.always = Streak(SNAPSHOTS), Streak(UNTIL_DIVERSE)
 
     def __call__(self, record: Record) -> Trouble | None:
         found = record.get("diversity")
-        if found is None or not self.streak.add(found < DIVERSITY_LOST, record["steps"]):
+        if found is None:
+            return None
+        self.highest = max(self.highest, found)
+        low, step = found < DIVERSITY_LOST, record["steps"]
+        fallen = self.fallen.add(low and found < self.highest / 2, step)
+        if not self.always.add(low, step) and not fallen:
             return None
         what = f"samples are nearly the same: their variance is {found:.2g} of that of the real images"
-        return Trouble(self.streak.since, what)
+        return Trouble((self.fallen if fallen else self.always).since, what)
 
 
 class Overfitted:

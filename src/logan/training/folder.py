@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,9 @@ def next_path(outdir: Path, name: str) -> Path:
     return outdir / f"{max(numbers, default=-1) + 1:05d}-{name}"
 
 
-def write_options(run: Path, config: Config) -> None:
-    """Write ``training_options.json``."""
-    write_json(run / OPTIONS, {"logan": __version__} | config.to_dict())
+def write_options(run: Path, config: Config, backs: Sequence[dict[str, Any]] = ()) -> None:
+    """Write ``training_options.json``; with what a run has done by itself, going back, if it did."""
+    write_json(run / OPTIONS, {"logan": __version__} | config.to_dict() | ({"backs": list(backs)} if backs else {}))
 
 
 def read_options(run: Path) -> Config:
@@ -71,7 +72,8 @@ def read_options(run: Path) -> Config:
     if not path.exists():
         raise InputError(f"{run} is not a run folder: it has no {OPTIONS}")
     values = read_json(path, "start a new run, or resume from one of its snapshots")
-    values.pop("logan", None)
+    for name in ("logan", "backs"):
+        values.pop(name, None)
     return Config.from_dict(values, complete=True)
 
 

@@ -3,30 +3,137 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from logan import unfinished
 from logan.errors import InputError
 from logan.foreign import load_group
 
-PARTIAL = ".partial"
+REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your quota on the disk is used up",
+    errno.EFBIG: "it would be larger than files may be here (ulimit -f)",
+    errno.EROFS: "the disk is mounted read-only",
+    errno.EACCES: "no permission to write there",
+    errno.EPERM: "no permission to write there, or it is immutable",
+    errno.EIO: "the disk reports an error",
+}
+"""Why a file cannot be written, where someone can do something about it."""
+_ANY_FILE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+"""Those that only a write can bring, whatever the file is called in the error."""
+_SAVERS = ("inline_container", "file write failed", "PytorchStreamWriter", "unexpected pos", "requested and")
+"""Words with which torch and numpy say that a write failed, without saying why."""
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` make a file beside ``path``, flush it to disk, and put it in ``path``'s place in one move."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")  # two commands may write the same cache
-    try:
+class WriteError(InputError):
+    """A file cannot be written: the message says which, why, what it takes, that everything before is whole, and how to go on.
+
+    Attributes:
+        problem: all of that but how to go on.
+    """
+
+    def __init__(self, problem: str, how: str = "run the same command again") -> None:
+        self.problem = problem
+        super().__init__(f"{problem}. Make room, or mend that, and {how}")
+
+
+def write_atomically(path: Path, write: Callable[[Path], object], needs: int | None = None) -> None:
+    """Let ``write`` make a file beside ``path``, flush it to disk, and put it in ``path``'s place in one move.
+
+    Args:
+        path: of the file.
+        write: is given the path of the unfinished file.
+        needs: bytes that it takes, about, for the message if there is no room.
+
+    Raises:
+        WriteError: if there is no room, or no permission. What was at ``path`` before is there still.
+    """
+    with unfinished.beside(path) as partial, explained(path, partial, needs):
         write(partial)
         with open(partial, "rb+") as f:
             os.fsync(f.fileno())
         os.chmod(partial, 0o666 & ~_umask())  # some writers make files that only their owner can read
         os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that the new name is on disk too; not all file systems know this."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def explained(path: Path, partial: Path | None = None, needs: int | None = None) -> Iterator[None]:
+    """Turn what writers of all kinds raise where a file cannot be written into a :class:`WriteError`.
+
+    Args:
+        path: of the file, for people.
+        partial: what is really written, if that is another.
+        needs: bytes that it takes, about.
+    """
+    partial = path if partial is None else partial
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        number = _number_of(error, {str(path), str(partial), None})
+        if number is None:
+            raise
+        reason = REASONS.get(number, "it could not be written to the end")
+        room = _room(path, partial, needs, number)
+        raise WriteError(f"{path} cannot be written: {reason}{room}; what was on disk before is whole") from None
+
+
+def _number_of(error: BaseException | None, names: set[str | None]) -> int | None:
+    """The ``errno`` of a failed write; 0 where one failed and nobody says why; None if it was something else."""
+    found = None
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in REASONS:
+            if error.errno in _ANY_FILE or error.filename is None or str(error.filename) in names:
+                return error.errno
+            return None
+        if rust := re.search(r"I/O error:.*\(os error (\d+)\)", str(error)):  # safetensors
+            return int(rust[1])
+        if isinstance(error, OSError | RuntimeError) and any(words in str(error) for words in _SAVERS):
+            found = 0
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _room(path: Path, partial: Path, needs: int | None, number: int) -> str:
+    """What it takes, and what is there, where that is what matters."""
+    if number not in (0, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ""
+    with contextlib.suppress(OSError, ValueError):
+        known = [x.stat().st_size for x in (path, partial) if x.exists()]
+        takes = (
+            f"about {size_text(max(needs, *known, 0))}" if needs else f"more than {size_text(max(known, default=0))}"
+        )
+        return f" (it takes {takes}, and {size_text(shutil.disk_usage(path.parent).free)} are free)"
+    return ""
+
+
+def size_text(count: float) -> str:
+    """Bytes for people."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} bytes" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
 
 
 def cache_folder() -> Path:
@@ -96,11 +203,30 @@ def write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
 
 
 def append_line(path: Path, value: dict[str, Any]) -> None:
-    """Add a JSON object as a line."""
-    with open(path, "a", encoding="utf-8") as f:
-        f.write(json.dumps(value) + "\n")
+    """Add a JSON object as a line of its own, also after one that was cut short; None for each number that is not finite.
+
+    Raises:
+        WriteError: if there is no room, or no permission; then nothing was added.
+    """
+    line = json.dumps(finite(value), allow_nan=False).encode() + b"\n"
+    with explained(path, needs=len(line)), open(path, "ab+", buffering=0) as f:
+        end = f.seek(0, os.SEEK_END)
+        f.seek(max(0, end - 1))
+        cut_short = f.read(1) not in (b"", b"\n")
+        line = b"\n" * cut_short + line
+        try:
+            while line:  # a disk that becomes full takes a part first, and then says so
+                line = line[f.write(line) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                f.truncate(end)
+            raise
 
 
-def finite(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with None, as JSON can say it, for each number that is not finite."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in scores.items()}
+def finite(value: Any) -> Any:
+    """The same, with None, as JSON can say it, for each number in it that is not finite."""
+    if isinstance(value, Mapping):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

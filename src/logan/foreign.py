@@ -22,7 +22,7 @@ DIGITS = 20
 MOST_BYTES = 2**30
 """Of a file of JSON: the labels of ImageNet take 60 MB."""
 
-_NOTHING: Any = object()
+_REQUIRED: Any = object()
 
 
 def load_json(source: Path | str | bytes, what: str = "", advice: str = "") -> Any:
@@ -108,49 +108,55 @@ class Fields:
             damaged(what, f"{shown(values)} where a group of fields should be", advice)
         self.values: Mapping[str, Any] = values
 
-    def integer(self, name: str, *, least: int = -(2**63), most: int = 2**63 - 1, default: Any = _NOTHING) -> Any:
+    def integer(self, name: str, *, least: int = -(2**63), most: int = 2**63 - 1, default: Any = _REQUIRED) -> Any:
         """A whole number in [``least``, ``most``]."""
         return self._take(name, default, lambda v: _is_int(v) and least <= v <= most, f"{_range(least, most, 2**63)}")
 
-    def number(self, name: str, *, least: float = -math.inf, most: float = math.inf, default: Any = _NOTHING) -> Any:
+    def number(self, name: str, *, least: float = -math.inf, most: float = math.inf, default: Any = _REQUIRED) -> Any:
         """A finite number in [``least``, ``most``], as a float."""
         fits = lambda v: _is_number(v) and least <= v <= most  # noqa: E731
         value = self._take(name, default, fits, f"{_range(least, most, math.inf, 'a number')}")
         return value if value is None else float(value)
 
-    def word(self, name: str, *, most: int = 1000, choices: Sequence[str] = (), default: Any = _NOTHING) -> Any:
+    def word(self, name: str, *, most: int = 1000, choices: Sequence[str] = (), default: Any = _REQUIRED) -> Any:
         """A text of ``most`` characters at most, or one of ``choices``."""
         kind = f"one of {', '.join(choices)}" if choices else f"a text of up to {most:,} characters"
         return self._take(
             name, default, lambda v: isinstance(v, str) and (v in choices if choices else len(v) <= most), kind
         )
 
-    def truth(self, name: str, *, default: Any = _NOTHING) -> Any:
+    def truth(self, name: str, *, default: Any = _REQUIRED) -> Any:
         """True or false."""
         return self._take(name, default, lambda v: isinstance(v, bool), "true or false")
 
-    def words(self, name: str, *, most: int = 10**6, default: Any = _NOTHING) -> Any:
+    def words(self, name: str, *, most: int = 10**6, default: Any = _REQUIRED) -> Any:
         """A list of texts."""
         fits = lambda v: _is_list(v, most) and all(isinstance(x, str) for x in v)  # noqa: E731
         return self._take(name, default, fits, f"a list of up to {most:,} texts")
 
-    def items(self, name: str, *, most: int = 10**9, default: Any = _NOTHING) -> Any:
+    def items(self, name: str, *, most: int = 10**9, default: Any = _REQUIRED) -> Any:
         """A list of whatever."""
         return self._take(name, default, lambda v: _is_list(v, most), f"a list of up to {most:,}")
 
-    def numbers(self, name: str, *, default: Any = _NOTHING) -> Any:
+    def numbers(self, name: str, *, default: Any = _REQUIRED) -> Any:
         """A group of numbers by name; None where a number was not finite, as JSON has it."""
         fits = lambda v: _is_group(v) and all(x is None or _is_real(x) for x in v.values())  # noqa: E731
         return self._take(name, default, fits, "a group of numbers")
 
-    def group(self, name: str, *, default: Any = _NOTHING) -> Any:
+    def numbers_but(self, *names: str) -> None:
+        """Whether all other fields are numbers, or None."""
+        for name in self.values:
+            if name not in names:
+                self._take(name, None, _is_real, "a number")
+
+    def group(self, name: str, *, default: Any = _REQUIRED) -> Any:
         """A group within this one, as :class:`Fields`."""
         value = self._take(name, default, _is_group, "a group of fields")
         return value if value is None else Fields(value, f"{self.what}: {name}", self.advice)
 
     def _take(self, name: str, default: Any, fits: Any, kind: str) -> Any:
         if name not in self.values:
-            if default is _NOTHING:
+            if default is _REQUIRED:
                 damaged(self.what, f"{name} is missing", self.advice)
             return default
         value = self.values[name]

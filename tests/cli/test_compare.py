@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from PIL import Image
 
 from logan.cli.main import main
 from logan.compare import runs as compare_runs
+from logan.distributed import World
 from logan.evaluation import records
-from logan.training import folder
+from logan.training import folder, lock
 
 from ..evaluation.small import RING, fails, never, runs
 
@@ -55,7 +57,7 @@ def contents(outdir, pattern="0*/*"):
 
 
 def test_what_it_writes(made):
-    assert {p.name for p in made.iterdir() if p.is_file()} == {
+    assert {p.name for p in made.glob("[!.]*") if p.is_file()} == {
         "table.md",
         "scores.csv",
         "runs.json",
@@ -158,7 +160,7 @@ def test_an_interrupted_comparison_goes_on(tmp_path, monkeypatch, made):
     with monkeypatch.context() as m:
         m.setattr("logan.compare.runs.train", interrupted)
         assert main(["compare", *FLAGS, "--outdir", str(tmp_path)]) == 130
-    assert sorted(p.name for p in tmp_path.iterdir()) == NAMES[:2]
+    assert sorted(p.name for p in tmp_path.glob("[!.]*")) == NAMES[:2]
     compare(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == NAMES
     scores = [x.split(",")[-1] for x in (tmp_path / "scores.csv").read_text().splitlines()]
@@ -171,6 +173,17 @@ def test_runs_together_are_the_same_runs(tmp_path, made, trained):
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == NAMES
     scores = [x.split(",")[-1] for x in (tmp_path / "scores.csv").read_text().splitlines()]
     assert scores == [x.split(",")[-1] for x in (made / "scores.csv").read_text().splitlines()]
+
+
+def test_two_at_once_on_one_folder(capsys, monkeypatch, tmp_path, trained):
+    """Would train everything twice; reproduce makes its runs in the same way."""
+    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+    here = f"{tmp_path} is in use by process {os.getpid()} on "
+    for command in (["compare", *FLAGS], ["reproduce", "figure4a", "--seeds", "1"]):
+        with lock.locked(tmp_path, World()):
+            assert here in fails(capsys, *command, "--outdir", tmp_path)
+    assert not trained
+    assert [p.name for p in tmp_path.glob("[!.]*")] == []
 
 
 def test_none_at_a_time_is_refused(capsys, tmp_path):

@@ -17,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
+from logan import unfinished
 from logan.cli.main import main
 from logan.data import InMemory, Streamed, batches, open_data
 from logan.data.images import Fit
@@ -337,17 +338,15 @@ def test_control_c_in_the_middle_leaves_what_was_there(tmp_path):
 def test_what_a_killed_run_left_is_removed(folder, tmp_path):
     with subprocess.Popen(["true"]) as gone:
         pass
-    old, fresh, alive, other = (
-        tmp_path / f"{name}.partial"
-        for name in (f"o.zip.{gone.pid}", f"o.npy.{gone.pid}", f"o.zip.{os.getppid()}", f"p.zip.{gone.pid}")
+    here = unfinished.here()
+    left, alive, other = (
+        tmp_path / f"{name}.0123.partial"
+        for name in (f"o.zip.{here}.{gone.pid}", f"o.zip.{here}.{os.getppid()}", f"p.zip.{here}.{gone.pid}")
     )
-    for path in (old, fresh, alive, other):
+    for path in (left, alive, other):
         path.write_bytes(b"x")
-        if path != fresh:
-            os.utime(path, (0, 0))
-    for name in ("o.zip", "o.npy"):
-        assert prepare(folder, tmp_path / name, "--size", 8) == 0
-    assert [p.exists() for p in (old, fresh, alive, other)] == [False, True, True, True]
+    assert prepare(folder, tmp_path / "o.zip", "--size", 8) == 0
+    assert [p.exists() for p in (left, alive, other)] == [False, True, True]
 
 
 @pytest.mark.parametrize(

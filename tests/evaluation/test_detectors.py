@@ -103,7 +103,7 @@ def test_weights_that_are_not_there(tmp_path):
 def test_weights_that_are_damaged(tmp_path, damage):
     path = classifier_file(tmp_path / "mine.safetensors")
     path.write_bytes(path.read_bytes()[:-100] if damage == "truncated" else b"hello" * 100)
-    with pytest.raises(InputError, match="mine.safetensors is damaged or no classifier"):
+    with pytest.raises(InputError, match="mine.safetensors is damaged, or no classifier"):
         detectors.check("classifier", str(path), True, "noise")
 
 

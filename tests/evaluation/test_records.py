@@ -182,3 +182,70 @@ def test_bytes_that_are_no_text_spoil_one_line_only(tmp_path):
     with open(tmp_path / "metric-fid10.jsonl", "ab") as f:
         f.write(b'\xff\xfe\n{"no": "results"}\n')
     assert len(records.read(tmp_path, "fid10")) == 1
+
+
+def without(name):
+    return lambda r: {k: v for k, v in r.items() if k != name}
+
+
+WHOLE = {"metric": "fid10", "results": {"fid10": 1.0}, "images": 1000, "in_training": True, "steps": 10, "seconds": 0.5,
+         "detector": "classifier", "detector_sha256": "ab", "n_real": 10, "n_fake": 10, "real_key": "r",
+         "latent_steps": 0}  # fmt: skip
+DAMAGES = {
+    "no images": without("images"),
+    "no results": without("results"),
+    **{f"images: {x!r}"[:30]: lambda r, x=x: {**r, "images": x} for x in ("1000", None, -1, 0.5, [], True)},
+    **{
+        f"results: {x!r}"[:30]: lambda r, x=x: {**r, "results": x} for x in (None, 7, [], {"fid10": "1"}, {"fid10": []})
+    },
+    **{f"{name} is a list": lambda r, name=name: {**r, name: []} for name in list(WHOLE)[3:]},
+    "a number of 5,000 digits": lambda r: json.dumps(r).replace("1000", "9" * 5000),
+    "Infinity": lambda r: json.dumps(r).replace("1000", "Infinity"),
+    "nested": lambda r: '{"images": ' + "[" * 10**5,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_record_of_other_kinds_is_left_out(tmp_path, damage):
+    damaged = damage(WHOLE)
+    text = damaged if isinstance(damaged, str) else json.dumps(damaged)
+    (tmp_path / "metric-fid10.jsonl").write_text(f"{text}\n{json.dumps(WHOLE)}\n")
+    assert records.read(tmp_path, "fid10") == records.in_training(tmp_path) == [WHOLE]
+    records.drop_after(tmp_path, 1000)
+    assert (tmp_path / "metric-fid10.jsonl").read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["steps", "seconds", "detector", "n_fake"])
+def test_a_comparison_without_what_it_reads(tmp_path, name):
+    """Of records of a program that writes less."""
+    from logan.compare.runs import read_points
+    from logan.compare.summary import footnote
+
+    from .small import result
+
+    records.append(tmp_path, without(name)(WHOLE))
+    assert len(read_points(tmp_path)) == (0 if name in ("steps", "seconds") else 1)
+    assert (footnote([result("a", [{"fid10": 1.0}], run=tmp_path)]) == "") == (name in ("detector", "n_fake"))
+
+
+BESTS = {
+    **{f"{name} is missing": without(name) for name in ("images", "by", "scores")},
+    **{f"images: {x!r}"[:30]: lambda r, x=x: {**r, "images": x} for x in ("1000", None, -1, 0.5, True)},
+    **{
+        f"scores: {x!r}"[:30]: lambda r, x=x: {**r, "scores": x} for x in (None, 7, [], {"fid10": "1"}, {"fid10": None})
+    },
+    **{f"by: {x!r}"[:30]: lambda r, x=x: {**r, "by": x} for x in (None, 7, [], "other")},
+    "measure: 7": lambda r: {**r, "measure": 7},
+    "nested": lambda r: "[" * 10**5,
+    "NaN": lambda r: json.dumps(r).replace("1000", "NaN"),
+}
+
+
+@pytest.mark.parametrize("damage", BESTS.values(), ids=BESTS)
+def test_a_best_of_other_kinds_is_one_line(run, damage):
+    assert records.keep_best(run, 1000, {"fid10": 5.0})
+    damaged = damage(best(run))
+    (run / records.BEST).write_text(damaged if isinstance(damaged, str) else json.dumps(damaged))
+    for use in (lambda: records.keep_best(run, 1000, {"fid10": 4.0}), lambda: records.drop_after(run, 500)):
+        with pytest.raises(InputError, match=r"best\.json is damaged.*remove it"):
+            use()

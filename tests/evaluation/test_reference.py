@@ -4,7 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from logan import sealed
 from logan.evaluation import reference
+from logan.files import WriteError
 
 from .small import PixelDetector, dataset
 
@@ -76,15 +78,69 @@ def test_all_images_are_the_same_as_their_number(kept):
     assert detector.shown == 40
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "other tensors", "other number"])
+DAMAGES = {
+    "other tensors": {"x": torch.zeros(3)},
+    "other number": {"features": torch.zeros(3, 8), "logits": torch.zeros(3, 3)},
+    "one more": {"features": torch.zeros(30, 8), "logits": torch.zeros(30, 3), "x": torch.zeros(3)},
+    "one less": {"features": torch.zeros(30, 8)},
+    "zeros of integers": {"features": torch.zeros(30, 8, dtype=torch.int64), "logits": torch.zeros(30, 3)},
+    "in double precision": {"features": torch.zeros(30, 8).double(), "logits": torch.zeros(30, 3)},
+    "NaN": {"features": torch.full((30, 8), torch.nan), "logits": torch.zeros(30, 3)},
+    "infinite": {"features": torch.zeros(30, 8), "logits": torch.full((30, 3), torch.inf)},
+    "no column": {"features": torch.zeros(30, 0), "logits": torch.zeros(30, 3)},
+    "a row of numbers": {"features": torch.zeros(30), "logits": torch.zeros(30, 3)},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_not_features_of_these_images_is_made_again(kept, damage):
+    """The checksum is right: somebody, or something else, wrote it so."""
+    good = reference.of_real(dataset(), 30, PixelDetector(), CPU)
+    (path,) = kept.iterdir()
+    sealed.write(path, reference.FORMAT, DAMAGES[damage])
+    detector, said = PixelDetector(), []
+    found = reference.of_real(dataset(), 30, detector, CPU, said.append)
+    assert detector.shown == 30
+    assert torch.equal(found.features.features, good.features.features)
+    (line,) = said
+    assert line.startswith(f"{path} is damaged or of an older version (")
+    assert line.endswith("): the features are computed again")
+    reference.of_real(dataset(), 30, detector, CPU, said.append)
+    assert (detector.shown, len(said)) == (30, 1)
+
+
+def test_every_bit_counts(kept):
+    good = reference.of_real(dataset(), 30, PixelDetector(), CPU)
+    (path,) = kept.iterdir()
+    content = path.read_bytes()
+    for place in range(0, len(content), len(content) // 40):
+        for bit in (1, 64):
+            path.write_bytes(content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :])
+            detector, said = PixelDetector(), []
+            found = reference.of_real(dataset(), 30, detector, CPU, said.append)
+            assert (detector.shown, len(said)) == (30, 1), place
+            assert torch.equal(found.features.features, good.features.features)
+            assert torch.equal(sealed.read(path)[1]["features"], good.features.features)
+
+
+def test_what_cannot_be_kept_is_used(kept, monkeypatch):
+    def full(*args):
+        raise WriteError("no room")
+
+    monkeypatch.setattr(sealed, "write_atomically", full)
+    said = []
+    found = reference.of_real(dataset(), 30, PixelDetector(), CPU, said.append)
+    assert len(found.features) == 30
+    assert said == ["no room. The features of the real images are used, and not kept"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "older"])
 def test_a_damaged_file_is_replaced(kept, damage):
     good = reference.of_real(dataset(), 30, PixelDetector(), CPU)
     (path,) = kept.iterdir()
     content = path.read_bytes()
-    if damage == "other tensors":
-        save_file({"x": torch.zeros(3)}, path)
-    elif damage == "other number":
-        save_file({"features": torch.zeros(3, 8), "logits": torch.zeros(3, 3)}, path)
+    if damage == "older":
+        save_file(load_file(path), path)
     else:
         path.write_bytes({"truncated": content[:-50], "empty": b"", "text": b"hello" * 50}[damage])
     detector = PixelDetector()

@@ -1,9 +1,12 @@
 """The classifier as a detector: an easy problem, learnt in a second; its file; and the one that comes with the package."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from logan import sealed
 from logan.errors import InputError
 from logan.metrics import classifier
 from logan.metrics.classifier import Classifier, ClassifierDetector, load_classifier, save_classifier, train_classifier
@@ -194,9 +197,24 @@ def spoil_text(path):
     path.write_text("These are not the weights you are looking for.\n" * 100)
 
 
-def spoil_header(path, **changes):
-    header = {"format": classifier.FORMAT, "shape": "2 8 3", "accuracy": "0.25", **changes}
-    save_file(load_file(path), path, metadata={k: v for k, v in header.items() if v is not None})
+def spoil_header(path, text=None, **changes):
+    header = {"format": classifier.FORMAT, "channels": 2, "size": 8, "classes": 3, "accuracy": 0.25, **changes}
+    sealed.write(path, text or json.dumps({k: v for k, v in header.items() if v is not None}), load_file(path))
+
+
+def spoil_weights(path, change):
+    text, weights = sealed.read(path)
+    sealed.write(path, text, {name: change(value) for name, value in weights.items()})
+
+
+def spoil_seal(path):
+    save_file(load_file(path), path, metadata={"logan": sealed.read(path)[0]})
+
+
+def spoil_bit(path, place):
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 4
+    path.write_bytes(content)
 
 
 SPOILED = {
@@ -206,16 +224,30 @@ SPOILED = {
     "cut": spoil_cut,
     "text": spoil_text,
     "other tensors": lambda path: save_file({"a": torch.zeros(3)}, path),
+    "no checksum, as older versions wrote it": spoil_seal,
+    **{
+        f"a bit at {place:.0%}": lambda path, place=place: spoil_bit(path, place)
+        for place in (0.1, 0.3, 0.5, 0.7, 0.999)
+    },
     "other format": lambda path: spoil_header(path, format="logan-classifier-0"),
     "no format": lambda path: spoil_header(path, format=None),
-    "no shape": lambda path: spoil_header(path, shape=None),
-    "odd shape": lambda path: spoil_header(path, shape="2 8"),
-    "words for a shape": lambda path: spoil_header(path, shape="two 8 3"),
-    "other shape": lambda path: spoil_header(path, shape="2 8 4"),
-    "no side": lambda path: spoil_header(path, shape="2 0 3"),
-    "negative": lambda path: spoil_header(path, shape="-2 8 3"),
+    "no side": lambda path: spoil_header(path, size=None),
+    "no JSON": lambda path: spoil_header(path, text="2 8 3"),
+    "a nest": lambda path: spoil_header(path, text="[" * 10**5),
+    "words for a side": lambda path: spoil_header(path, size="8"),
+    "other classes": lambda path: spoil_header(path, classes=4),
+    "too many classes": lambda path: spoil_header(path, classes=10**12),
+    "a side of nothing": lambda path: spoil_header(path, size=0),
+    "negative": lambda path: spoil_header(path, channels=-2),
     "no accuracy": lambda path: spoil_header(path, accuracy=None),
     "words for accuracy": lambda path: spoil_header(path, accuracy="good"),
+    "an accuracy of 2": lambda path: spoil_header(path, accuracy=2.0),
+    "an accuracy that is none": lambda path: spoil_header(path, accuracy=float("nan")),
+    "NaN": lambda path: spoil_weights(path, lambda x: x * float("nan")),
+    "infinite": lambda path: spoil_weights(path, lambda x: x / 0),
+    "zeros of integers": lambda path: spoil_weights(path, lambda x: x.to(torch.int64)),
+    "in half precision": lambda path: spoil_weights(path, lambda x: x.half()),
+    "one column": lambda path: spoil_weights(path, lambda x: x.flatten(1)[:, :1] if x.ndim > 1 else x),
 }
 
 

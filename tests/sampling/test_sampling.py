@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import logan
+from logan import sealed
 from logan.errors import InputError
 from logan.sampling import snapshot
 
@@ -136,22 +137,81 @@ def test_damaged_snapshot(run, tmp_path, damage):
         logan.load(path)
 
 
+def described_as(path, tensors, description):
+    sealed.write(path, description if isinstance(description, str) else json.dumps(description), tensors)
+
+
 def test_snapshot_of_another_architecture(run, tmp_path):
     path = copy_of(run, tmp_path)
     tensors = load_file(path)
     description = snapshot.read(path)[0].describe()
     path.with_suffix(".json").unlink()
     description["architecture"]["width"] = 16
-    save_file(tensors, path, metadata={"logan": json.dumps(description)})
+    described_as(path, tensors, description)
     with pytest.raises(InputError, match="another architecture: .* is .* there"):
         logan.load(path)
     description["architecture"] |= {"width": 8, "name": "mlp"}
-    save_file(tensors, path, metadata={"logan": json.dumps(description)})
+    described_as(path, tensors, description)
     with pytest.raises(InputError, match="another architecture: only"):
         logan.load(path)
-    save_file(tensors, path)
-    with pytest.raises(InputError, match="not a logan snapshot"):
+
+
+@pytest.mark.parametrize("header", ["none", "without a checksum", "without a description", "of other tensors"])
+def test_a_snapshot_that_nothing_vouches_for(run, tmp_path, header):
+    path = copy_of(run, tmp_path)
+    tensors, text = load_file(path), sealed.read(path)[0]
+    metadata = {
+        "none": None,
+        "without a checksum": {"logan": text},
+        "without a description": {"sha256": sealed.digest(text, tensors)},
+        "of other tensors": {"logan": text, "sha256": sealed.digest(text, {})},
+    }[header]
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(InputError) as caught:
         logan.load(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "damaged" in message if header == "of other tensors" else "not a logan snapshot" in message
+    assert ("write those with logan.sampling.snapshot.save" in message) == (header != "of other tensors")
+
+
+DESCRIPTIONS = {
+    "images: Infinity": lambda d: json.dumps(d).replace('"images": 1000', '"images": Infinity'),
+    "images: a float": lambda d: {**d, "images": 1000.0},
+    "images: negative": lambda d: {**d, "images": -8},
+    "images: 5,000 digits": lambda d: json.dumps(d).replace('"images": 1000', '"images": ' + "9" * 5000),
+    "images: a word": lambda d: {**d, "images": "1000"},
+    "no images": lambda d: {k: v for k, v in d.items() if k != "images"},
+    "no format": lambda d: {k: v for k, v in d.items() if k != "format"},
+    "no config": lambda d: {k: v for k, v in d.items() if k != "config"},
+    "another format": lambda d: {**d, "format": 2},
+    "names of classes are numbers": lambda d: {**d, "class_names": [1, 2]},
+    "no architecture": lambda d: {**d, "architecture": None},
+    "a width beyond memory": lambda d: {**d, "architecture": d["architecture"] | {"width": 10**9}},
+    "an image of no size": lambda d: {**d, "architecture": d["architecture"] | {"image_size": 0}},
+    "a size that is a word": lambda d: {**d, "architecture": d["architecture"] | {"image_size": "8"}},
+    "another argument": lambda d: {**d, "architecture": d["architecture"] | {"more": 1}},
+    "an argument less": lambda d: {**d, "architecture": {"name": "dcgan"}},
+    "a network nobody knows": lambda d: {**d, "architecture": d["architecture"] | {"name": "x"}},
+    "a config of other kinds": lambda d: {**d, "config": d["config"] | {"run": {"kimg": "x"}}},
+    "nested lists": lambda d: "[" * 10**5,
+    "nested groups": lambda d: '{"a":' * 10**4 + "1" + "}" * 10**4,
+    "no JSON": lambda d: "images 1000",
+    "a list": lambda d: [1],
+}
+
+
+@pytest.mark.parametrize("change", DESCRIPTIONS.values(), ids=DESCRIPTIONS)
+def test_a_description_that_is_none(run, tmp_path, change):
+    """The checksum is right: somebody wrote it so."""
+    path = copy_of(run, tmp_path)
+    tensors, text = load_file(path), sealed.read(path)[0]
+    described_as(path, tensors, text)
+    logan.load(path)
+    described_as(path, tensors, change(json.loads(text)))
+    with pytest.raises(InputError) as caught:
+        logan.load(path)
+    assert len(str(caught.value)) < 500 + len(str(path))
 
 
 def test_missing(tmp_path):

@@ -24,7 +24,7 @@ from .small import assert_same_run, config
 
 
 def contents(run):
-    return {p.name: p.read_bytes() for p in run.iterdir() if p.name != lock.FILE_NAME}
+    return {p.name: p.read_bytes() for p in run.iterdir() if not p.name.startswith(lock.FILE_NAME)}
 
 
 @pytest.fixture
@@ -75,11 +75,33 @@ os._exit(9)
         assert warnings == []
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="where children are forked")
+def test_a_child_does_not_inherit_the_lock(tmp_path):
+    """Whichever filelock is installed: the descriptor here is a stand-in for that of one that leaves it open."""
+    code = f"""
+import os, pathlib
+from logan.training import lock
+path = pathlib.Path({str(tmp_path / ".lock")!r})
+held, other = (os.open(p, os.O_RDWR | os.O_CREAT) for p in (path, path.with_name("other")))
+lock._held[path] = os.fstat(held).st_dev, os.fstat(held).st_ino
+child = os.fork()
+if child:
+    os.fstat(held)
+    raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+os.fstat(other)
+try:
+    os.fstat(held)
+except OSError:
+    os._exit(7)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 7
+
+
 def test_where_there_are_no_locks_a_line_says_so(tmp_path, monkeypatch, capsys):
-    def unsupported(descriptor, operation):
+    def unsupported(*args, **kwargs):
         raise OSError(errno.ENOLCK, "no locks")
 
-    monkeypatch.setattr(lock.fcntl, "flock", unsupported)
+    monkeypatch.setattr(lock.FileLock, "acquire", unsupported)
     train(config(kimg=1), outdir=tmp_path)
     assert "is on a file system without locks: see that no other" in capsys.readouterr().err
 

@@ -309,6 +309,57 @@ def test_a_damaged_log_is_no_obstacle(tmp_path):
     assert [r["tick"] for r in folder.read_stats(run)] == [0, 1]
 
 
+LINES = {
+    "no tick": b'{"kimg": 1.0}',
+    "no kimg": b'{"tick": 0}',
+    "a tick that is a word": b'{"tick": "0", "kimg": 1.0}',
+    "a kimg that is a word": b'{"tick": 0, "kimg": "1"}',
+    "negative": b'{"tick": -1, "kimg": 1.0}',
+    "a number of 5,000 digits": b'{"tick": ' + b"9" * 5000 + b', "kimg": 1.0}',
+    "Infinity": b'{"tick": 0, "kimg": Infinity}',
+    "nested": b'{"tick": 0, "kimg": 1.0, "x": ' + b"[" * 10**5,
+    "a loss that is a word": b'{"tick": 0, "kimg": 1.0, "d_loss": "x"}',
+    "metrics that are none": b'{"tick": 0, "kimg": 1.0, "metrics": 7}',
+    "metrics that are words": b'{"tick": 0, "kimg": 1.0, "metrics": {"fid10": "x"}}',
+    "a probe that is none": b'{"tick": 0, "kimg": 1.0, "probe": [7]}',
+}
+
+
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+def test_a_line_of_the_log_that_is_none_is_left_out(tmp_path, line):
+    from logan.compare.runs import images_seen
+    from logan.report.curves import save_curves
+
+    good = b'{"tick": 0, "kimg": 1.0, "d_loss": null, "g_loss": 0.5, "metrics": {"fid10": null}}'
+    (tmp_path / folder.STATS).write_bytes(line + b"\n" + good + b"\n" + line + b"\n")
+    assert folder.read_stats(tmp_path) == [json.loads(good)]
+    assert images_seen(tmp_path) == 1000
+    save_curves(tmp_path / "curves.png", folder.read_stats(tmp_path))
+    folder.tidy(tmp_path, 1)
+    assert (tmp_path / folder.STATS).read_text().count("\n") == 1
+
+
+OPTIONS = {
+    "nested": b"[" * 10**5,
+    "nested groups": b'{"a":' * 10**4 + b"1" + b"}" * 10**4,
+    "a number of 5,000 digits": b'{"run": {"kimg": ' + b"9" * 5000 + b"}}",
+    "NaN": b'{"run": {"kimg": NaN}}',
+    "Infinity": b'{"latent": {"alpha": Infinity}}',
+    "a setting twice": b'{"run": {"kimg": 1, "kimg": 2}}',
+    "a list": b"[1]",
+    "a group that is none": b'{"run": 7}',
+}
+
+
+@pytest.mark.parametrize("content", OPTIONS.values(), ids=OPTIONS)
+def test_options_that_are_none_are_one_line(tmp_path, content):
+    (tmp_path / folder.OPTIONS).write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        folder.read_options(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
+
+
 def test_a_finished_run_is_left_alone(tmp_path, capsys):
     run = train(config(kimg=2), outdir=tmp_path, quiet=True)
     before = {p.name: p.read_bytes() for p in run.iterdir()}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
+import signal
 import time
 from itertools import pairwise
 
@@ -14,7 +16,7 @@ import torch
 from logan.errors import InputError
 from logan.fast import cuda_graph
 from logan.game import Game
-from logan.training import folder, random_states, state, together
+from logan.training import folder, loop, random_states, state, together
 from logan.training.begin import Request
 from logan.training.loop import train
 from logan.training.together import train_together
@@ -117,6 +119,31 @@ def test_graphs_of_several_runs(tmp_path, monkeypatch):
     single = [train(r.config, outdir=tmp_path, quiet=True) for r in asked]
     for one, path in zip(single, train_together(asked, 2, quiet=True), strict=True):
         assert_same_run(one, path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to itself")
+def test_an_interruption_in_the_scores_of_one_saves_all_of_them(tmp_path, alone, monkeypatch):
+    """That one leaves its scores for later; the others are in the middle of steps, and save them."""
+    with monkeypatch.context() as patch:
+        original, count = loop.take_scores, 0
+
+        def signalled(*args):
+            nonlocal count
+            count += 1
+            if count == 1:
+                os.kill(os.getpid(), signal.SIGUSR1)
+            return original(*args)
+
+        patch.setattr(loop, "take_scores", signalled)
+        with pytest.raises(KeyboardInterrupt):
+            train_together(requests(tmp_path), 3, quiet=True)
+    begun = sorted(tmp_path.iterdir())
+    assert len(begun) == 3
+    saved = [torch.load(run / state.FILE_NAME, weights_only=True)["progress"] for run in begun]
+    assert 1 <= sum(progress["due"] is not None for progress in saved) < 3
+    assert all(progress["steps"] > 0 for progress in saved)
+    for name, run in zip(RUNS, begun, strict=False):
+        assert_same_run(alone[name], train(folder.read_options(run), resume=run, quiet=True))
 
 
 def test_an_interruption_saves_all_of_them(tmp_path, alone, monkeypatch):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from logan.compare.runs import Entry, Result
 from logan.config import Config, presets
 from logan.errors import InputError, did_you_mean
 from logan.evaluation.names import parse_all
-from logan.files import write_json, write_text
+from logan.files import explained, write_json, write_text
 
 DESCRIPTION = f"""Train several methods over several seeds, or reuse runs that are there, and put them side by side.
 
@@ -55,8 +56,28 @@ def main(args: Sequence[str]) -> int:
     check_at_least_one(given, "together")
     entries = plan(given.preset, split_methods(given.methods), given.seeds, rest)
     outdir = Path(given.outdir or f"compare-{given.preset}").expanduser()
-    run_and_report(entries, outdir, given.together)
+    with alone_in(outdir):
+        run_and_report(entries, outdir, given.together)
     return 0
+
+
+@contextmanager
+def alone_in(outdir: Path) -> Iterator[None]:
+    """Two at once on one folder would train everything twice.
+
+    Raises:
+        InputError: if another process compares there, or the folder cannot be made.
+    """
+    from logan.distributed import World
+    from logan.training.lock import locked
+    from logan.training.watch import Watch
+
+    with explained(outdir):
+        outdir.mkdir(parents=True, exist_ok=True)
+    with locked(outdir, World(), "in use", "choose another `outdir`") as warnings:
+        for warning in warnings:
+            Watch(1).say(f"warning: {warning}")
+        yield
 
 
 def split_methods(methods: Sequence[str]) -> list[str]:

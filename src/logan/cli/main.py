@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from logan import __version__, errors
 from logan.cli.streams import print_what_can_be
-from logan.errors import InputError, SaidElsewhereError, did_you_mean, with_settings
+from logan.errors import AlarmError, InputError, SaidElsewhereError, did_you_mean, with_settings
+from logan.interrupts import interrupts, leaving_the_process
 
 COMMANDS = {
     "train": "train a GAN with latent optimisation, or go on with a run",
@@ -43,11 +40,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args[0] not in COMMANDS:
             hint = did_you_mean(args[0], list(COMMANDS))
             raise InputError(f"unknown command {args[0]!r}{hint}; commands: {', '.join(COMMANDS)}")
-        with _leaving_at_once():
+        with leaving_the_process(b"logan: interrupted\n", 130):
             command = importlib.import_module(f"logan.cli.{args[0]}")
-        return command.main(args[1:])
+        with interrupts():
+            return command.main(args[1:])
     except SaidElsewhereError:
         return 2
+    except AlarmError as error:
+        if str(error):  # else rank 0 says it
+            print(f"logan: {in_flags(str(error))}", file=sys.stderr)
+        return 3
     except InputError as error:
         return _fail(str(error))
     except BrokenPipeError:  # `logan train --dry-run | head`
@@ -61,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail("out of memory while images were read; leave the largest out, or free some")
         return _fail("out of memory; try --batch-gpu or --checkpointing, or a smaller --batch, --width or --image-size")
     except KeyboardInterrupt:
-        print("logan: interrupted", file=sys.stderr)
+        _print_error("interrupted")
         return 130
     finally:
         errors.wording = before
@@ -72,28 +74,22 @@ def in_flags(message: str) -> str:
     return with_settings(message, lambda name: "--" + name.replace("_", "-"))
 
 
-@contextmanager
-def _leaving_at_once() -> Iterator[None]:
-    """Ctrl-C ends the process, while modules are loaded: torch would swallow a KeyboardInterrupt, and go on with half of numpy."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: object) -> None:
-        os.write(2, b"logan: interrupted\n")
-        os._exit(130)
-
-    before = signal.signal(signal.SIGINT, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _fail(message: str) -> int:
     line = " ".join(in_flags(message).split()).encode("utf-8", "replace").decode()
-    print(f"logan: error: {line}", file=sys.stderr)
+    _print_error(f"error: {line}")
     return 2
+
+
+def _print_error(line: str) -> None:
+    """To a terminal that may be gone, or a file on a full disk; then Python need not try once more when it ends."""
+    try:
+        print(f"logan: {line}", file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = None
+    try:
+        sys.stdout.flush()
+    except (OSError, AttributeError):
+        sys.stdout = None
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from logan.cli.arguments import check_at_least_one
-from logan.cli.compare import plan, report, run, run_and_report, say_plan, split_methods
+from logan.cli.compare import alone_in, plan, report, run, run_and_report, say_plan, split_methods
 from logan.cli.parsing import parse_known, value_of
 from logan.compare.runs import Entry, Result
 from logan.errors import InputError
@@ -93,13 +93,14 @@ def _table2(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
         return say_plan(entries, outdir)
     device, scores = choose_device(config.run.device), config.scores
     table2.check(config, given.protocols, scores.detector, scores.detector_weights)
-    results = run_and_report(entries, outdir, given.together)
-    rows = table2.score(
-        results, given.protocols, steps=given.evaluation_steps, detector=scores.detector,
-        weights=scores.detector_weights, device=device, watch=Watch(1),
-    )  # fmt: skip
-    notes = table2.notes({entry.label: entry.config for entry in entries})
-    report(outdir, "table2.md", table2.table(rows, notes))
+    with alone_in(outdir):
+        results = run_and_report(entries, outdir, given.together)
+        rows = table2.score(
+            results, given.protocols, steps=given.evaluation_steps, detector=scores.detector,
+            weights=scores.detector_weights, device=device, watch=Watch(1),
+        )  # fmt: skip
+        notes = table2.notes({entry.label: entry.config for entry in entries})
+        report(outdir, "table2.md", table2.table(rows, notes))
 
 
 def _mixtures(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
@@ -140,8 +141,9 @@ def _on_ring_and_grid(
         for preset, entries in planned.items():
             say_plan(entries, outdir / preset)
         return
-    made = {preset: run_and_report(entries, outdir / preset, given.together) for preset, entries in planned.items()}
-    report(outdir, name, "\n".join(f"## {preset}\n\n{shown(preset, results)}" for preset, results in made.items()))
+    with alone_in(outdir):
+        made = {preset: run_and_report(entries, outdir / preset, given.together) for preset, entries in planned.items()}
+        report(outdir, name, "\n".join(f"## {preset}\n\n{shown(preset, results)}" for preset, results in made.items()))
 
 
 def _figure(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
@@ -170,11 +172,12 @@ def _figure(given: ReproduceArguments, flags: list[str], outdir: Path) -> None:
             )
     if given.plan_only:
         return say_plan(entries, outdir)
-    panels, verdict = FIGURES[given.what](run(entries, outdir, given.together))
-    save(outdir / given.what, panels)
-    seeds = len({e.config.run.seed for e in entries})
-    text = f"{verdict}\n\n{', '.join(methods)}; {preset}, {entries[0].config.run.kimg:,} kimg; seeds: {seeds}.\n"
-    report(outdir, f"{given.what}.md", text, f"{given.what}.png, .svg, .csv and .md")
+    with alone_in(outdir):
+        panels, verdict = FIGURES[given.what](run(entries, outdir, given.together))
+        save(outdir / given.what, panels)
+        seeds = len({e.config.run.seed for e in entries})
+        text = f"{verdict}\n\n{', '.join(methods)}; {preset}, {entries[0].config.run.kimg:,} kimg; seeds: {seeds}.\n"
+        report(outdir, f"{given.what}.md", text, f"{given.what}.png, .svg, .csv and .md")
 
 
 def _steps(entry: Entry) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from logan.cli.parsing import parse
 from logan.errors import InputError, did_you_mean
-from logan.files import write_atomically
+from logan.files import explained, write_atomically
 from logan.report.pictures import as_pil, save_picture, to_uint8
 from logan.sampling import Model, load, snapshot
 
@@ -108,9 +109,22 @@ def _writer(out: Path, model: Model) -> Callable[[Tensor], None]:
 
 
 def _save_folder(out: Path, images: Tensor) -> None:
+    """All of them, or none."""
+    there = out.exists()
     out.mkdir(exist_ok=True)
-    for i, pixels in enumerate(to_uint8(images)):
-        as_pil(pixels).save(out / f"{i:06d}.png")
+    written = []
+    try:
+        for i, pixels in enumerate(to_uint8(images)):
+            written.append(out / f"{i:06d}.png")
+            with explained(written[-1]):
+                as_pil(pixels).save(written[-1])
+    except BaseException:
+        with suppress(OSError):
+            for path in written:
+                path.unlink(missing_ok=True)
+            if not there:
+                out.rmdir()
+        raise
 
 
 def _save_npz(path: Path, array: Tensor) -> None:

@@ -172,6 +172,8 @@ def read_points(run: Path, kimg: float = math.inf) -> list[dict[str, Any]]:
     """
     points: dict[int, dict[str, Any]] = {}
     for r in records.in_training(run):
+        if not {"steps", "seconds"} <= r.keys():
+            continue  # damaged
         point = points.setdefault(r["images"], {k: r[k] for k in ("images", "steps", "seconds")} | {"scores": {}})
         point["scores"] |= r["results"]
     found = [points[images] for images in sorted(points)]

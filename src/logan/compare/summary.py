@@ -54,7 +54,11 @@ def table(results: Sequence[Result]) -> str:
 def footnote(results: Sequence[Result]) -> str:
     """By what the leading score was measured: it compares with others of the same detector and counts only."""
     run, score = results[0].run, score_names(results)[0]
-    last = [r for r in records.in_training(run) if score in r["results"]][-1]
+    known = {"detector", "detector_sha256", "n_real", "n_fake"}
+    measured = [r for r in records.in_training(run) if score in r["results"] and known <= r.keys()]
+    if not measured:
+        return ""
+    last = measured[-1]
     if last["detector"] is None:
         return f"\n{last['n_fake']:,} points of the averaged generator at every snapshot.\n"
     return (

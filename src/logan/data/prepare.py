@@ -6,9 +6,7 @@ opens at once however many images it holds.
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
 import warnings
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,7 +15,8 @@ from pathlib import Path
 from PIL import Image
 
 from logan.errors import InputError
-from logan.files import PARTIAL, write_atomically
+from logan.files import write_atomically
+from logan.unfinished import remove_abandoned
 
 from .array import SUFFIX, ArrayPack
 from .images import Fit, decode
@@ -30,8 +29,6 @@ from .zip_pack import ZipPack
 SUFFIXES = (".zip", SUFFIX)
 HEADER = 2048
 """Bytes of a PNG and of its entries in a zip, beside the pixels."""
-ABANDONED = 60
-"""Seconds without a write after which the unfinished file of a process that is gone is taken for abandoned."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def prepare(
     if limit is not None:
         n = len(layout.names)
         layout.keep(sorted({i * n // limit for i in range(limit)}) if limit < n else list(range(n)))
-    _remove_abandoned(destination)
+    remove_abandoned(destination.parent, destination.name)
     fit = Fit(size, channels, enlarge=enlarge)
     _check_room(destination.parent, len(layout.names), fit)
     packer = _Packer(files, layout, fit, ArrayPack if destination.suffix.lower() == SUFFIX else ZipPack)
@@ -173,26 +170,3 @@ def _check_room(folder: Path, count: int, fit: Fit) -> None:
             f"{folder} has {free / 2**30:.1f} GiB free, and {count:,} images of {size}×{size} take "
             f"{needed / 2**30:.1f} GiB: choose another place, or a smaller `size`"
         )
-
-
-def _remove_abandoned(destination: Path) -> None:
-    """Unfinished files of processes that were killed: of ImageNet they take 60 GB, and nothing else would remove them."""
-    if os.name != "posix":  # elsewhere the question whether a process lives may end it
-        return
-    for partial in destination.parent.glob(f"*{PARTIAL}"):
-        number = partial.name.removeprefix(destination.name + ".").removesuffix(PARTIAL)
-        if not number.isdecimal() or partial.name != f"{destination.name}.{number}{PARTIAL}":
-            continue
-        # the age too, since the process may live on another machine that shares the disk
-        if not _lives(int(number)) and time.time() - partial.stat().st_mtime > ABANDONED:
-            partial.unlink(missing_ok=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        pass
-    return True

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from logan.errors import InputError
+from logan.interrupts import leave_stopping_to_the_parent
 
 from .counter import MIRROR, blocks, permutation
 from .dataset import Dataset, InMemory, Streamed
@@ -147,12 +148,17 @@ def _ahead(data: Streamed, places: Iterator[Tensor], pin: bool, workers: int) ->
         sampler=(indices.tolist() for indices in places),  # numbers: tensors would go through shared memory
         num_workers=workers,
         pin_memory=pin,
+        worker_init_fn=_begin_worker,
         generator=torch.Generator(),  # else the loader draws its seed from the program's generator and disturbs it
     )
     for result in loader:
         if isinstance(result, str):
             raise InputError(result)
         yield result
+
+
+def _begin_worker(number: int) -> None:
+    leave_stopping_to_the_parent()
 
 
 class _Whole:

@@ -102,7 +102,7 @@ def prepare(
         return Evaluator(())
     detectors.check(detector, weights, train.num_classes > 1, train.name)  # before anything is read or trained
     reals = train if protocol.split == "train" else open_configured(data, protocol.split)
-    least = 1 + max(manifold.NEIGHBOURS if m.kind == "pr" else 1 for m in metrics)
+    least = max(names.LEAST, 1 + manifold.NEIGHBOURS)
     assert not isinstance(reals, Mixture)
     if len(reals) < least:
         raise InputError(
@@ -123,5 +123,5 @@ def prepare(
         say(f"protocol {protocol.name} asks for {protocol.reals:,} real images, and {reals.name} has {available:,}")
     network = detectors.get(detector, weights, train, device=device, say=say, progress=progress)  # type: ignore[arg-type]
     network.to(device)
-    real = reference.of_real(reals, protocol.reals, network, device)
+    real = reference.of_real(reals, protocol.reals, network, device, say)
     return Evaluator(metrics, network, real, splits=protocol.splits)

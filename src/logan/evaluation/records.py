@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from logan.errors import InputError
 from logan.evaluation.names import lower_is_better
 from logan.files import append_line, finite, read_json, read_lines, write_atomically, write_json, write_lines
+from logan.foreign import Fields, damaged
 from logan.sampling import snapshot
 
 BEST = "best.json"
@@ -36,8 +37,25 @@ def append(run: Path, record: dict[str, Any]) -> None:
 
 def read(run: Path, metric: str) -> list[dict[str, Any]]:
     """The lines of ``metric-NAME.jsonl``; a line that was cut short or damaged is left out."""
-    lines = read_lines(run / f"metric-{metric}.jsonl")
-    return [r for r in lines if isinstance(r.get("results"), dict) and "images" in r]
+    return [r for r in read_lines(run / f"metric-{metric}.jsonl") if _is_record(r)]
+
+
+def _is_record(values: dict[str, Any]) -> bool:
+    """Whether a line has what others read of it, of the kinds that they take it for."""
+    try:
+        f = Fields(values, "a line")
+        f.integer("images", least=0)
+        f.numbers("results")
+        f.truth("in_training", default=False)
+        for name in ("detector", "detector_sha256", "real_key"):
+            f.word(name, default=None)
+        for name in ("n_real", "n_fake", "latent_steps"):
+            f.integer(name, least=0, default=None)
+        f.integer("steps", least=0, default=0)
+        f.number("seconds", least=0, default=0)
+    except InputError:
+        return False
+    return True
 
 
 def in_training(run: Path) -> list[dict[str, Any]]:
@@ -104,9 +122,11 @@ def keep_best(run: Path, images: int, scores: dict[str, float], yardstick: Yards
 def _best(run: Path) -> dict[str, Any]:
     advice = "remove it: it is made again at the next snapshot"
     old = read_json(run / BEST, advice)
-    by, scores = old.get("by"), old.get("scores")
-    if not isinstance(old.get("images"), int) or not isinstance(scores, dict) or scores.get(by) is None:
-        raise InputError(f"{run / BEST} is damaged (no score that was best); {advice}")
+    f = Fields(old, str(run / BEST), advice)
+    f.integer("images", least=0)
+    f.items("measure", default=())
+    if f.numbers("scores").get(f.word("by")) is None:
+        damaged(f.what, "no score that was best", advice)
     return old
 
 

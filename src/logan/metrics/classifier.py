@@ -7,17 +7,19 @@ weights. Its scores compare with scores by the same weights only: their sha256 s
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from logan import sealed
 from logan.devices import cpu_threads
 from logan.errors import InputError, first_line
+from logan.files import finite
+from logan.foreign import Fields, load_json
 from logan.side_effects import same_random_numbers_next
 
 FEATURES = 128
@@ -29,6 +31,8 @@ LARGEST = 32
 pictures is trained in minutes on one core, not in hours."""
 BATCH = 128
 SEED = 0
+LEAST = 20
+"""Labelled images, of which fewer teach nothing: a tenth of them is held out, and says how good it is."""
 FORMAT = "logan-classifier-1"
 """Changes when the network or its training does, so that no cached weights are taken for others."""
 
@@ -124,14 +128,29 @@ def train_classifier(
 
     Returns:
         The detector, on the CPU.
+
+    Raises:
+        InputError: for too few images, or if all that it may learn from are of one class.
     """
+    check_teachable(len(images), "the set")
     device = torch.device(device)
     with same_random_numbers_next(device), cpu_threads(1):
         torch.manual_seed(SEED)
         network = Classifier(images.shape[1], images.shape[2], classes).to(device)
         held = torch.arange(len(images)) % 10 == 9
+        if len(labels[~held].unique()) < 2:
+            raise InputError("a classifier needs images of two classes to learn from, and all of these are of one")
         accuracy = _fit(network, images[~held], labels[~held], images[held], labels[held], progress)
     return ClassifierDetector(network.cpu(), (images.shape[1], images.shape[2]), accuracy)
+
+
+def check_teachable(images: int, name: str) -> None:
+    """Refuse fewer labelled images than a classifier can learn from (InputError)."""
+    if images < LEAST:
+        raise InputError(
+            f"{name} has {images} labelled images, and a classifier to score with needs {LEAST} or more; use `detector` inception, "
+            f"`detector_weights` FILE of a classifier that is there, or `metrics` none"
+        )
 
 
 def _fit(
@@ -168,10 +187,11 @@ def _shifted(x: Tensor) -> Tensor:
 
 
 def save_classifier(path: Path, detector: ClassifierDetector) -> None:
-    """Write its weights, with shape and accuracy in the header."""
-    shape = f"{detector.shape[0]} {detector.shape[1]} {detector.network.head.out_features}"
-    header = {"format": FORMAT, "shape": shape, "accuracy": repr(detector.accuracy)}
-    save_file({k: v.contiguous() for k, v in detector.network.state_dict().items()}, path, metadata=header)
+    """Write its weights, in one move, with shape and accuracy in the header."""
+    channels, size = detector.shape
+    header = {"format": FORMAT, "channels": channels, "size": size, "classes": detector.network.head.out_features}
+    header["accuracy"] = detector.accuracy
+    sealed.write(path, json.dumps(finite(header)), detector.network.state_dict())
 
 
 def load_classifier(path: Path) -> ClassifierDetector:
@@ -183,23 +203,19 @@ def load_classifier(path: Path) -> ClassifierDetector:
     if not path.is_file():
         raise InputError(f"there is no classifier at {path}")
     try:
-        with safe_open(path, framework="pt") as f:
-            header = f.metadata() or {}
-            state = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
-        if header.get("format") != FORMAT:
-            raise InputError(
-                f"{path} is no classifier of this version of logan ({FORMAT}); leave it out, and one is trained"
-            )
-        channels, size, classes = map(int, header["shape"].split())
+        text, weights = sealed.read(path)
+        f = Fields(load_json(text, "its header"), "its header")
+        f.word("format", choices=(FORMAT,))
+        channels, size = f.integer("channels", least=1, most=64), f.integer("size", least=4, most=8192)
         with torch.random.fork_rng([]):
-            network = Classifier(channels, size, classes)
-        network.load_state_dict(state)
-        return ClassifierDetector(network, (channels, size), float(header["accuracy"]))
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-        if isinstance(error, InputError):
-            raise
+            network = Classifier(channels, size, f.integer("classes", least=2, most=10**6))
+        if not all(value.dtype == torch.float32 and bool(value.isfinite().all()) for value in weights.values()):
+            raise InputError("not all of its weights are finite numbers of 32 bits")
+        network.load_state_dict(weights)
+        return ClassifierDetector(network, (channels, size), f.number("accuracy", least=0, most=1))
+    except (InputError, OSError, RuntimeError) as error:
         raise InputError(
-            f"{path} is damaged or no classifier ({first_line(error)}); leave it out, and one is trained"
+            f"{path} is damaged, or no classifier of this version of logan ({first_line(error)}); leave it out, and one is trained"
         ) from None
 
 

@@ -6,25 +6,32 @@ checksum of both, so that the file alone is enough; the ``.json`` beside it is f
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from logan import networks
+from logan import networks, sealed
 from logan.config import Config
 from logan.cs_gan import give_step_size
 from logan.errors import InputError
-from logan.files import write_atomically, write_json
+from logan.files import write_json
+from logan.foreign import Fields, load_json
 
 FORMAT = 1
 PATTERN = "network-snapshot-*.safetensors"
+ARCHITECTURE = {
+    "image_size": (1, 8192),
+    "image_channels": (1, 64),
+    "latent_dim": (1, 10**6),
+    "num_classes": (0, 10**6),
+    "width": (1, 10**5),
+    "depth": (1, 1000),
+}
+"""What a file may ask for, before memory is taken for it."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,8 @@ def file_name(images: int) -> str:
 def save(path: Path, snapshot: Snapshot, generator: nn.Module, discriminator: nn.Module) -> None:
     """Write the weights and the description, each in one move."""
     description = snapshot.describe()
-    tensors = {k: v.cpu().contiguous() for k, v in _both(generator, discriminator).state_dict().items()}
-    text = json.dumps(description)
-    header = {"logan": text, "sha256": digest(text, tensors)}
-    path.with_suffix(".json").unlink(missing_ok=True)  # never a checksum beside weights that it is not of
-    write_atomically(path, lambda partial: save_file(tensors, partial, metadata=header))
+    path.with_suffix(".json").unlink(missing_ok=True)  # never a description beside weights that it is not of
+    sealed.write(path, json.dumps(description), _both(generator, discriminator).state_dict())
     write_json(path.with_suffix(".json"), description)
 
 
@@ -94,33 +98,34 @@ def read(run: str | Path) -> tuple[Snapshot, dict[str, Tensor]]:
     path = find(run)
     damaged = f"{path} is damaged or not a snapshot; use another network-snapshot-….safetensors of the run"
     try:
-        with safe_open(path, framework="pt") as f:
-            metadata = f.metadata() or {}
-        tensors = load_file(path)
-    except (PermissionError, IsADirectoryError) as error:
+        text, tensors = sealed.read(path)
+    except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
-    except (SafetensorError, OSError, ValueError) as error:
+    except sealed.UnsealedError as error:
+        raise InputError(
+            f"{path} is not a logan snapshot: {error}. If you trust it, load its tensors with safetensors into networks "
+            f"of logan.networks.create, and write those with logan.sampling.snapshot.save"
+        ) from None
+    except sealed.DamagedError as error:
         raise InputError(f"{damaged} ({error})") from None
-    if "logan" not in metadata:
-        raise InputError(f"{path} is a safetensors file but not a logan snapshot: its header has no 'logan' entry")
-    if "sha256" in metadata and metadata["sha256"] != digest(metadata["logan"], tensors):
-        raise InputError(f"{damaged} (its checksum is not that of what is in it)")
-    return _description(metadata["logan"], path, damaged), tensors
+    return _description(text, path), tensors
 
 
-def _description(header: str, path: Path, damaged: str) -> Snapshot:
-    try:
-        values = json.loads(header)
-        if values["format"] != FORMAT:
-            raise InputError(
-                f"{path} has format {values['format']!r}, and this version of logan reads {FORMAT}; upgrade logan"
-            )
-        architecture, images, names = dict(values["architecture"]), int(values["images"]), list(values["class_names"])
-        return Snapshot(architecture, Config.from_dict(dict(values["config"])), images, names)
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{damaged} (description: {error!r})") from None
+def _description(text: str, path: Path) -> Snapshot:
+    advice = "use another network-snapshot-….safetensors of the run"
+    f = Fields(load_json(text, f"the description of {path}", advice), f"the description of {path}", advice)
+    if f.integer("format") != FORMAT:
+        raise InputError(
+            f"{path} has format {f.values['format']}, and this version of logan reads {FORMAT}; upgrade logan"
+        )
+    a = f.group("architecture")
+    a.word("name")
+    for name, (least, most) in ARCHITECTURE.items():
+        a.integer(name, least=least, most=most, default=None)
+    a.word("activation", default=None)
+    a.truth("spectral_norm", default=None)
+    config = Config.from_dict(dict(f.group("config").values))
+    return Snapshot(dict(a.values), config, f.integer("images", least=0, most=10**15), list(f.words("class_names")))
 
 
 def load_networks(run: str | Path) -> tuple[Snapshot, nn.Module, nn.Module]:
@@ -159,12 +164,3 @@ def load_weights(path: Path, tensors: dict[str, Tensor], generator: nn.Module, d
 
 def _both(generator: nn.Module, discriminator: nn.Module) -> nn.Module:
     return nn.ModuleDict({"generator": generator, "discriminator": discriminator})
-
-
-def digest(description: str, tensors: dict[str, Tensor]) -> str:
-    """A hash of all that a snapshot holds: a flipped bit in the weights is invisible otherwise."""
-    hashed = hashlib.sha256(description.encode())
-    for name, value in sorted(tensors.items()):
-        hashed.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        hashed.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
-    return hashed.hexdigest()

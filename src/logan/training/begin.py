@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from logan.config import Config
 from logan.data import Mixture
@@ -53,6 +54,8 @@ class Run:
     measure: Measure
     sums: Sums
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    unlogged: list[dict[str, Any]] = field(default_factory=list)
+    """Lines of the log for which there was no room yet."""
 
     @property
     def config(self) -> Config:
@@ -125,7 +128,7 @@ def _go_on(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progre
     progress, inexact = state.load(path / state.FILE_NAME, parts, average)
     parts.world.barrier()  # until all have read what rank 0 is about to tidy
     if parts.world.first:
-        records.drop_after(path, progress.images)
+        records.drop_after(path, progress.images - (progress.due is not None))
     return progress, inexact
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -52,9 +53,13 @@ class Board:
 
 
 def print_line(console: Console, message: str) -> None:
-    """A line above the bars; "?" for bytes of a file's name that are no characters."""
+    """A line above the bars; "?" for bytes of a file's name that are no characters.
+
+    Nothing at all where nobody can read it: in a terminal that was closed, or a file on a disk that is full. A run goes on then.
+    """
     text = errors.wording(message).encode("utf-8", "replace").decode()
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    with suppress(OSError):
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class Reports(logging.Handler):

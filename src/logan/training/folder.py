@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from logan import __version__
 from logan.config import Config
 from logan.errors import InputError
-from logan.files import PARTIAL, read_json, read_lines, write_json, write_lines
+from logan.files import read_json, read_lines, write_json, write_lines
+from logan.foreign import Fields
+from logan.unfinished import remove_abandoned
 
 OPTIONS = "training_options.json"
 STATS = "stats.jsonl"
@@ -54,9 +57,9 @@ def next_path(outdir: Path, name: str) -> Path:
     return outdir / f"{max(numbers, default=-1) + 1:05d}-{name}"
 
 
-def write_options(run: Path, config: Config) -> None:
-    """Write ``training_options.json``."""
-    write_json(run / OPTIONS, {"logan": __version__} | config.to_dict())
+def write_options(run: Path, config: Config, backs: Sequence[dict[str, Any]] = ()) -> None:
+    """Write ``training_options.json``; with what a run has done by itself, going back, if it did."""
+    write_json(run / OPTIONS, {"logan": __version__} | config.to_dict() | ({"backs": list(backs)} if backs else {}))
 
 
 def read_options(run: Path) -> Config:
@@ -69,17 +72,35 @@ def read_options(run: Path) -> Config:
     if not path.exists():
         raise InputError(f"{run} is not a run folder: it has no {OPTIONS}")
     values = read_json(path, "start a new run, or resume from one of its snapshots")
-    values.pop("logan", None)
+    for name in ("logan", "backs"):
+        values.pop(name, None)
     return Config.from_dict(values, complete=True)
 
 
 def read_stats(run: Path) -> list[dict[str, Any]]:
-    """The lines of ``stats.jsonl``, one per tick."""
-    return read_lines(run / STATS)
+    """The lines of ``stats.jsonl``, one per tick; a line that was cut short or damaged is left out."""
+    return [record for record in read_lines(run / STATS) if _is_tick(record)]
+
+
+def _is_tick(values: dict[str, Any]) -> bool:
+    """Whether a line has what others read of it, of the kinds that they take it for."""
+    from logan.report.curves import PANELS
+
+    try:
+        f = Fields(values, "a line")
+        f.integer("tick", least=0)
+        f.number("kimg", least=0)
+        f.integer("steps", least=0, default=0)
+        f.numbers("metrics", default=None)
+        for name in (name for _, names, _ in PANELS for name in names):
+            f.number(name, default=None)
+        return all(isinstance(look, dict) for look in f.items("probe", default=()))
+    except InputError:
+        return False
 
 
 def tidy(run: Path, ticks: int) -> None:
-    """Drop what an interrupted run wrote after the state, at ``ticks``, that it goes on from, and was in the middle of writing."""
-    write_lines(run / STATS, (record for record in read_stats(run) if record.get("tick", 0) < ticks))
-    for path in run.glob("*" + PARTIAL):
-        path.unlink(missing_ok=True)
+    """Drop what an interrupted run wrote after the state, at ``ticks``, that it goes on from, and was in the middle of
+    writing; what another command is writing there stays."""
+    write_lines(run / STATS, (record for record in read_stats(run) if record["tick"] < ticks))
+    remove_abandoned(run)

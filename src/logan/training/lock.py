@@ -1,30 +1,42 @@
-"""One process at a time writes a run folder."""
+"""One process at a time writes a folder: a run's, or that of a comparison."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from logan.distributed import World
 from logan.errors import InputError
-
-try:
-    import fcntl
-except ImportError:  # not POSIX
-    fcntl = None  # type: ignore[assignment]
+from logan.files import explained
 
 FILE_NAME = ".lock"
+HOLDER = ".lock-holder"
+"""Who holds it, for people. Not in the lock's own file: Windows lets nobody else read that, and some filelocks empty it."""
 PATIENCE = 5.0
 """Seconds to wait for another process to leave: one that was killed may take a moment to be gone."""
 
+_held: dict[Path, tuple[int, int]] = {}
+"""Device and number of the files of the locks that this process holds."""
+
 
 @contextlib.contextmanager
-def locked(run: Path, world: World) -> Iterator[list[str]]:
+def locked(
+    folder: Path,
+    world: World,
+    doing: str = "being trained",
+    instead: str = "start a new run from one of its snapshots",
+) -> Iterator[list[str]]:
     """Rank 0 holds the folder's lock inside; the operating system frees it when the process ends, however it does.
+
+    Args:
+        folder: which is there.
+        world: the ranks that share it.
+        doing, instead: what the holder does with it, and what another may do, for the message.
 
     Yields:
         A warning, if the file system has no locks: then nobody is kept out.
@@ -33,36 +45,48 @@ def locked(run: Path, world: World) -> Iterator[list[str]]:
         InputError: on every rank, if another process holds it.
     """
     with contextlib.ExitStack() as stack:
-        yield world.broadcast_result(lambda: _take(run / FILE_NAME, stack))
+        yield world.broadcast_result(lambda: _take(folder, doing, instead, stack))
 
 
-def _take(path: Path, stack: contextlib.ExitStack) -> list[str]:
-    """Hold the lock until ``stack`` closes. The file stays: a lock on a file that someone removes keeps nobody out."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    stack.callback(os.close, descriptor)  # which gives the lock back
-    until = time.monotonic() + PATIENCE
-    while not (taken := _lock(descriptor)):
-        if taken is None:
-            return [f"{path.parent} is on a file system without locks: see that no other process trains in it"]
-        if time.monotonic() > until:
-            holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
-            raise InputError(
-                f"{path.parent} is being trained by {holder}; wait for it or stop it, or start a new run from one of its snapshots"
-            )
-        time.sleep(0.05)
-    os.truncate(descriptor, 0)
-    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+def _take(folder: Path, doing: str, instead: str, stack: contextlib.ExitStack) -> list[str]:
+    """Hold the lock until ``stack`` closes."""
+    path = folder / FILE_NAME
+    lock = FileLock(path, thread_local=False)
+    try:
+        with explained(path):
+            lock.acquire(timeout=PATIENCE, poll_interval=0.05)
+    except Timeout:
+        raise InputError(f"{folder} is {doing} by {_holder(folder)}; wait for it or stop it, or {instead}") from None
+    except (OSError, NotImplementedError):  # ENOTSUP, ENOLCK: some network file systems
+        return [f"{folder} is on a file system without locks: see that no other process trains in it"]
+    stack.callback(lock.release)
+    stack.callback(_held.pop, path, None)
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        _held[path] = found.st_dev, found.st_ino
+        (folder / HOLDER).write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
     return []
 
 
-def _lock(descriptor: int) -> bool | None:
-    """Whether the lock was free, and is now held; None where there are no locks."""
-    if fcntl is None:
-        return None
+def _holder(folder: Path) -> str:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # ENOSYS, ENOTSUP, ENOLCK: some network file systems
-        return None
-    return True
+        return (folder / HOLDER).read_text(encoding="utf-8", errors="replace")[:200].strip() or "another process"
+    except OSError:
+        return "another process"
+
+
+def _let_go() -> None:
+    """In a child that was forked, such as a worker that decodes images: it would hold the lock that it has inherited for as long as
+    it lives, which after a kill of its parent is up to five seconds."""
+    if not _held or not os.path.isdir("/dev/fd"):
+        return
+    for name in os.listdir("/dev/fd"):
+        with contextlib.suppress(OSError, ValueError):
+            found = os.fstat(int(name))
+            if (found.st_dev, found.st_ino) in _held.values():
+                os.close(int(name))
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,12 +12,13 @@ from logan.config import Config
 from logan.devices import synchronize
 from logan.distributed import World
 from logan.evaluation import records
-from logan.files import append_line, finite
+from logan.files import WriteError, append_line, finite
+from logan.interrupts import Stop, interrupts
 from logan.report.curves import save_curves
 from logan.training import folder, state
 from logan.training.begin import Request, Run, begin
-from logan.training.interrupts import Stop, interrupts
-from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
+from logan.training.guard import Guard, Verdict
+from logan.training.outputs import Measure, Samples, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
 from logan.training.whole_steps import choose_steps
 
@@ -55,29 +55,36 @@ def train(
     Raises:
         InputError: for anything that a person can mend.
         KeyboardInterrupt: after saving the state, if the run was interrupted.
+        AlarmError: after saving the state, if an alarm stopped the run (``config.run.on_alarm``).
         RanksLostError: if another rank died. What was saved last is whole.
     """
     world = World() if world is None else world
-    with interrupts() as stop:
+    with interrupts(held=True) as stop:
         turns = running(Request(config, outdir, desc, resume, measure, quiet or not world.first), stop, world)
         while True:
             try:
                 next(turns)
             except StopIteration as end:
+                if stop.requested:  # at the very end; whoever called must not go on with another run
+                    raise KeyboardInterrupt from None
                 return end.value
 
 
 def running(request: Request, stop: Stop, world: World) -> Generator[None, None, Path]:
     """A run from its beginning to its end, which yields between steps and returns its folder; raises what :func:`train` does."""
     with ExitStack() as until_the_end:
-        run = begin(request, world, until_the_end)
-        if run.progress.images >= run.total:
+        with stop.at_once():
+            run = begin(request, world, until_the_end)
+        if run.progress.images >= run.total and run.progress.due is None:
             run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger `kimg`")
             return run.path
         if world.first:
             folder.write_options(run.path, run.config)  # after the state: a folder with options can be resumed
         with run.watch:
-            yield from _play(run, stop)
+            try:
+                yield from _play(run, stop)
+            except WriteError as error:
+                raise WriteError(error.problem, f"go on with `resume` {run.path}") from None
     return run.path
 
 
@@ -86,8 +93,10 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
     p, cadence = run.progress, run.config.run
     probe = Probe(run.parts.game, run.config.scores.probe, run.config.scores.probe_eigenvalues)
     if p.images == 0:
-        _first_pictures(run)
-    stop.at_once = False
+        _first_pictures(run, stop)
+    guard = Guard(run)
+    if p.due is not None and _finish_snapshot(run, guard, stop) == "stop":
+        raise guard.stop()
     steps = choose_steps(run, probe)
     run.stopwatch.start(p.images)
     while p.images < run.total:
@@ -100,26 +109,39 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
         run.watch.advance(p.images)
         last = p.images >= run.total
         snap = last or p.images >= _next(before, cadence.tick * cadence.snap * 1000)
+        stopping = run.world.any_rank(stop.requested)
         if snap or p.images >= until:
-            _tick(run, snap)
-        if snap:
-            steps.check_next()
-        if run.world.any_rank(stop.requested) and not last:
-            p.seconds += run.stopwatch.read(p.images).seconds
-            _save_state(run)
-            run.watch.say(f"stopped at {p.images / 1000:.1f} kimg; go on with `resume` {run.path}")
+            verdict = _end_tick(run, guard, stop, snap, stopping)
+            if verdict == "stop":
+                raise guard.stop()
+            if verdict == "back":
+                steps = choose_steps(run, probe)
+            if snap:
+                steps.check_next()
+            run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
+        if stopping:
+            if p.due is None:
+                p.seconds += run.stopwatch.read(p.images).seconds
+                _save_state(run)
+            _say_stopped(run)
             raise KeyboardInterrupt
         with run.stopwatch.stopped():
             yield
 
 
-def _first_pictures(run: Run) -> None:
+def _first_pictures(run: Run, stop: Stop) -> None:
     run.watch.say("drawing the first pictures")
     try:
-        first_pictures(run.path if run.world.first else None, run.parts, run.average)
+        with stop.at_once():
+            first_pictures(run.path if run.world.first else None, run.parts, run.average)
     except KeyboardInterrupt:
         run.watch.say(f"stopped before the first step; go on with `resume` {run.path}")
         raise
+
+
+def _say_stopped(run: Run) -> None:
+    where = f"{run.progress.images / 1000:.1f} kimg" + (", before the scores" if run.progress.due is not None else "")
+    run.watch.say(f"stopped at {where}; go on with `resume` {run.path}")
 
 
 def _next(images: int, length: int) -> int:
@@ -127,8 +149,24 @@ def _next(images: int, length: int) -> int:
     return (images // length + 1) * length
 
 
-def _tick(run: Run, snap: bool) -> None:
-    """Write a line of the log; with ``snap``, pictures, snapshot, scores and state."""
+def _end_tick(run: Run, guard: Guard, stop: Stop, snap: bool, stopping: bool) -> Verdict:
+    """The tick's line of the log; with ``snap`` what belongs to a snapshot, unless the run is to stop: then it is due. Returns what
+    alarms want."""
+    record = _tick(run)
+    if snap:
+        run.progress.due = record
+        _save_state(run)
+        return "go on" if stopping else _finish_snapshot(run, guard, stop)
+    guard.look(record, None)
+    verdict = guard.judge(record, last=False)
+    _log(run, record)
+    if verdict == "stop":
+        _save_state(run)
+    return verdict
+
+
+def _tick(run: Run) -> dict[str, Any]:
+    """What the log says of the steps since the last tick; the sums begin anew."""
     p = run.progress
     synchronize(run.parts.device)
     lap = run.stopwatch.read(p.images)
@@ -144,27 +182,60 @@ def _tick(run: Run, snap: bool) -> None:
     }
     if p.probes:
         record |= {"probe": p.probes, "probe_seconds": p.probe_seconds}
-    if not all(math.isfinite(record.get(name, 0.0)) for name in ("d_loss", "g_loss")):
-        run.watch.say("warning: a loss is not finite; the run has diverged. Try a smaller `g_lr`, `d_lr` or `alpha`")
-    p.ticks, p.probes = p.ticks + 1, []
+    p.probes = []
     run.sums.clear()
-    if snap and (scores := _snapshot(run)):
-        record["metrics"] = finite(scores)
+    return record
+
+
+def _log(run: Run, record: dict[str, Any]) -> None:
+    """Write the tick's line; if there is no room for it, go on, and try again with the next."""
     if run.world.first:
-        append_line(run.path / folder.STATS, finite(record))
+        run.unlogged.append(record)
+        try:
+            while run.unlogged:
+                append_line(run.path / folder.STATS, run.unlogged[0])
+                del run.unlogged[0]
+        except WriteError as error:
+            if len(run.unlogged) == 1:
+                run.watch.say(f"warning: {error.problem}. Training goes on, and its log is written once there is room")
     run.watch.tick(record)
-    if snap:
-        if run.world.first:
-            save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
-        _save_state(run)
-    run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
+    run.progress.ticks += 1
 
 
-def _snapshot(run: Run) -> dict[str, float]:
-    """Picture, snapshot and scores, which it returns; all ranks compute, and rank 0 writes, and keeps the best snapshot."""
+def _finish_snapshot(run: Run, guard: Guard, stop: Stop) -> Verdict:
+    """Pictures, snapshot, scores and the tick's line, which are due where the state is saved, and the state after them.
+
+    A run that is stopped in between goes on with the same again: what it has written of it already is dropped then. Returns what
+    alarms want.
+    """
+    p = run.progress
+    record = dict(p.due or {})
+    try:
+        with stop.at_once():
+            samples, scores = _snapshot(run)
+            record |= {"metrics": finite(scores)} if scores else {}
+            guard.look(record, samples)
+    except KeyboardInterrupt:
+        _say_stopped(run)
+        raise
+    verdict = guard.judge(record, last=p.images >= run.total)
+    _log(run, record)
+    if run.world.first:
+        save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
+    p.due = None
+    _save_state(run)
+    guard.saved(record)
+    return verdict
+
+
+def _snapshot(run: Run) -> tuple[Samples, dict[str, float]]:
+    """Picture, snapshot and scores; returns the picture's images, and the scores.
+
+    All ranks compute, and rank 0 writes, and keeps the best snapshot.
+    """
     p, first = run.progress, run.world.first
     run.world.check_in_sync([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
-    save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
+    samples = save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
     if first:
         save_snapshot(run.path, run.parts, run.average, p.images)
     scores = take_scores(run.measure, run.parts, run.average)
@@ -172,7 +243,7 @@ def _snapshot(run: Run) -> dict[str, float]:
         own = run.measure if isinstance(run.measure, Scorer) else None
         by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
         records.keep_best(run.path, p.images, scores, by)
-    return scores
+    return samples, scores
 
 
 def _save_state(run: Run) -> None:

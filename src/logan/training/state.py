@@ -17,12 +17,14 @@ import torch
 from logan.data.fingerprint import fingerprint
 from logan.errors import InputError, first_line
 from logan.files import write_atomically
-from logan.training import random_states
+from logan.foreign import Fields
+from logan.training import entries, random_states
 from logan.training.averaging import AveragedGenerator
 from logan.training.setup import Parts
 
 FILE_NAME = "training-state-latest.pt"
 FORMAT = 1
+ADVICE = "remove it and resume from a snapshot with `resume` network-snapshot-….safetensors"
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Progress:
         sums, counts: sums of the reports since the last tick, by name, and how many there were of each.
         probes: what the probe saw since the last tick.
         probe_seconds: time spent on looking, over all sittings; not part of ``seconds``.
+        due: the line of the log of a tick whose pictures, snapshot and scores are still to be made; None between ticks.
     """
 
     images: int = 0
@@ -47,6 +50,7 @@ class Progress:
     counts: dict[str, int] = field(default_factory=dict)
     probes: list[dict[str, Any]] = field(default_factory=list)
     probe_seconds: float = 0.0
+    due: dict[str, Any] | None = None
 
 
 def save(path: Path, parts: Parts, average: AveragedGenerator, progress: Progress) -> None:
@@ -60,7 +64,21 @@ def save(path: Path, parts: Parts, average: AveragedGenerator, progress: Progres
         "memory": parts.game.memory,
         "random": random_states.take(parts.device, parts.random),
     }
-    write_atomically(path, lambda partial: torch.save(state, partial))
+    write_atomically(path, lambda partial: _write(partial, state), _size(state))
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
+    with open(path, "wb") as f:  # given a name, torch does not say why it cannot write
+        torch.save(state, f)
+
+
+def _size(value: Any) -> int:
+    """Bytes that it takes in a file, about."""
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    if isinstance(value, dict | list | tuple):
+        return sum(map(_size, value.values() if isinstance(value, dict) else value))
+    return 16
 
 
 def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress, list[str]]:
@@ -71,6 +89,7 @@ def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress
     """
     modules = _modules(parts, average)
     state = _read(path, {"data", "threads", "progress", "memory", "random", *modules})
+    progress, threads = _checked(path, state, modules, parts)
     if state["data"] != fingerprint(parts.data):
         raise InputError(
             f"`data` {parts.config.data.data} is not what {path.parent} was trained on (other images, labels or number); "
@@ -81,17 +100,36 @@ def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress
             if isinstance(module, torch.optim.Optimizer):
                 _compute_as(module, state[name])
             module.load_state_dict(state[name])
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise InputError(f"{path} belongs to other networks than this run's: {first_line(error)}") from None
-    parts.game.memory = {k: [t.to(parts.device) for t in v] for k, v in state["memory"].items()}
-    random_states.put(state["random"], parts.device, parts.random)
+        parts.game.memory = {k: [t.to(parts.device) for t in v] for k, v in state["memory"].items()}
+        random_states.put(state["random"], parts.device, parts.random)
+    except Exception as error:  # what torch makes of it is its own business
+        raise InputError(f"{_damaged(path)} ({first_line(error)})") from None
     warnings = []
-    if parts.device.type == "cpu" and state["threads"] != torch.get_num_threads():
+    if parts.device.type == "cpu" and threads != torch.get_num_threads():
         warnings.append(
-            f"this run was computed with {state['threads']} threads and goes on with {torch.get_num_threads()}: it will not "
+            f"this run was computed with {threads} threads and goes on with {torch.get_num_threads()}: it will not "
             f"be bit-identical to one that was never stopped"
         )
-    return Progress(**state["progress"]), warnings
+    return progress, warnings
+
+
+def _checked(path: Path, state: dict[str, Any], modules: dict[str, Any], parts: Parts) -> tuple[Progress, int]:
+    """What is not put into modules, and whether the rest can be."""
+    what, advice = str(path), ADVICE
+    fields = Fields(state, what, advice)
+    progress = Progress(**entries.check_progress(state["progress"], what, advice))
+    for name, module in modules.items():
+        where = f"{what}: {name}"
+        if isinstance(module, torch.optim.Optimizer):
+            entries.check_optimiser(module, state[name], where, advice)
+        else:
+            entries.check_weights(module.state_dict(), state[name], where, advice)
+    players = (parts.discriminator, parts.generator)  # in the order in which dynamics are given them
+    trained = [p for player in players for p in player.parameters() if p.requires_grad]
+    entries.check_memory(state["memory"], trained, f"{what}: memory", advice)
+    entries.check_random(state["random"], f"{what}: random", advice)
+    fields.word("data")
+    return progress, fields.integer("threads", least=1, most=10**6)
 
 
 def _modules(parts: Parts, average: AveragedGenerator) -> dict[str, Any]:
@@ -107,7 +145,7 @@ def _compute_as(optimiser: torch.optim.Optimizer, saved: dict[str, Any]) -> None
 
 
 def _read(path: Path, names: set[str]) -> dict[str, Any]:
-    damaged = f"{path} is damaged; remove it and resume from a snapshot with `resume` network-snapshot-….safetensors"
+    damaged = _damaged(path)
     try:
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()  # torch does not check the sums of what it reads
@@ -125,6 +163,10 @@ def _read(path: Path, names: set[str]) -> dict[str, Any]:
         raise InputError(f"{damaged} (checksum of {bad})")
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path} is not a training state that this version of logan can read")
-    if not names <= state.keys() or state["progress"].keys() != vars(Progress()).keys():
+    if not names <= state.keys():
         raise InputError(f"{damaged} (parts of it are missing)")
     return state
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is damaged; {ADVICE}"

@@ -22,10 +22,10 @@ from torch.backends import cudnn
 from logan.devices import CUBLAS_WORKSPACE, choose_device
 from logan.distributed import World
 from logan.errors import first_line
+from logan.interrupts import Stop, interrupts
 from logan.training import random_states
 from logan.training.begin import Request
 from logan.training.board import Board
-from logan.training.interrupts import Stop, interrupts
 from logan.training.loop import running
 
 _FILL: Any = torch.utils.deterministic
@@ -67,7 +67,7 @@ def train_together(requests: Sequence[Request], at_most: int | None = None, quie
     device = choose_device(requests[0].config.run.device)
     room, before = _Room(at_most, lambda: _free_memory(device)), _Surroundings(device)
     interrupted = False
-    with interrupts() as stop, board:
+    with interrupts(held=True) as stop, board:
         while playing or (waiting and not stop.requested):
             if waiting and not stop.requested and room.for_another([player for _, player in playing]):
                 number, request = waiting.popleft()
@@ -81,7 +81,7 @@ def train_together(requests: Sequence[Request], at_most: int | None = None, quie
                 paths[number] = end.value
             except KeyboardInterrupt:
                 interrupted = True
-                if stop.at_once:  # asked for twice, or before anything had begun
+                if stop.twice:
                     raise
             except Exception as error:
                 traceback.clear_frames(error.__traceback__)  # which would keep the run's tensors

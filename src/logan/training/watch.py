@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -95,7 +96,8 @@ class Watch:
         if self.board is not None:
             self._bar.remove_task(self._task)
             return
-        self._bar.stop()
+        with suppress(OSError):  # the terminal may be gone
+            self._bar.stop()
         self._reports.stop()
 
     def say(self, message: str) -> None:

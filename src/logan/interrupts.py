@@ -1,0 +1,98 @@
+"""Stopping a command from outside without losing anything: one way for Ctrl-C and for the signals of shells and schedulers.
+
+SIGINT is Ctrl-C, SIGTERM what ``kill``, Docker and Kubernetes send, SIGHUP what a closed ssh session leaves behind, SIGUSR1 what
+Slurm's ``--signal=USR1@60`` sends before a job's time is up, SIGBREAK the Ctrl-Break of Windows. All of them ask for the same.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from types import FrameType
+
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGBREAK")
+SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
+
+
+@dataclass
+class Stop:
+    """What a signal asks for.
+
+    It raises KeyboardInterrupt where it arrives, unless it is held back: then it is noted, and who holds it back stops when nothing
+    is torn by that. A second one is never held back.
+
+    Attributes:
+        held: whether signals are held back.
+        requested: one has come.
+        twice: and another.
+    """
+
+    held: bool = False
+    requested: bool = False
+    twice: bool = field(default=False, init=False)
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """The handler."""
+        self.requested, self.twice = True, self.requested
+        if self.twice or not self.held:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Inside, nothing is held back: all that is computed here can be lost, or is computed again."""
+        before, self.held = self.held, False
+        try:
+            if self.requested:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self.held = before
+
+
+@contextmanager
+def interrupts(held: bool = False) -> Iterator[Stop]:
+    """Turn the signals into a :class:`Stop`, which holds them back from the beginning on if ``held``.
+
+    SIGHUP stays ignored where it is: under ``nohup`` a closed session is no reason to stop.
+    """
+    stop = Stop(held)
+    with _handled_by(stop):
+        yield stop
+
+
+@contextmanager
+def leaving_the_process(message: bytes, status: int) -> Iterator[None]:
+    """A signal ends the process while modules are loaded: torch would swallow a KeyboardInterrupt, and go on with half of numpy."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        with suppress(OSError):
+            os.write(2, message)
+        os._exit(status)
+
+    with _handled_by(leave):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    with ExitStack() as stack:
+        with suppress(ValueError):  # not the main thread: leave signals to the program that we are part of
+            for number in SIGNALS:
+                if number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) is signal.SIG_IGN:
+                    continue
+                stack.callback(signal.signal, number, signal.signal(number, handler))
+        yield
+
+
+def leave_stopping_to_the_parent() -> None:
+    """In a worker process, which schedulers and terminals signal along with its parent: the parent decides, and ends it.
+
+    SIGTERM is let pass once, since the parent sends it too, a second time, to a worker that does not end by itself.
+    """
+    for number in SIGNALS:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(number, signal.SIG_DFL))

@@ -12,7 +12,7 @@ from logan.errors import InputError, first_line
 
 from .bounds import DAMAGE, MOST_BYTES, MOST_FOLD, MOST_LINKS, in_units, room
 from .dataset import BrokenImage
-from .formats import NAMES, SUFFIXES, looks_like_an_image
+from .formats import SUFFIXES, looks_like_an_image, no_image
 from .tar_members import is_tar, tar_members
 from .zip_packed import is_packed, unpacked
 
@@ -261,7 +261,7 @@ def _take(read: Callable[[int], bytes], size: int, name: str, most: int) -> byte
         if not part:
             raise BrokenImage(f"{name}: cut off, {size - left:,} of {size:,} bytes are there")
         if look and not parts and not looks_like_an_image(part, name):
-            raise BrokenImage(f"{name}: broken image (not an image of {NAMES})")
+            raise BrokenImage(f"{name}: broken image ({no_image(name)})")
         parts.append(part)
         left -= len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)

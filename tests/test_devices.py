@@ -54,7 +54,6 @@ def test_what_was_chosen_outside_is_kept(monkeypatch):
 def test_a_run_trains_under_them_and_leaves_none(tmp_path, monkeypatch):
     from logan.game import Game
     from logan.training.loop import train
-    from logan.training.loop import train
 
     seen, step = [], Game.step
     monkeypatch.delenv(CUBLAS_WORKSPACE, raising=False)

@@ -17,6 +17,20 @@ class Breakage(NamedTuple):
 
 # (file, tests): [(name, old, new), …]
 BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
+    ("training/alarms.py", "training/test_alarms.py"): [
+        ("D gives up by its lead alone", "or now[1] >= SLOPE_LOST * self.highest[1]:", ":"),
+        ("a Wasserstein D saturates", "self.blind > 0 and paid", "paid"),
+        ("a failing state is kept", 'or self.on or "back" in record', 'or "back" in record'),
+    ],
+    ("training/guard.py", "training/test_guard.py"): [
+        ("back at the old rates", 'group["lr"] = rates[name]', "pass"),
+        ("back to the old draws", "random_states.put(drawn, ", "random_states.take("),
+        ("a kill loses the copy", "not at_hand or self.alarms.kept == run.progress.images", "not at_hand"),
+    ],
+    ("training/vitals.py", "training/test_vitals.py"): [
+        ("looking moves D", "held(own, move=False), no_side_effects()", "held(own, move=True)"),
+        ("overfitting by chance", "3 * error", "0 * error"),
+    ],
     ("latent.py", "test_latent.py"): [
         ("g without its graph", "(z,), create_graph=create_graph", "(z,), create_graph=False"),
         ("g of the mean", "objective(wide)).sum()", "objective(wide)).mean()"),

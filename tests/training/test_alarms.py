@@ -103,6 +103,8 @@ def test_diversity_that_vanishes():
     assert shown(SameSamples(), records) == (50, 30)
     assert shown(SameSamples(), samples(0.8, 0.04, 0.06, 0.04, 0.06, 0.04)) is None
     assert shown(SameSamples(), samples(0.001, 0.004, 0.02, 0.015, 0.03, 0.5)) is None  # G is only beginning
+    assert shown(SameSamples(), samples(0.19, 0.04, 0.03, 0.02)) is None
+    assert shown(SameSamples(), samples(0.21, 0.04, 0.03)) == (20, 10)
     assert shown(SameSamples(), samples(*[0.001] * 9)) is None
     assert shown(SameSamples(), samples(*[0.001] * 10)) == (90, 0)
     assert shown(SameSamples(), samples(None, 0.8, None, 0.8)) is None

@@ -110,7 +110,7 @@ class TestFailures:
 
     def test_a_frozen_d(self, tmp_path):
         """G finds the image that D likes best, and makes no other."""
-        run = train(small(d_lr=0.0, g_lr=5e-3), outdir=tmp_path, quiet=True)
+        run = train(small(d_lr=0.0, g_lr=5e-3, kimg=40), outdir=tmp_path, quiet=True)
         assert "same-samples" in names(run)
 
     def test_a_generator_that_never_differs(self, tmp_path):
@@ -137,14 +137,10 @@ def test_a_healthy_run_raises_no_alarm(tmp_path, preset):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", ["grid", "fashion", "cifar10", "dcgan64", "emoji128"])
-def test_other_presets_raise_none_either(tmp_path, preset):
-    base = presets.get(preset)
-    data = {} if preset == "grid" else {"data": replace(base.data, data="digits", image_size=32, channels=None, pad=12)}
-    networks = replace(base.networks, width=base.networks.width if preset == "grid" else 8)
+def test_nor_does_the_grid(tmp_path):
+    base = presets.get("grid")
     run = replace(base.run, kimg=40, tick=1, snap=4, engine="plain", threads=1)
-    settings = replace(base, networks=networks, run=run, scores=ScoreConfig(), **data)
-    assert alarms(train(settings, outdir=tmp_path, quiet=True)) == []
+    assert alarms(train(replace(base, run=run, scores=ScoreConfig()), outdir=tmp_path, quiet=True)) == []
 
 
 class NoGuard:

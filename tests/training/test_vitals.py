@@ -117,6 +117,25 @@ def test_what_is_not_watched_is_said(tmp_path, test, why):
     assert why in v.unwatched
 
 
+@pytest.mark.parametrize("broken", [PermissionError(13, "Permission denied"), OSError("nothing there")])
+def test_test_images_that_cannot_be_read_end_no_run(tmp_path, monkeypatch, broken):
+    def fail(*args, **options):
+        raise broken
+
+    v = vitals(mirror=False)
+    monkeypatch.setattr("logan.training.vitals.open_data", fail)
+    assert v.overfitting(1.0) is None
+    assert v.unwatched
+
+
+def test_damaged_test_images_end_no_run(tmp_path):
+    path = idx_folder(tmp_path / "idx", 100, 60)
+    (path / "t10k-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
+    v = vitals(data=str(path), mirror=False)
+    assert v.overfitting(1.0) is None
+    assert v.unwatched
+
+
 def test_sets_without_test_images(tmp_path):
     for data in ("digits", str(folder_of_images(tmp_path / "folder", 60))):
         v = vitals(data=data, mirror=False)

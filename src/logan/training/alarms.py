@@ -32,6 +32,8 @@ SATURATED = 0.01
 """Of the loss of a D that gives 0 to everything, below which D has nothing left to learn, and G little to learn from."""
 DIVERSITY_LOST = 0.05
 """Of the variance of the real images. An untrained G has no more, so this alone is none of its faults until ``UNTIL_DIVERSE``."""
+DIVERSE = 0.2
+"""Of that, from which on samples have differed, and can cease to."""
 UNTIL_DIVERSE = 10
 """Snapshots by which samples should differ."""
 OVERFITTED = 0.8
@@ -170,7 +172,7 @@ class Saturated:
 class SameSamples:
     """Samples hardly differ from each other (:func:`logan.training.vitals.diversity`).
 
-    Either at two snapshots in a row, at less than half the diversity that they had before; or at ten, having never had any.
+    Either at two snapshots in a row, after they did; or at ten in a row.
     """
 
     name = "same-samples"
@@ -185,7 +187,7 @@ class SameSamples:
             return None
         self.highest = max(self.highest, found)
         low, step = found < DIVERSITY_LOST, record["steps"]
-        fallen = self.fallen.add(low and found < self.highest / 2, step)
+        fallen = self.fallen.add(low and self.highest >= DIVERSE, step)
         if not self.always.add(low, step) and not fallen:
             return None
         what = f"samples are nearly the same: their variance is {found:.2g} of that of the real images"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from logan.data import Dataset, Mixture
 from logan.data.open import open_data
-from logan.errors import InputError
+from logan.errors import InputError, first_line
 from logan.evaluation.reference import chosen
 from logan.side_effects import held, no_side_effects, same_random_numbers_next
 from logan.training.setup import Parts, memory_format
@@ -128,7 +128,10 @@ class Vitals:
     def overfitting(self, lead: float | None) -> float | None:
         """Of D now, on test images of the data set, if it has such; None if it has not."""
         if self._compared is None:
-            self._compared = self._open()
+            try:
+                self._compared = self._open()
+            except (InputError, OSError) as error:  # no test images, or damaged ones: no reason to end a run
+                self._compared, self.unwatched = (), first_line(error)
         if not self._compared or lead is None:
             return None
         batch = min(self.parts.config.game.batch, *(len(images) for images, _ in self._compared))
@@ -140,13 +143,9 @@ class Vitals:
         if isinstance(data, Mixture):
             return ()  # never the same point twice
         s = c.data
-        try:
-            test = open_data(
-                s.data, image_size=s.image_size, channels=s.channels, pad=s.pad, skip_broken=True, memory_limit=0, split="test"
-            )  # fmt: skip
-        except InputError as error:
-            self.unwatched = str(error)
-            return ()
+        test = open_data(
+            s.data, image_size=s.image_size, channels=s.channels, pad=s.pad, skip_broken=True, memory_limit=0, split="test"
+        )  # fmt: skip
         assert not isinstance(test, Mixture)
         if len(test) < LEAST or (test.channels, test.image_size) != (data.channels, data.image_size):
             self.unwatched = f"{test.name} has fewer than {LEAST} test images, or of another size"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from logan import __version__, errors
-from logan.errors import InputError, SaidElsewhereError, did_you_mean, with_settings
+from logan.errors import AlarmError, InputError, SaidElsewhereError, did_you_mean, with_settings
 from logan.interrupts import interrupts, leaving_the_process
 
 COMMANDS = {
@@ -44,6 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return command.main(args[1:])
     except SaidElsewhereError:
         return 2
+    except AlarmError as error:
+        if str(error):  # else rank 0 says it
+            _print_error(in_flags(str(error)))
+        return 3
     except InputError as error:
         return _fail(str(error))
     except BrokenPipeError:  # `logan train --dry-run | head`

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +17,8 @@ from logan.interrupts import Stop, interrupts
 from logan.report.curves import save_curves
 from logan.training import folder, state
 from logan.training.begin import Request, Run, begin
-from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
+from logan.training.guard import Guard, Verdict
+from logan.training.outputs import Measure, Samples, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
 from logan.training.whole_steps import choose_steps
 
@@ -55,6 +55,7 @@ def train(
     Raises:
         InputError: for anything that a person can mend.
         KeyboardInterrupt: after saving the state, if the run was interrupted.
+        AlarmError: after saving the state, if an alarm stopped the run (``config.run.on_alarm``).
         RanksLostError: if another rank died. What was saved last is whole.
     """
     world = World() if world is None else world
@@ -93,8 +94,9 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
     probe = Probe(run.parts.game, run.config.scores.probe, run.config.scores.probe_eigenvalues)
     if p.images == 0:
         _first_pictures(run, stop)
-    if p.due is not None:
-        _finish_snapshot(run, stop)
+    guard = Guard(run)
+    if p.due is not None and _finish_snapshot(run, guard, stop) == "stop":
+        raise guard.stop()
     steps = choose_steps(run, probe)
     run.stopwatch.start(p.images)
     while p.images < run.total:
@@ -109,15 +111,24 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
         snap = last or p.images >= _next(before, cadence.tick * cadence.snap * 1000)
         stopping = run.world.any_rank(stop.requested)
         if snap or p.images >= until:
+            verdict: Verdict = "go on"
             record = _tick(run)
             if not snap:
-                _log(run, record)
+                guard.look(record, None)
+                verdict = _log(run, guard, record)
             else:
                 p.due = record
                 _save_state(run)
                 if not stopping:
-                    _finish_snapshot(run, stop)
-                    steps.check_next()
+                    verdict = _finish_snapshot(run, guard, stop)
+            if verdict == "stop":
+                if not snap:
+                    _save_state(run)
+                raise guard.stop()
+            if verdict == "back":
+                steps = choose_steps(run, probe)
+            if snap and not stopping:
+                steps.check_next()
             run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
         if stopping:
             if p.due is None:
@@ -166,15 +177,14 @@ def _tick(run: Run) -> dict[str, Any]:
     }
     if p.probes:
         record |= {"probe": p.probes, "probe_seconds": p.probe_seconds}
-    if not all(math.isfinite(record.get(name, 0.0)) for name in ("d_loss", "g_loss")):
-        run.watch.say("warning: a loss is not finite; the run has diverged. Try a smaller `g_lr`, `d_lr` or `alpha`")
     p.probes = []
     run.sums.clear()
     return record
 
 
-def _log(run: Run, record: dict[str, Any]) -> None:
-    """Write the tick's line; if there is no room for it, go on, and try again with the next."""
+def _log(run: Run, guard: Guard, record: dict[str, Any]) -> Verdict:
+    """Write the tick's line; if there is no room for it, go on, and try again with the next. Returns what alarms want."""
+    verdict = guard.judge(record, last=run.progress.images >= run.total)
     if run.world.first:
         run.unlogged.append(record)
         try:
@@ -186,9 +196,10 @@ def _log(run: Run, record: dict[str, Any]) -> None:
                 run.watch.say(f"warning: {error.problem}. Training goes on, and its log is written once there is room")
     run.watch.tick(record)
     run.progress.ticks += 1
+    return verdict
 
 
-def _finish_snapshot(run: Run, stop: Stop) -> None:
+def _finish_snapshot(run: Run, guard: Guard, stop: Stop) -> Verdict:
     """Pictures, snapshot, scores and the tick's line, which are due where the state is saved, and the state after them.
 
     A run that is stopped in between goes on with the same again: what it has written of it already is dropped then.
@@ -197,22 +208,29 @@ def _finish_snapshot(run: Run, stop: Stop) -> None:
     record = dict(p.due or {})
     try:
         with stop.at_once():
-            scores = _snapshot(run)
+            samples, scores = _snapshot(run)
+            record |= {"metrics": finite(scores)} if scores else {}
+            guard.look(record, samples)
     except KeyboardInterrupt:
         _say_stopped(run)
         raise
-    _log(run, record | ({"metrics": finite(scores)} if scores else {}))
+    verdict = _log(run, guard, record)
     if run.world.first:
         save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
     p.due = None
     _save_state(run)
+    guard.saved(record)
+    return verdict
 
 
-def _snapshot(run: Run) -> dict[str, float]:
-    """Picture, snapshot and scores, which it returns; all ranks compute, and rank 0 writes, and keeps the best snapshot."""
+def _snapshot(run: Run) -> tuple[Samples, dict[str, float]]:
+    """Picture, snapshot and scores; returns the picture's images, and the scores.
+
+    All ranks compute, and rank 0 writes, and keeps the best snapshot.
+    """
     p, first = run.progress, run.world.first
     run.world.check_in_sync([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
-    save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
+    samples = save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
     if first:
         save_snapshot(run.path, run.parts, run.average, p.images)
     scores = take_scores(run.measure, run.parts, run.average)
@@ -220,7 +238,7 @@ def _snapshot(run: Run) -> dict[str, float]:
         own = run.measure if isinstance(run.measure, Scorer) else None
         by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
         records.keep_best(run.path, p.images, scores, by)
-    return scores
+    return samples, scores
 
 
 def _save_state(run: Run) -> None:

@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from logan.devices import CUBLAS_WORKSPACE, kernels
+from logan.devices import CUBLAS_WORKSPACE, _float32_switches, kernels, rounds_to_tf32, without_tf32
 from tests.training.small import assert_same_run, config
 
 
@@ -69,3 +69,16 @@ def test_a_run_trains_under_them_and_leaves_none(tmp_path, monkeypatch):
     for run in runs:  # on a CPU the bits are the same either way; what may differ is what the settings say
         (run / "training_options.json").unlink()
     assert_same_run(*runs)
+
+
+def test_products_of_float32_are_exact_inside_and_as_before_afterwards():
+    assert rounds_to_tf32()  # torch's choice for convolutions
+    before = [getattr(owner, name) for owner, name, _ in _float32_switches()]
+    with without_tf32():
+        assert not rounds_to_tf32()
+    assert [getattr(owner, name) for owner, name, _ in _float32_switches()] == before
+    with pytest.raises(KeyError), without_tf32():
+        raise KeyError
+    assert [getattr(owner, name) for owner, name, _ in _float32_switches()] == before
+    assert torch.backends.cudnn.allow_tf32  # the older names can still be read
+    assert not torch.backends.cuda.matmul.allow_tf32

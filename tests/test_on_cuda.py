@@ -17,7 +17,7 @@ from tests.training.small import assert_same_run
 
 pytestmark = pytest.mark.cuda
 DEVICE = "cuda"
-PRECISIONS = {"float32": 5e-3, "bfloat16": 1e-1}
+PRECISIONS = {"float32": 5e-3, "bfloat16": 2e-1}
 """How far two orders of summation may be apart: in single precision, where units near a kink change sides, and in bfloat16, which
 rounds in another order besides. The engine has proved itself in single precision before."""
 

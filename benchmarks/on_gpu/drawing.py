@@ -65,7 +65,9 @@ def _finite(value: Any) -> bool:
 
 def save_pictures(path: Path, files: Mapping[str, Path], steps: int) -> None:
     """A part of each method's grid of samples, its name above."""
-    grids = {name: _corner(Image.open(file).convert("RGB")) for name, file in files.items() if file.exists()}
+    grids = {
+        name: _corner(Image.open(file, formats=["PNG"]).convert("RGB")) for name, file in files.items() if file.exists()
+    }
     columns = min(COLUMNS, len(grids))
     lines = -(-len(grids) // columns)
     width, height = next(iter(grids.values())).size

@@ -45,10 +45,10 @@ def play(sheet: Sheet) -> None:
 
 
 def in_order(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Engines and precisions; what may take minutes to compile keeps nothing else waiting, and of that bfloat16 comes first."""
-    pairs = [(engine, precision) for engine in names for precision in PRECISIONS]
-    after = {"plain": 1, "compiled": 1}
-    return sorted(pairs, key=lambda p: (_compiles(p[0]), p[1] if _compiles(p[0]) else "", after.get(p[0], 0)))
+    """Engines and precisions: all of bfloat16 first, what captures before what does not, and what compiles alone last."""
+    pairs = [(engine, precision) for precision in PRECISIONS for engine in names]
+    order = ["cuda-graph", "compiled-graph", "recorded", "plain", "compiled"]
+    return sorted(pairs, key=lambda p: (p[0] == "compiled", PRECISIONS.index(p[1]), order.index(p[0])))
 
 
 def _compiles(engine: str) -> bool:
@@ -71,14 +71,14 @@ def _pair(sheet: Sheet, config: Config, engine: str, precision: str, peak: float
     sheet.put(rows=compare([*sheet.figures.get("rows", []), *rows.values()]))
 
 
-def prepared(config: Config, variant: Variant, played: dict[Variant, Played]) -> dict[str, Any]:
+def prepared(config: Config, variant: Variant, played: dict[Variant, Played], proved: bool = True) -> dict[str, Any]:
     """Put a game that has been played for the first time among those played; how long that took, and what was said."""
     found: dict[str, Any] = {}
     started = time.perf_counter()
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            played[variant] = Played(config, variant)
+            played[variant] = Played(config, variant, proved)
         except Exception as error:
             found["error"] = f"{type(error).__name__}: {first_line(error)}"
     found["ready_seconds"] = time.perf_counter() - started

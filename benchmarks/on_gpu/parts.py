@@ -30,13 +30,13 @@ TRIAL = 4
 """Times its seconds that a part may take in a trial."""
 
 PARTS = (
-    Part("tests", "Tests that need a GPU", "on_gpu.marked_tests", 90),
-    Part("steps", "A step of SN-DCGAN by engine and precision", "on_gpu.engines", 90),
+    Part("tests", "Tests that need a GPU", "on_gpu.marked_tests", 80),
+    Part("steps", "A step of SN-DCGAN by engine and precision", "on_gpu.engines", 70),
     Part("kernels", "What a LOGAN step consists of", "on_gpu.anatomy", 30),
-    Part("loop", "Steps per second in the training loop", "on_gpu.loop_rates", 60),
-    Part("together", "Four games at once", "on_gpu.four_games", 40),
-    Part("biggan", "BigGAN-deep at 128×128", "on_gpu.large", 90),
-    Part("ranks", "One rank under torchrun", "on_gpu.ranks", 30),
+    Part("loop", "Steps per second in the training loop", "on_gpu.loop_rates", 50),
+    Part("together", "Four games at once", "on_gpu.four_games", 60),
+    Part("biggan", "BigGAN-deep at 128×128", "on_gpu.large", 100),
+    Part("ranks", "One rank under torchrun", "on_gpu.ranks", 45),
     Part("table2", "Table 2 in lockstep", "on_gpu.tables", math.inf),
 )
 

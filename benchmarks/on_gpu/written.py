@@ -187,6 +187,8 @@ def _together(f: Figures) -> str:
 def _biggan(f: Figures) -> str:
     plan, rows = f.get("plan", {}), f.get("rows", [])
     text = [f"Batch {f['batch']}; peak {number(f.get('peak_tflops'))}·10¹² operations per second.", _costs(rows)]
+    if apart := [f"{r['latent']} {number(r['recorded_ms'])} ms" for r in rows if "recorded_ms" in r]:
+        text.append(f"From their recordings without a graph: {', '.join(apart)}.")
     if "error" in plan:
         text.append(f"No plan: {plan['error']}")
     if methods := plan.get("methods"):

@@ -184,6 +184,14 @@ def test_a_folder_against_itself_has_no_distance(folders, capsys):
     assert abs(scores["fid40"]) < 1e-6
 
 
+def test_what_is_left_out_of_a_folder_is_said(folders, tmp_path, capsys):
+    real, fake, weights = folders
+    shutil.copytree(fake, tmp_path / "fake")
+    (tmp_path / "fake" / "x.heic").write_bytes(b"x")
+    runs("evaluate", real, tmp_path / "fake", "--detector-weights", weights, "--metrics", "fid30")
+    assert "left out 1 file of formats that are not read, such as x.heic" in capsys.readouterr().err
+
+
 def test_a_folder_against_another(folders, capsys):
     real, fake, weights = folders
     runs("evaluate", real, fake, "--detector-weights", weights, "--metrics", "fid30")

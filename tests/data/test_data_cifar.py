@@ -204,7 +204,7 @@ def test_truncated_archive(tmp_path):
 
 def test_other_archives_must_be_unpacked(tmp_path):
     (tmp_path / "photos").mkdir()
-    with pytest.raises(InputError, match="a tar archive; unpack it first"):
+    with pytest.raises(InputError, match="packed with gzip, and so not an uncompressed tar file; unpack it"):
         open_data(str(tarred(tmp_path / "photos", tmp_path / "photos.tar.gz")))
 
 

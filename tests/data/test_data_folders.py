@@ -91,11 +91,22 @@ def test_the_current_folder_has_a_name(classes, monkeypatch):
     assert open_data(".").name == "pets"
 
 
-def test_an_image_beside_the_folders_means_no_classes(classes):
+def test_a_stray_image_beside_the_classes_is_left_out(classes):
+    before = opened(classes)
     write(classes / "loose.png", 50)
     data = opened(classes)
-    assert (len(data), data.num_classes, data.labels) == (5, 0, None)
+    assert (len(data), data.class_names) == (4, ["cat", "dog"])
+    assert torch.equal(data.images, before.images)
+    assert any("left out 1 image beside the folders, such as loose.png" in line for line in data.notices)
+
+
+def test_images_beside_the_folders_mean_no_classes(classes):
+    for i in range(2):
+        write(classes / f"loose{i}.png", 50)
+    data = opened(classes)
+    assert (len(data), data.num_classes, data.labels) == (6, 0, None)
     assert data.batch(torch.tensor([0]))[1] is None
+    assert any("no classes, since 2 images are in no folder, such as loose0.png" in line for line in data.notices)
 
 
 def test_a_single_folder_is_no_class(tmp_path):
@@ -277,7 +288,9 @@ def test_unsafe_and_duplicate_members_are_harmless(tmp_path):
             picture(level).save(file, "PNG")
             archive.writestr(name, file.getvalue())
     data = opened(tmp_path / "x.zip")
-    assert levels(data) == [3, 4]
+    assert levels(data) == [3, 4, 1]  # a.png, b/c.png, evil.png
+    assert "1 file would lie outside, such as ../../evil.png: taken as evil.png" in data.notices
+    assert "1 file there more than once, such as a.png: of each the last is taken" in data.notices
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.zip"]
 
 

@@ -188,10 +188,51 @@ def test_folders_without_a_test_split(tmp_path, splits):
     refused(pictures(tmp_path, splits), "no test images: there are no folders train and test")
 
 
-def test_an_image_beside_the_folders_means_that_they_are_no_splits(tmp_path):
+def test_images_beside_the_folders_mean_that_they_are_no_splits(tmp_path):
     picture(pictures(tmp_path / "pets") / "loose.png", 99)
+    data = open_data(str(tmp_path / "pets"))
+    assert levels(data) == [0, 1, 5, 6]  # one is a stray
+    assert any("left out 1 image beside the folders" in line for line in data.notices)
+    for i in range(8):
+        picture(tmp_path / "pets" / f"loose{i}.png", 99)
     refused(tmp_path / "pets", "no test images")
-    assert len(open_data(str(tmp_path / "pets"))) == 9
+    assert len(open_data(str(tmp_path / "pets"))) == 17
+
+
+@pytest.mark.parametrize(
+    ("train", "other", "split"),
+    [
+        ("train", "valid", "val"),
+        ("Train", "Test", "test"),
+        ("TRAIN", "TEST", "test"),
+        ("training", "testing", "test"),
+        ("Training", "Validation", "val"),
+        ("train", "eval", "val"),
+        ("train", "dev", "val"),
+    ],
+)
+def test_splits_by_other_names(tmp_path, train, other, split):
+    root = str(pictures(tmp_path, (train, other)))
+    assert levels(open_data(root)) == [0, 1, 5, 6]
+    assert open_data(root).class_names == ["cat", "dog"]
+    assert levels(open_data(root, split=split)) == [10, 11, 15, 16]
+    assert f"taking '{train}' of the folders {', '.join(sorted([train, other]))}" in open_data(root).notices[0]
+
+
+def test_three_splits_by_other_names(tmp_path):
+    root = str(pictures(tmp_path, ("training", "valid", "Test")))
+    assert [levels(open_data(root, split=s))[0] for s in ("train", "val", "test")] == [0, 10, 20]
+
+
+@pytest.mark.parametrize("folders", [("train", "plane"), ("train", "training"), ("train", "test", "more")])
+def test_folders_that_only_look_like_splits_are_classes_and_that_is_said(tmp_path, folders):
+    data = open_data(str(pictures(tmp_path, folders)))
+    assert data.class_names == sorted(folders)
+    assert any("the folder train is taken for a class" in line for line in data.notices)
+
+
+def test_two_classes_that_are_no_splits_are_said_nothing_of(tmp_path):
+    assert open_data(str(pictures(tmp_path, ("tested", "trained")))).notices == []
 
 
 def test_a_zip_without_a_test_split(tmp_path):

@@ -2,7 +2,7 @@
 
 import io
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -87,3 +87,23 @@ def test_rows_without_a_class(holds, labels, message):
     holds([{"bytes": png(), "path": None}] * len(labels), labels)
     with pytest.raises(InputError, match=message):
         open_hugging_face("some/set", "train")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(BrokenImage, match="a.png: is not a file"):
+        Rows([{"image": {"bytes": None, "path": str(tmp_path / "a.png")}}], "image").read("00000000")
+
+
+def test_no_set_runs_a_script_of_its_own(holds):
+    holds([{"bytes": png(), "path": None}], [0])
+    sys.modules["datasets"].config = SimpleNamespace(HF_DATASETS_TRUST_REMOTE_CODE=True)
+    open_hugging_face("some/set", "train")
+    assert sys.modules["datasets"].config.HF_DATASETS_TRUST_REMOTE_CODE is False
+
+
+def test_an_image_of_a_row_that_is_a_bomb(tmp_path):
+    with open(tmp_path / "a.png", "wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(BrokenImage, match="a.png: 1024 GiB, and of such a file 256 MiB are read"):
+        Rows([{"image": {"bytes": None, "path": str(tmp_path / "a.png")}}], "image").read("00000000")

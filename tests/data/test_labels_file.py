@@ -1,5 +1,6 @@
 """Classes from a file: ``logan data prepare --labels``."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -56,6 +57,7 @@ def classes(tmp_path):
         ("/home/me/a/1.png,cat", "a/1.png", "cat"),
         ("1.png,cat", "val/1.png", "cat"),
         (b"\xef\xbb\xbf1.png,cat\r\n", "1.png", "cat"),
+        (b"2.png,dog\r1.png,cat\r", "1.png", "cat"),
     ],
 )
 def test_a_line(classes, line, image, label):
@@ -122,3 +124,27 @@ def test_what_does_not_fit_is_said_in_one_line(classes, text, images, message):
         classes(text, *images)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+def test_a_file_that_is_no_list(classes, monkeypatch):
+    monkeypatch.setattr("logan.data.labels_file.MOST_TEXT", 10)
+    with pytest.raises(
+        InputError, match=r"labels.txt: larger than the 10 bytes that are read of such a file; a line is"
+    ):
+        classes("1.png,cat\n\n", "1.png")
+
+
+def test_numbers_of_thousands_of_digits(classes, tmp_path):
+    savemat = pytest.importorskip("scipy.io", reason="scipy is not installed").savemat
+    kinds = [("ILSVRC2012_ID", object), ("WNID", object)]
+    savemat(tmp_path / "meta.mat", {"synsets": np.array([(1, "n1")] * 2, dtype=kinds).reshape(-1, 1)})
+    assert classes("1\n", "a.png") == {"a.png": "n1"}
+    with pytest.raises(InputError, match="has the number 99999999999999999999, which meta.mat does not know"):
+        classes("9" * 5000, "a.png")
+
+
+def test_a_meta_mat_that_is_a_bomb(classes, tmp_path):
+    with open(tmp_path / "meta.mat", "wb") as file:
+        file.truncate(2**30)
+    with pytest.raises(InputError, match="meta.mat is larger than the 8 MiB that are read of it"):
+        classes("1\n", "a.png")

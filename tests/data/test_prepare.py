@@ -214,6 +214,48 @@ def test_broken_files_are_listed_and_the_rest_is_prepared(folder, tmp_path, caps
     assert (data.images[8].permute(1, 2, 0).numpy() == np.asarray(enlarged)).all()
 
 
+def test_what_training_finds_damaged_is_not_prepared(tmp_path, capsys):
+    """Flipped bits in PNGs: none gives other pixels, in prepare as little as in training."""
+    image = picture(3, 24, 24)
+    data, random = encoded(image), np.random.default_rng(0)
+    files = {"whole.png": data}
+    for i, at in enumerate(random.integers(8, len(data), 120)):
+        files[f"{i:03d}.png"] = data[:at] + bytes([data[at] ^ 1 << i % 8]) + data[at + 1 :]
+    write_folder(tmp_path / "flat", files)
+    for i, end in enumerate(("zip", "npy")):
+        assert prepare(tmp_path / "flat", tmp_path / f"o.{end}", "--size", 24) == 0
+        made = open_data(str(tmp_path / f"o.{end}"))
+        assert torch.equal(made.images, open_data(str(tmp_path / "flat"), skip_broken=True).images)
+        assert torch.equal(made.images, Fit(24, 3)(image, "x")[None])
+        assert "left out 120 files" in capsys.readouterr().out
+        listed = (tmp_path / f"o.{end}.left-out.txt").read_text().splitlines()
+        assert len(listed) == 120
+        assert all("broken image" in line for line in listed), i
+
+
+def test_prepare_says_what_it_left_out_of_a_folder(folder, tmp_path, capsys):
+    (folder / "Data" / "CLS-LOC" / "train" / "n9").mkdir()
+    (folder / "Data" / "CLS-LOC" / "train" / "n9" / "a.heic").write_bytes(b"x")
+    assert prepare(folder, tmp_path / "o.npy", "--size", 8) == 0
+    assert "no class of 1 folder without an image, such as n9" in capsys.readouterr().out
+
+
+def test_bombs_are_left_out_and_the_rest_is_prepared(tmp_path, capsys):
+    with zipfile.ZipFile(tmp_path / "p.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("a.png", encoded(picture(0)))
+        archive.writestr("b.png", encoded(picture(1)))
+        archive.writestr("c.png", bytes(20 * 2**20))
+    data = bytearray((tmp_path / "p.zip").read_bytes())
+    at = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 4)
+    data[at + 24 : at + 28] = (2**30).to_bytes(4, "little")  # what b.png is said to be
+    (tmp_path / "p.zip").write_bytes(data)
+    assert prepare(tmp_path / "p.zip", tmp_path / "o.zip", "--size", 8) == 0
+    listed = (tmp_path / "o.zip.left-out.txt").read_text()
+    assert "b.png: 1 GiB, and of such a file 256 MiB are read" in listed
+    assert "c.png: broken image (not an image of PNG" in listed
+    assert len(open_data(str(tmp_path / "o.zip"))) == 1
+
+
 def test_labels_from_a_file(tmp_path):
     names = ["ILSVRC2012_val_00000001", "ILSVRC2012_val_00000002", "ILSVRC2012_val_00000003"]
     write_folder(tmp_path / "val", {f"{n}.JPEG": encoded(picture(i)) for i, n in enumerate(names)})

@@ -160,6 +160,13 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("writes as schemas have them", 'written = set(node.meta.get("writes", ()))', "written = set()"),
         ("addresses used again", "(len(self._ids), StorageWeakRef(storage))", "(len(self._ids), None)"),
     ],
+    ("fast/few_channels.py", "fast/test_few_channels.py"): [
+        ("channels padded with ones", "constant_pad_nd.default, x, pad)", "constant_pad_nd.default, x, pad, 1.0)"),
+        ("padded anew for everyone", "if key not in made:", "if True:"),
+        ("cuts for those who mind", "not all(_takes(reader, part, wide) for reader in readers)", "False"),
+        ("a grey image lies as it likes", "turned = last and", "turned = False and"),
+        ("groups padded as one", 'given["groups"] == 1', 'given["groups"] >= 1'),
+    ],
     ("fast/attributes.py", "fast/test_peoples_networks.py"): [
         ("attributes stay as they were", "if now is not value and not (", "if False and not ("),
         ("arrays stay as they were", "all(f(x) == then for x, f, then in self._contents)", "True"),
@@ -279,6 +286,33 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("data/images.py", "data/test_data_images.py"): [
         ("crop of the corner", "(image.width - side) // 2, (image.height - side) // 2", "0, 0"),
         ("white border", "fill=0", "fill=255"),
+        ("pixels uncounted", "if width * height > most:", "if False:"),
+    ],
+    ("data/eight_bits.py", "data/test_data_images.py"): [
+        ("white is 255 in sixteen bits, whatever the file says", "255 - rounded if inverted else rounded", "rounded"),
+        ("the high byte alone tells what is transparent", "(_low_bytes(png), 0)", "(image, 8)"),
+    ],
+    ("data/png.py", "data/test_data_images.py"): [
+        ("checksums unread", "if zlib.crc32(view[at + 4 : end - 4]) !=", "if False and 0 !="),
+    ],
+    ("data/pickles.py", "data/test_pickles.py"): [
+        ("any kind of array", 'if kind not in ("u1", b"u1"):', "if False:"),
+        ("any flags of a kind", "if state[1:] not in", "if False and state[1:] not in"),
+        ("any length of an array", "if math.prod(shape) != len(data):", "if False:"),
+    ],
+    ("data/formats.py", "data/test_formats.py"): [
+        ("every format that Pillow has", "formats=_formats(name))", "formats=None)"),
+    ],
+    ("data/sources.py", "data/test_archives.py"): [
+        ("sizes unread", "    if size > most:\n", "    if False:\n"),
+        ("all members in one gulp", "CHUNK if small_steps else most", "most"),
+    ],
+    ("data/layout.py", "data/test_layout.py"): [
+        ("the last label wins", "if table.setdefault(name, label) != label:", "if table.update({name: label}):"),
+    ],
+    ("data/array.py", "data/test_array.py"): [
+        ("checksums of images unread", "if zlib.crc32(images.data) !=", "if False and 0 !="),
+        ("checksum of labels unread", "or int(numbers[1]) != rest", "or False"),
     ],
     ("prior.py", "test_prior.py"): [
         ("truncation ignored", "z * trunc if trunc != 1 else z", "z"),

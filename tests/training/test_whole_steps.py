@@ -127,6 +127,16 @@ def warnings(said):
     return [line for line in said if "playing" in line]
 
 
+def test_random_dimensions_in_parts_are_played_step_by_step(tmp_path, graphs, said):
+    """Every part sets the random numbers back, which a graph of a device does not allow while it is captured."""
+    changes = {"batch_gpu": 10, "subset": "random", "kimg": 1}
+    train(settings(**changes), outdir=tmp_path, quiet=True)
+    assert [line for line in said if "`subset` random" in line]
+    said.clear()
+    train(settings(**changes, latent="none"), outdir=tmp_path, quiet=True)
+    assert not warnings(said)
+
+
 QUICK = list(VARIANTS)[:4]
 
 

@@ -22,12 +22,16 @@ from torch._decomp import decomposition_table
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from logan.fast import casts
+from logan.fast import casts, few_channels
 from logan.side_effects import batched_norm
 
 aten = torch.ops.aten
 
-_BY_DEVICE: tuple[tuple[Any, str], ...] = ((batched_norm, "TOGETHER_ON"), (casts, "WIDE_SUMS_ON"))
+_BY_DEVICE: tuple[tuple[Any, str], ...] = (
+    (batched_norm, "TOGETHER_ON"),
+    (casts, "WIDE_SUMS_ON"),
+    (few_channels, "PADDED_ON"),
+)
 """Sets of devices on which the code does something else than on a CPU."""
 
 RuledDevice = Literal["cuda", "mps"]

@@ -139,6 +139,8 @@ def _folders(given: EvaluateArguments) -> None:
     watch, fakes = Watch(1), open_data(fake, image_size=given.image_size, channels=train.channels)
     if isinstance(fakes, Mixture):
         raise InputError(f"{fake} is a mixture, not a set of images")
+    for notice in dict.fromkeys([*train.notices, *fakes.notices]):
+        watch.say(notice)
     if fakes.image_size != train.image_size:
         fakes = open_data(fake, image_size=train.image_size, channels=train.channels)
         assert not isinstance(fakes, Mixture)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from logan import __version__, errors
+from logan.cli.streams import print_what_can_be
 from logan.errors import AlarmError, InputError, SaidElsewhereError, did_you_mean, with_settings
 from logan.interrupts import interrupts, leaving_the_process
 
@@ -26,6 +27,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a sub-command. Bad input: one line on standard error, exit status 2, no traceback."""
     args = list(sys.argv[1:] if argv is None else argv)
+    print_what_can_be(sys.stdout, sys.stderr)
     before, errors.wording = errors.wording, in_flags
     try:
         if not args or args[0] in ("-h", "--help"):
@@ -57,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if not (isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)):
             raise
+        if args[0] == "data":
+            return _fail("out of memory while images were read; leave the largest out, or free some")
         return _fail("out of memory; try --batch-gpu or --checkpointing, or a smaller --batch, --width or --image-size")
     except KeyboardInterrupt:
         _print_error("interrupted")

@@ -117,5 +117,5 @@ def save_pictures(path: Path, results: Sequence[Result]) -> None:
     for label, group in by_label(results).items():
         grids = sorted(group[0].run.glob("fakes[0-9]*.png"))
         name = f"{label}, seed {group[0].entry.config.run.seed}"
-        pictures[name] = Image.open(grids[-1]) if grids else None
+        pictures[name] = Image.open(grids[-1], formats=["PNG"]) if grids else None
     save_side_by_side(path, pictures, min(4, len(pictures)), width=4, height=4.25, fontsize=10)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import tarfile
-import zlib
+import bz2
+import gzip
+import lzma
+import os
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 
-from logan.errors import InputError
+from logan.errors import InputError, first_line
 
+from .bounds import DAMAGE, MOST_CIFAR, MOST_HELD, in_units
 from .dataset import InMemory
 from .pickles import read_arrays
+from .sources import compression
+from .tar_members import tar_members
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")
@@ -27,7 +33,7 @@ def find_cifar(path: Path) -> Path | None:
     if path.is_dir():
         candidates = [path, *(path / name for name in FOLDERS + ARCHIVES)]
         return next((p for p in candidates if p.is_file() or _has_batches(p)), None)
-    return path if path.name in ARCHIVES or _is_cifar_archive(path) else None
+    return path if path.is_file() and (path.name in ARCHIVES or _is_cifar_archive(path)) else None
 
 
 def load_cifar(path: str | Path, split: str = "train") -> InMemory:
@@ -78,6 +84,8 @@ def _python_batch(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"{name}: no array of uint8 rows of {PIXELS} under 'data'; is it CIFAR-10?")
     if not isinstance(labels, list) or len(labels) != len(images) or not all(type(k) is int for k in labels):
         raise InputError(f"{name}: no list of one integer per image under 'labels'; is it CIFAR-10?")
+    if not all(0 <= k < len(CLASSES) for k in labels):
+        raise InputError(f"{name}: labels outside 0 … 9; the file is damaged, download it again")
     return images, np.array(labels, np.int64)
 
 
@@ -95,27 +103,44 @@ def _class_names(files: dict[str, bytes], where: Path) -> list[str]:
         names = read_arrays(files["batches.meta"], f"{where}/batches.meta").get(b"label_names")
     elif "batches.meta.txt" in files:
         names = files["batches.meta.txt"].split()
-    if not isinstance(names, list) or len(names) != len(CLASSES):
+    if not isinstance(names, list) or len(names) != len(CLASSES) or not all(type(n) in (str, bytes) for n in names):
         return CLASSES
-    return [n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names]
+    return [n.decode("utf-8", "replace") if isinstance(n, bytes) else n for n in names]
 
 
 def _read(path: Path, split: str) -> dict[str, bytes]:
     """The files of a split in a folder or an archive, by their names."""
     wanted = {"batches.meta", "batches.meta.txt", *(s + end for s in BATCHES[split] for end in ("", ".bin"))}
+    files: dict[str, bytes] = {}
+
+    def take(name: str, file: BinaryIO, size: int) -> None:
+        if size > MOST_CIFAR - sum(map(len, files.values())):
+            raise InputError(
+                f"{path}: with {name} more than the {in_units(MOST_CIFAR)} that are read of CIFAR; is it CIFAR?"
+            )
+        files[name] = file.read(size)
+        if len(files[name]) < size:
+            raise ValueError(f"{name} is cut off")
+
     try:
         if path.is_dir():
-            return {name: (path / name).read_bytes() for name in wanted if (path / name).is_file()}
-        files = {}
-        with tarfile.open(path) as archive:
-            for member in archive:
+            for name in filter(lambda n: (path / n).is_file(), sorted(wanted)):
+                with open(path / name, "rb") as file:
+                    take(name, file, os.fstat(file.fileno()).st_size)
+            return files
+        with _unpacked(path) as archive:
+            for member in tar_members(archive, end=MOST_HELD):
                 name = PurePosixPath(member.name).name
-                content = archive.extractfile(member) if member.isfile() and name in wanted else None
-                if content is not None:
-                    files[name] = content.read()
+                if name in wanted:
+                    archive.seek(member.start)
+                    take(name, archive, member.size)
         return files
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); if it is damaged, download it again") from error
+    except InputError:
+        raise
+    except DAMAGE as error:
+        raise InputError(
+            f"{path}: cannot be read ({first_line(error)}); if it is damaged, download it again"
+        ) from error
 
 
 def _has_batches(folder: Path) -> bool:
@@ -125,8 +150,14 @@ def _has_batches(folder: Path) -> bool:
 def _is_cifar_archive(path: Path) -> bool:
     """Whether a renamed tar archive holds CIFAR-10: its first folder tells."""
     try:
-        with tarfile.open(path) as archive:
-            first = archive.next()
+        with _unpacked(path) as archive:
+            first = next(tar_members(archive, end=MOST_HELD), None)
             return first is not None and PurePosixPath(first.name).parts[:1] in [(name,) for name in FOLDERS]
-    except (OSError, EOFError, zlib.error, tarfile.TarError):
+    except DAMAGE:
         return False
+
+
+def _unpacked(path: Path) -> BinaryIO:
+    """The tar in an archive, whatever it is packed with."""
+    openers: dict[str, Callable[[Path], Any]] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
+    return openers.get(compression(path), lambda p: open(p, "rb"))(path)

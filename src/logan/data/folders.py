@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from logan.errors import InputError
 
 from .dataset import BrokenImage, InMemory, Streamed
+from .formats import load_decoders
 from .images import Fit, Header, Wanted, decode, read_header
-from .layout import Layout, lay_out
+from .layout import LABELS_FILE, Layout, lay_out
 from .parallel import Progress, Result, in_order
-from .sources import Source, open_source
+from .sources import Source, open_source, with_file
 
 MEMORY_LIMIT = 2 * 2**30
 SMALL = 160 * 160  # pixels; measured on 2 cores: with smaller images, threads lose more to Python's lock than they win
@@ -25,7 +25,7 @@ SMALL = 160 * 160  # pixels; measured on 2 cores: with smaller images, threads l
 def load_images(
     path: Path, wanted: Wanted, *, skip_broken: bool, memory_limit: int, progress: Progress | None, split: str
 ) -> InMemory | Streamed:
-    """Reads a folder or zip file of png, jpg, jpeg, bmp, webp, tif, tiff, gif and ppm images, at any depth.
+    """Reads a folder or zip file of images of the formats in :mod:`logan.data.formats`, at any depth.
 
     Every file is checked before this returns (those of ``logan data prepare`` were, when it made them): decoded, if the
     whole set fits into ``memory_limit``; else by its header and checksums, and decoded when its turn comes.
@@ -35,13 +35,13 @@ def load_images(
     Raises:
         InputError: nothing there, no images, broken or too small images, or images of several sizes.
     """
-    Image.init()  # loads Pillow's plug-ins now, not from several threads at once
+    load_decoders()
     source = open_source(path)
     layout = lay_out(source, str(path), split)
     if layout.prepared is None:
         names = layout.names
         headers, broken = _without_broken(
-            lambda i: read_header(source.read(names[i]), names[i]), layout, "checking images", skip_broken, progress
+            lambda i: with_file(source, names[i], read_header), layout, "checking images", skip_broken, progress
         )
     else:  # by `logan data prepare`, which looked at every image
         side, kind = layout.prepared
@@ -50,7 +50,7 @@ def load_images(
     fit = wanted.fit(side, 1 if all(h.grey for h in headers) else 3)
     for image, header in zip(layout.names, headers, strict=True):
         fit.check_side(header.width, header.height, image)
-    reader = Reader(source, layout.names, fit)
+    reader = Reader(source, layout.names, fit, None if layout.prepared is None else layout.prepared[0])
     name, count, notices = path.resolve().name if path.is_dir() else path.stem, len(headers), layout.notices
     if count * fit.channels * fit.image_size**2 > memory_limit:
         described = (layout.labels, name, layout.class_names)
@@ -75,10 +75,16 @@ class Reader:
     source: Source
     names: list[str]
     fit: Fit
+    side: int | None = None
+    """Of every image, where ``logan data prepare`` says so; images are not looked at before, then."""
 
     def __call__(self, index: int) -> Tensor:
         name = self.names[index]
-        return self.fit(decode(self.source.read(name), name), name)
+        image = with_file(self.source, name, decode)
+        if self.side is not None and image.size != (self.side, self.side):
+            said = f"{self.side}×{self.side}; prepare the set again"
+            raise BrokenImage(f"{name}: {image.width}×{image.height} pixels where {LABELS_FILE} says {said}")
+        return self.fit(image, name)
 
 
 def _without_broken(

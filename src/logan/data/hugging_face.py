@@ -9,9 +9,10 @@ import torch
 
 from logan.errors import InputError
 
+from .bounds import MOST_BYTES
 from .dataset import BrokenImage
 from .layout import Layout
-from .sources import Source
+from .sources import Folder, Source
 
 
 def open_hugging_face(name: str, split: str) -> tuple[Source, Layout]:
@@ -28,6 +29,8 @@ def open_hugging_face(name: str, split: str) -> tuple[Source, Layout]:
         import datasets
     except ImportError:
         raise InputError("hf: needs datasets, the extra 'hf': pip install 'logan-gan[hf]'") from None
+    if hasattr(datasets, "config"):
+        datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False  # versions before 4 run a set's own loading script
     try:
         if (Path(name) / "state.json").exists() or (Path(name) / "dataset_dict.json").exists():
             loaded = datasets.load_from_disk(name)
@@ -64,17 +67,25 @@ class Rows:
 
     def __init__(self, rows: Any, column: str) -> None:
         self.rows, self.column = rows, column
+        self.notices: list[str] = []
 
     def names(self) -> list[str]:
         return [f"{i:08d}" for i in range(len(self.rows))]
 
-    def read(self, name: str) -> bytes:
+    def size(self, name: str) -> int:
+        """Not known before a row is read, which holds it in memory."""
+        return 0
+
+    def read(self, name: str, most: int = MOST_BYTES) -> bytes:
         value = self.rows[int(name)][self.column]
         if value is None or (value["bytes"] is None and value["path"] is None):
             raise BrokenImage(f"{name}: the row has no image")
         if value["bytes"] is not None:
             return value["bytes"]
         try:
-            return Path(value["path"]).read_bytes()
-        except OSError as error:
-            raise BrokenImage(f"{value['path']}: cannot be read ({error.strerror})") from error
+            path = Path(value["path"])
+            if path.exists() and not path.is_file():
+                raise BrokenImage(f"{path.name}: is not a file")  # a pipe would be waited for
+            return Folder(path.parent).read(path.name, most)
+        except BrokenImage as error:
+            raise BrokenImage(f"{name}, {path.parent}/{error}") from error

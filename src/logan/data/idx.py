@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
 
 from logan.errors import InputError
 
+from .bounds import MOST_HELD, in_units
 from .dataset import InMemory
 
+STEP = 2**24
 PREFIXES = {"train": "train", "test": "t10k"}
 
 
@@ -64,27 +68,51 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     Raises:
         InputError: the file is missing, damaged, or not of this kind.
     """
-    data = _contents(path)
-    header = 4 + 4 * dimensions
-    if len(data) < header or data[:4] != bytes([0, 0, 8, dimensions]):
-        raise InputError(
-            f"{path}: not an idx file of unsigned bytes in {dimensions} dimensions (starts {data[:4].hex()})"
-        )
-    shape = struct.unpack(f">{dimensions}I", data[4:header])
-    if len(data) - header != math.prod(shape):
-        raise InputError(
-            f"{path}: {len(data) - header} bytes of data where its header says {math.prod(shape)}; "
-            "the file is damaged, download it again"
-        )
-    return np.frombuffer(bytearray(data), np.uint8, offset=header).reshape(shape)  # bytearray: torch wants it writable
-
-
-def _contents(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        with open(path, "rb") as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+            plain.seek(0)
+            if packed:
+                with gzip.GzipFile(fileobj=plain) as file:
+                    return _array(cast(BinaryIO, file), path, dimensions, None)
+            return _array(plain, path, dimensions, os.fstat(plain.fileno()).st_size)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({error}); if it is damaged, download it again") from error
+
+
+def _array(file: BinaryIO, path: Path, dimensions: int, length: int | None) -> np.ndarray:
+    """Straight into the array, of no more bytes than the header says; ``length``: of the file, where it can be known before."""
+    start = 4 + 4 * dimensions
+    header = file.read(start)
+    if len(header) < start or header[:4] != bytes([0, 0, 8, dimensions]):
+        raise InputError(
+            f"{path}: not an idx file of unsigned bytes in {dimensions} dimensions (starts {header[:4].hex()})"
+        )
+    shape = struct.unpack(f">{dimensions}I", header[4:])
+    size = math.prod(shape)
+    there = "" if length is None or length - start == size else str(length - start)
+    if not there and size > MOST_HELD:
+        raise InputError(
+            f"{path}: its header says {in_units(size)} of images, and {in_units(MOST_HELD)} are read of such a file; "
+            "make a folder or zip of images of it, and logan data prepare"
+        )
+    array: Any = np.empty(size if not there else 0, np.uint8)
+    if not there:
+        done = _fill(file, memoryview(array))
+        if done < size or file.read(1):
+            there = str(done) if done < size else "more"
+    if there:
+        raise InputError(
+            f"{path}: {there} bytes of data where its header says {size}; the file is damaged, download it again"
+        )
+    return array.reshape(shape)
+
+
+def _fill(file: BinaryIO, view: memoryview) -> int:
+    done = 0
+    while done < len(view) and (count := file.readinto(view[done : done + STEP])):  # type: ignore[attr-defined]
+        done += count
+    return done
 
 
 def _first(folder: Path, stem: str, kind: str) -> Path | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,10 +14,31 @@ from torch import Tensor
 
 from logan.errors import InputError
 
+from .bounds import MOST_BYTES, MOST_PIXELS, MOST_SLOW_PIXELS, in_units, room
 from .dataset import BrokenImage
+from .eight_bits import in_eight_bits, in_mode, is_grey
+from .formats import NAMES, open_image
+from .jpeg import MOST_SCANS, START, has_too_many_scans
+from .png import SIGNATURE, Png, read_png
 
-GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"}
 PIL_MODES = {1: "L", 3: "RGB"}
+SMALLER = "; make it smaller, or leave it out"
+ORIENTATION = 0x0112
+TURNS = dict(
+    enumerate(
+        (
+            Image.Transpose.FLIP_LEFT_RIGHT,
+            Image.Transpose.ROTATE_180,
+            Image.Transpose.FLIP_TOP_BOTTOM,
+            Image.Transpose.TRANSPOSE,
+            Image.Transpose.ROTATE_270,
+            Image.Transpose.TRANSVERSE,
+            Image.Transpose.ROTATE_90,
+        ),
+        start=2,
+    )
+)
+"""What makes an image upright, by its EXIF orientation."""
 
 
 class Header(NamedTuple):
@@ -29,22 +51,17 @@ def read_header(data: bytes, name: str) -> Header:
     """Size and kind of an image without decoding it, after the checks that its format has (PNG: all checksums).
 
     Raises:
-        BrokenImage: not an image, or its checks fail.
+        BrokenImage: not an image, larger than is read (:mod:`logan.data.bounds`), or its checks fail.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            header = Header(image.width, image.height, image.mode in GREY_MODES)
-            image.verify()
-            return header
-    except Exception as error:
-        raise _broken(name, error) from error
+    with _opened(data, name) as (image, png):
+        return Header(image.width, image.height, is_grey(image, png))
 
 
 def decode(data: bytes, name: str) -> Image.Image:
     """An image file as 8-bit grey ("L") or colour ("RGB").
 
     Any mode that Pillow reads: palettes, 1-bit, CMYK, … EXIF orientation is applied. Transparent pixels are put over
-    white. 16-bit grey is scaled to 8 bits (65535 becomes 255, rounded), not
+    white. 9 to 16 bits of grey are scaled to 8 (65535 becomes 255, rounded), not
     cut off; of 16-bit colour PIL keeps the high byte. Of an animation, the first frame.
 
     Args:
@@ -52,17 +69,46 @@ def decode(data: bytes, name: str) -> Image.Image:
         name: its name, for messages.
 
     Raises:
-        BrokenImage: it cannot be decoded, or holds 32-bit values, whose range nobody knows.
+        BrokenImage: it cannot be decoded, its checks fail, it is larger than is read (:mod:`logan.data.bounds`), or it holds
+            32-bit values, whose range nobody knows.
     """
+    with _opened(data, name) as (image, png), room(4 * image.width * image.height):
+        image.load()
+        eight = in_eight_bits(image, png, name)
+        turned = TURNS.get(image.getexif().get(ORIENTATION, 1))
+        return eight if turned is None else eight.transpose(turned)
+
+
+@contextmanager
+def _opened(data: bytes, name: str) -> Iterator[tuple[Image.Image, Png | None]]:
+    """The image, whose header alone was read, and what a PNG says of itself. Whatever goes wrong with it is a BrokenImage."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)  # the form that copies nothing where there is nothing to turn
-            return _eight_bits(image, name)
+        if len(data) > MOST_BYTES:
+            raise BrokenImage(
+                f"{name}: {in_units(len(data))}, and an image file may have {in_units(MOST_BYTES)}; make it smaller"
+            )
+        if data.startswith(START) and has_too_many_scans(data):
+            raise BrokenImage(f"{name}: a JPEG of more than {MOST_SCANS} scans; save it anew, or leave it out")
+        png = read_png(data) if data.startswith(SIGNATURE) else None
+        if png is not None:
+            check_pixels(png.width, png.height, name)
+        with open_image(data if png is None else png.data, name) as image:
+            check_pixels(image.width, image.height, name)
+            if _is_slow(image):
+                check_pixels(image.width, image.height, name, MOST_SLOW_PIXELS, "; save it as PNG, or make it smaller")
+            yield image, png
     except BrokenImage:
         raise
+    except Image.DecompressionBombError:  # Pillow's own bound, twice as high, which it looks at first
+        raise BrokenImage(f"{name}: more than the {MOST_PIXELS:,} pixels that an image may have{SMALLER}") from None
     except Exception as error:  # decoders raise anything on bad data: OSError, SyntaxError, struct.error, …
         raise _broken(name, error) from error
+
+
+def check_pixels(width: int, height: int, name: str, most: int = MOST_PIXELS, advice: str = SMALLER) -> None:
+    """Raises BrokenImage for more pixels than are decoded."""
+    if width * height > most:
+        raise BrokenImage(f"{name}: {width}×{height} pixels, and an image may have {most:,}{advice}")
 
 
 @dataclass(frozen=True)
@@ -103,7 +149,7 @@ class Fit:
         self.check_side(image.width, image.height, name)
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
-        image = _in_mode(image, PIL_MODES[self.channels])
+        image = in_mode(image, PIL_MODES[self.channels])
         if image.width != image.height:
             image = image.crop((left, top, left + side, top + side))
         if side != self.inner:
@@ -132,36 +178,12 @@ def picture(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
-def _eight_bits(image: Image.Image, name: str) -> Image.Image:
-    if image.mode.startswith("I"):
-        return _from_sixteen_bits(image, name)
-    if image.mode == "F":
-        raise BrokenImage(f"{name}: holds floating-point pixels; save it with 8 or 16 bits")
-    grey = image.mode in GREY_MODES
-    if image.has_transparency_data:
-        return _over_white(image.convert("LA" if grey else "RGBA"))
-    return _in_mode(image, "L" if grey else "RGB")
-
-
-def _in_mode(image: Image.Image, mode: str) -> Image.Image:
-    return image if image.mode == mode else image.convert(mode)  # convert() would copy
-
-
-def _from_sixteen_bits(image: Image.Image, name: str) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)  # Pillow gives 16-bit files as "I;16", older versions as "I"
-    if values.min() < 0 or values.max() > 65535:
-        raise BrokenImage(f"{name}: holds 32-bit pixels; save it with 8 or 16 bits")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))  # 65535 / 257 = 255, + 128 rounds
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    colour, alpha = image.convert(image.mode[:-1]), image.getchannel("A")
-    white = Image.new(colour.mode, image.size, "white")
-    white.paste(colour, mask=alpha)
-    return white
+def _is_slow(image: Image.Image) -> bool:
+    """Whether Pillow's decoder is one that goes number by number: a PPM as text, or with levels to other than 255 or 65535."""
+    return any(tile[0] in ("ppm", "ppm_plain") for tile in getattr(image, "tile", ()))
 
 
 def _broken(name: str, error: Exception) -> BrokenImage:
     # an unidentified image's own message shows the address of a buffer
-    reason = "not an image that Pillow can read" if isinstance(error, UnidentifiedImageError) else str(error)
-    return BrokenImage(f"{name}: broken image ({' '.join(reason.split()) or type(error).__name__})")
+    reason = f"not an image of {NAMES}" if isinstance(error, UnidentifiedImageError) else str(error)
+    return BrokenImage(f"{name}: broken image ({' '.join(reason.split())[:200] or type(error).__name__})")

@@ -14,7 +14,9 @@ import torch
 
 from logan.errors import InputError
 
-from .layout import SUFFIXES, Layout
+from .bounds import MOST_MATLAB, MOST_TEXT, in_units, read_at_most
+from .formats import SUFFIXES
+from .layout import Layout
 
 META = "meta.mat"
 BOXES = re.compile(r"(n\d{8})\s+-?\d+(?:\s+(?:n\d{8}|-?\d+))*")
@@ -35,10 +37,15 @@ def take_labels(layout: Layout, path: Path) -> None:
         InputError: it cannot be read, or does not fit the images.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")  # Excel puts a mark first
+        with open(path, "rb") as file:
+            advice = "a line is needed for each image, and no more"
+            text = read_at_most(file, MOST_TEXT, f"`labels` {path}", advice).decode(
+                "utf-8-sig"
+            )  # Excel puts a mark first
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise InputError(f"`labels` {path} cannot be read ({reason})") from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     words = text.split()
     devkit = bool(words) and all(word.isdecimal() for word in words) and len(words) == len(text.strip().splitlines())
     classes = _by_number(layout, path, words) if devkit else _by_name(layout, path, text)
@@ -156,10 +163,10 @@ def _by_number(layout: Layout, path: Path, numbers: list[str]) -> list[str]:
             f"`labels` {path} has {len(numbers):,} numbers for {len(layout.names):,} images; take all images"
         )
     synsets = _synsets(path.with_name(META), path)
-    unknown = next((n for n in numbers if int(n) not in synsets), None)
+    unknown = next((n for n in numbers if len(n) > 9 or int(n) not in synsets), None)
     if unknown is not None:
         raise InputError(
-            f"`labels` {path} has the number {unknown}, which {META} does not know; take those of one devkit"
+            f"`labels` {path} has the number {unknown[:20]}, which {META} does not know; take those of one devkit"
         )
     return [synsets[int(n)] for n in numbers]
 
@@ -177,6 +184,10 @@ def _synsets(meta: Path, path: Path) -> dict[int, str]:
         raise InputError(
             f"{META} needs scipy, the extra 'analysis': pip install 'logan-gan[analysis]', {instead}"
         ) from None
+    if meta.stat().st_size > MOST_MATLAB:
+        raise InputError(
+            f"{meta} is larger than the {in_units(MOST_MATLAB)} that are read of it; copy it again, {instead}"
+        )
     try:
         rows = loadmat(meta, squeeze_me=True)["synsets"]
         return {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import tarfile
+import warnings
 from pathlib import Path
 from typing import Literal
+
+from PIL import Image
 
 from logan.config.groups import DataConfig
 from logan.errors import InputError, did_you_mean
@@ -37,9 +39,9 @@ def open_data(
 ) -> InMemory | Streamed | Mixture:
     """Opens ``digits``, ``ring``, ``grid``, or what is at a path; the kind is recognised by what is there.
 
-    A path may be a folder or zip file of images, a ``.npy`` file of ``logan data prepare``, a folder of idx files
-    (MNIST, Fashion-MNIST) or one of them, or CIFAR-10 in its python or binary version, as a folder or tar archive. A
-    folder of your own called ``digits`` is ``./digits``.
+    A path may be a folder, zip file or uncompressed tar file of images, a ``.npy`` file of ``logan data prepare``, a
+    folder of idx files (MNIST, Fashion-MNIST) or one of them, or CIFAR-10 in its python or binary version, as a folder or
+    tar archive. A folder of your own called ``digits`` is ``./digits``.
 
     Args:
         source: the word or path.
@@ -74,7 +76,11 @@ def open_data(
         if split != "train":
             raise InputError(f"{source}: no {split} images: a {SUFFIX} file holds one split; give that of the other")
         return load_array(path, wanted, memory_limit)
-    return load_images(path, wanted, skip_broken=skip_broken, memory_limit=memory_limit, progress=progress, split=split)
+    with warnings.catch_warnings():  # of Pillow, about images that have too many pixels for us as well
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return load_images(
+            path, wanted, skip_broken=skip_broken, memory_limit=memory_limit, progress=progress, split=split
+        )
 
 
 def open_configured(
@@ -112,6 +118,4 @@ def _fixed_size(source: str, split: str) -> InMemory | None:
         return load_idx(path, split)
     if find_cifar(path) is not None:
         return load_cifar(path, split)
-    if path.is_file() and tarfile.is_tarfile(path):
-        raise InputError(f"{path}: a tar archive; unpack it first, and give the folder (or a zip file)")
     return None

@@ -12,6 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from PIL import Image
+
 from logan.errors import InputError
 from logan.files import write_atomically
 from logan.unfinished import remove_abandoned
@@ -21,7 +23,7 @@ from .images import Fit, decode
 from .labels_file import take_labels
 from .layout import Layout, lay_out
 from .parallel import Progress, in_order
-from .sources import Source, open_source
+from .sources import Source, open_source, with_file
 from .zip_pack import ZipPack
 
 SUFFIXES = (".zip", SUFFIX)
@@ -99,6 +101,7 @@ def prepare(
     packer = _Packer(files, layout, fit, ArrayPack if destination.suffix.lower() == SUFFIX else ZipPack)
     with warnings.catch_warnings():  # of damaged EXIF data, which ImageNet has; their images are whole
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         write_atomically(destination, lambda partial: packer.pack(partial, threads, progress))
     return Prepared(packer.count, len(layout.class_names), packer.left_out, layout.notices)
 
@@ -133,7 +136,7 @@ class _Packer:
     def _encoded(self, name: str, pack: ZipPack | ArrayPack) -> bytes | str:
         """An image as it is packed, or why there is none."""
         try:
-            image = decode(self.files.read(name), name)
+            image = with_file(self.files, name, decode)
         except InputError as error:
             return str(error)
         size = self.fit.image_size

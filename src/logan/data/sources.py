@@ -1,29 +1,54 @@
-"""A folder or a zip file as a collection of named byte strings. Nothing is ever extracted."""
+"""A folder or an archive as a collection of named byte strings. Nothing is ever extracted."""
 
 from __future__ import annotations
 
 import os
-import tarfile
 import zipfile
-import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
-from logan.errors import InputError
+from logan.errors import InputError, first_line
 
+from .bounds import DAMAGE, MOST_BYTES, MOST_LINKS, in_units, room
 from .dataset import BrokenImage
+from .formats import NAMES, SUFFIXES, looks_like_an_image
+from .tar_members import is_tar, tar_members
+
+Result = TypeVar("Result")
+Place = TypeVar("Place")
+WORTH_A_LOOK = 2**24
+"""Bytes above which the first of a file are looked at before it is read."""
+CHUNK = 2**12
+"""Bytes that are inflated at a time where one of them may stand for 20,000."""
+COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 class Source(Protocol):
-    """Files by their names relative to the root, with forward slashes; hidden ones are left out."""
+    """Files by their names relative to the root, with forward slashes; hidden ones are left out.
+
+    ``notices`` are lines for people about what was found; they are complete when :meth:`names` was called.
+    """
+
+    notices: list[str]
 
     def names(self) -> list[str]:
         """All names, sorted."""
         ...
 
-    def read(self, name: str) -> bytes:
-        """The contents of a file. Raises BrokenImage if they cannot be had."""
+    def size(self, name: str) -> int:
+        """How many bytes :meth:`read` would give."""
         ...
+
+    def read(self, name: str, most: int = MOST_BYTES) -> bytes:
+        """The contents of a file. Raises BrokenImage if they cannot be had, or are more than ``most`` bytes."""
+        ...
+
+
+def with_file(source: Source, name: str, work: Callable[[bytes, str], Result]) -> Result:
+    """``work(contents, name)`` of a file; of large ones one at a time. Raises BrokenImage."""
+    with room(source.size(name)):
+        return work(source.read(name), name)
 
 
 def open_source(path: Path) -> Source:
@@ -36,38 +61,91 @@ def open_source(path: Path) -> Source:
         return Folder(path)
     if path.is_file() and zipfile.is_zipfile(path):
         return Zip(path)
-    if path.is_file() and tarfile.is_tarfile(path):
+    if path.is_file() and is_tar(path):
         return Tar(path)
     if path.suffix.lower() == ".zip" and path.is_file():
         raise InputError(f"{path}: a damaged zip file; make or download it again")
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
+    if packed := compression(path):
+        raise InputError(
+            f"{path}: packed with {packed}, and so not an uncompressed tar file; unpack it, and give the folder or the .tar"
+        )
+    if path.suffix.lower() == ".tar" and path.is_file():
+        raise InputError(f"{path}: a damaged tar file; make or download it again")
     raise InputError(
         f"{path}: not a set of images; give a folder, a .zip or .tar file of images, a .npy of logan data prepare, idx files, "
         f"or CIFAR-10"
     )
 
 
+def compression(path: Path) -> str:
+    """The program that a file was compressed with, by its first bytes; empty if it was not."""
+    if not path.is_file():
+        return ""
+    with open(path, "rb") as file:
+        start = file.read(8)
+    return next((name for magic, name in COMPRESSED.items() if start.startswith(magic)), "")
+
+
 class Folder:
+    """A folder, through links, too: people link data sets together."""
+
     def __init__(self, root: Path):
         self.root = root
+        self.notices: list[str] = []
 
     def names(self) -> list[str]:
-        found, seen = [], set()
-        for where, folders, files in os.walk(self.root, followlinks=True):  # people link data sets together
-            real = os.path.realpath(where)
-            if real in seen:  # a link that leads back up would be walked for ever
-                folders.clear()
-                continue
-            seen.add(real)
-            found += [Path(where, file).relative_to(self.root).as_posix() for file in files]
-        return sorted(filter(_visible, found))
+        """Of regular files: a pipe would be waited for."""
+        self.notices = []
+        found: list[str] = []
+        first: dict[tuple[int, int], str] = {}
+        waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ())]
+        while waiting:
+            inside, above = waiting.pop()
+            try:
+                number = _number(self.root / inside)
+                if number in above:  # a link that leads back up would be walked for ever
+                    continue
+                if first.setdefault(number, inside) != inside:
+                    self._note_twin(first[number], inside)
+                for entry in self._entries(inside):
+                    if entry.is_dir():
+                        waiting.append((f"{inside}{entry.name}/", (*above, number)))
+                    elif entry.is_file() or not os.path.exists(entry.path):  # a link to nothing is a broken image
+                        found.append(inside + entry.name)
+                    elif entry.name.lower().endswith(SUFFIXES):
+                        self.notices.append(f"left out, since it is not a file: {inside}{entry.name}")
+            except OSError as error:
+                if not inside:
+                    raise InputError(f"{self.root}: cannot be read ({error.strerror})") from None
+                self.notices.append(f"left out, since it cannot be read ({error.strerror}): {inside[:-1]}")
+        return sorted(found)
 
-    def read(self, name: str) -> bytes:
+    def size(self, name: str) -> int:
+        """As the file system says."""
         try:
-            return (self.root / name).read_bytes()
+            return os.stat(self.root / name).st_size
         except OSError as error:
             raise BrokenImage(f"{name}: cannot be read ({error.strerror})") from error
+
+    def read(self, name: str, most: int = MOST_BYTES) -> bytes:
+        """The contents of a file."""
+        try:
+            with open(self.root / name, "rb") as file:
+                return _take(file.read, os.fstat(file.fileno()).st_size, name, most)
+        except OSError as error:
+            raise BrokenImage(f"{name}: cannot be read ({error.strerror})") from error
+
+    def _entries(self, inside: str) -> list[os.DirEntry[str]]:
+        with os.scandir(self.root / inside) as entries:
+            visible = [entry for entry in entries if _visible(entry.name)]
+        return sorted(visible, key=lambda entry: entry.name, reverse=True)  # the last is looked through first
+
+    def _note_twin(self, one: str, other: str) -> None:
+        self.notices.append(f"{one[:-1] or self.root} and {other[:-1]} are one folder, so its images come twice")
+        if len(self.notices) > MOST_LINKS:
+            raise InputError(f"{self.root}: more than {MOST_LINKS:,} links lead to folders that are there already")
 
 
 class Zip:
@@ -77,25 +155,35 @@ class Zip:
         self.path = path
         self._handle: zipfile.ZipFile | None = None
         self._process = -1
-        # some Windows tools write backslashes; of two members with one name zipfile reads the last
-        self._members = {name.replace("\\", "/"): name for name in self._open().namelist() if name[-1:] not in "/\\"}
+        files = [name for name in self._open().namelist() if name[-1:] not in "/\\"]
+        self._members, self.notices = _by_clean_names((name, name) for name in files)
 
     def names(self) -> list[str]:
+        """Of its members; some Windows tools write backslashes."""
         return sorted(filter(_visible, self._members))
 
-    def read(self, name: str) -> bytes:
+    def size(self, name: str) -> int:
+        """As its directory says; no more is inflated."""
+        return self._open().getinfo(self._members[name]).file_size
+
+    def read(self, name: str, most: int = MOST_BYTES) -> bytes:
+        """The contents of a member, whose checksum is right."""
         try:
-            return self._open().read(self._members[name])
-        # RuntimeError: encrypted; NotImplementedError: an unknown compression
-        except (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-            raise BrokenImage(f"{name}: cannot be read from {self.path.name} ({error})") from error
+            member = self._open().getinfo(self._members[name])
+            with self._open().open(member) as file:
+                small_steps = member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+                return _take(file.read, member.file_size, name, most, CHUNK if small_steps else most)
+        except InputError:
+            raise
+        except DAMAGE as error:  # RuntimeError: encrypted
+            raise BrokenImage(f"{name}: cannot be read from {self.path.name} ({first_line(error)})") from error
 
     def _open(self) -> zipfile.ZipFile:
         if self._handle is None or self._process != os.getpid():
             try:
                 self._handle, self._process = zipfile.ZipFile(self.path), os.getpid()
-            except (OSError, zipfile.BadZipFile) as error:
-                raise InputError(f"{self.path}: cannot be opened as a zip file ({error})") from error
+            except DAMAGE as error:
+                raise InputError(f"{self.path}: cannot be opened as a zip file ({first_line(error)})") from error
         return self._handle
 
     def __getstate__(self) -> dict[str, Any]:
@@ -110,42 +198,112 @@ class Tar:
 
     def __init__(self, path: Path):
         self.path = path
-        self._places: dict[str, tuple[int, int]] = {}
         self._file: int | None = None
         self._process = -1
         try:
             with open(path, "rb") as file:
-                self._add_members(file, "")
-                for name in [n for n in self._places if n.endswith(".tar")]:
-                    file.seek(self._places.pop(name)[0])
-                    self._add_members(file, name.removesuffix(".tar") + "/")
-        except (OSError, tarfile.TarError) as error:
-            raise InputError(
-                f"{path}: not an uncompressed tar file that can be read ({error}); unpack it, and give the folder"
-            ) from None
-
-    def _add_members(self, file: BinaryIO, folder: str) -> None:
-        with tarfile.open(fileobj=file, mode="r:") as archive:
-            for member in filter(tarfile.TarInfo.isfile, archive):
-                self._places[(folder + member.name).removeprefix("./")] = (member.offset_data, member.size)
+                self._places, self.notices = _by_clean_names(_members(file))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: a damaged tar file ({first_line(error)}); make or download it again") from None
 
     def names(self) -> list[str]:
+        """Of its files, and of those in its tar files."""
         return sorted(filter(_visible, self._places))
 
-    def read(self, name: str) -> bytes:
+    def size(self, name: str) -> int:
+        """As its header says."""
+        return self._places[name][1]
+
+    def read(self, name: str, most: int = MOST_BYTES) -> bytes:
+        """The contents of a file."""
         start, size = self._places[name]
         try:
             if self._file is None or self._process != os.getpid():
                 self._file, self._process = os.open(self.path, os.O_RDONLY), os.getpid()
-            data = os.pread(self._file, size, start)
+            file, at = self._file, start
+
+            def read_on(count: int) -> bytes:
+                nonlocal at
+                data = os.pread(file, count, at)
+                at += len(data)
+                return data
+
+            return _take(read_on, size, name, most)
         except OSError as error:
             raise BrokenImage(f"{name}: cannot be read from {self.path.name} ({error.strerror})") from error
-        if len(data) < size:
-            raise BrokenImage(f"{name}: cut off at the end of {self.path.name}")
-        return data
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_file": None}
+
+
+def _members(file: BinaryIO) -> Iterator[tuple[str, tuple[int, int]]]:
+    for member in tar_members(file):
+        if not member.name.endswith(".tar"):
+            yield member.name, (member.start, member.size)
+            continue
+        folder = member.name.removesuffix(".tar") + "/"
+        for inner in tar_members(file, member.start, member.start + member.size):
+            yield folder + inner.name, (inner.start, inner.size)
+
+
+def _take(read: Callable[[int], bytes], size: int, name: str, most: int, step: int = MOST_BYTES) -> bytes:
+    """``size`` bytes, if they are not more than ``most``, nor so many of what is no image."""
+    if size > most:
+        raise BrokenImage(
+            f"{name}: {in_units(size)}, and of such a file {in_units(most)} are read; make it smaller, or leave it out"
+        )
+    parts: list[bytes] = []
+    left = size
+    while left:
+        part = read(min(left, step if parts or size < WORTH_A_LOOK else 16))
+        if not part:
+            raise BrokenImage(f"{name}: cut off, {size - left:,} of {size:,} bytes are there")
+        if (
+            not parts
+            and size >= WORTH_A_LOOK
+            and name.lower().endswith(SUFFIXES)
+            and not looks_like_an_image(part, name)
+        ):
+            raise BrokenImage(f"{name}: broken image (not an image of {NAMES})")
+        parts.append(part)
+        left -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _by_clean_names(files: Iterable[tuple[str, Place]]) -> tuple[dict[str, Place], list[str]]:
+    """Places by names as a folder would have them, and lines about names that had to be changed, or that come twice."""
+    places: dict[str, Place] = {}
+    outside: list[str] = []
+    twice: list[str] = []
+    for name, place in files:
+        clean = _clean(name)
+        if ".." in PurePosixPath(name.replace("\\", "/")).parts:
+            outside.append(name)
+        if clean in places:
+            twice.append(clean)
+        places[clean] = place
+    notices = []
+    if outside:
+        notices.append(f"{_count(outside)} would lie outside, such as {outside[0]}: taken as {_clean(outside[0])}")
+    if twice:
+        notices.append(f"{_count(twice)} there more than once, such as {twice[0]}: of each the last is taken")
+    return places, notices
+
+
+def _clean(name: str) -> str:
+    """Without what leads up or to a root. Nothing is written there anyway."""
+    parts = name.replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part not in ("", ".", ".."))
+
+
+def _count(names: list[str]) -> str:
+    return "1 file" if len(names) == 1 else f"{len(names):,} files"
+
+
+def _number(path: Path) -> tuple[int, int]:
+    """By which a folder is known, whatever it is called."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 def _visible(name: str) -> bool:

@@ -1,8 +1,10 @@
 """Make a recorded list of operations shorter without changing what it computes.
 
 In order: what nobody uses is removed; what is constant is computed now; what does nothing is dropped; what is computed twice
-is computed once; types change less often (:mod:`.casts`); products are added in one kernel (:mod:`.multiply_add`); large matrix
-products on a CPU change hands; buffers move together (:mod:`.buffers`); each result gets memory of its own.
+is computed once; types change less often (:mod:`.casts`); products are added in one kernel (:mod:`.multiply_add`); images get
+as many channels as a GPU's convolutions want (:mod:`.few_channels`); large matrix products on a CPU change hands; buffers move
+together (:mod:`.buffers`) or, for a compiler, products of vectors are spelled out (:mod:`.vectors`); each result gets memory of
+its own.
 
 Operations that write into a tensor keep their place, and nothing that reads or shares such a tensor is moved or merged.
 """
@@ -17,8 +19,10 @@ from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 
 from logan.fast.buffers import move_together
 from logan.fast.casts import cast_less
+from logan.fast.few_channels import pad_channels
 from logan.fast.memory import Memory
 from logan.fast.multiply_add import multiply_and_add
+from logan.fast.vectors import spell_out_products_of_vectors
 
 aten = torch.ops.aten
 
@@ -36,7 +40,8 @@ def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
 
     Args:
         module: the recorded operations.
-        onednn: choose the library for matrix products, and move buffers together; a compiler wants to choose for itself.
+        onednn: choose the library for matrix products, and move buffers together; a compiler wants to choose for itself, and
+            is given products of vectors in a form that it can fuse.
     """
     drop_unused(module.graph)  # first, since torch leaves tensors without numbers among what nobody uses
     fold_constants(module)
@@ -45,9 +50,12 @@ def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
     cast_less(module.graph, Memory(module.graph).touches_written)
     multiply_and_add(module.graph, Memory(module.graph).touches_written)
     drop_unused(module.graph)
+    pad_channels(module.graph, Memory(module.graph).touches_written)
     if onednn:
         multiply_with_onednn(module.graph)
         move_together(module.graph)
+    else:
+        spell_out_products_of_vectors(module.graph)
     return_apart(module.graph)
     module.recompile()
 

@@ -10,7 +10,9 @@ changes is none.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -105,31 +107,51 @@ def noise_of(
         before: how things stood then; they stand so again afterwards.
         plain: what it did.
         precision: the narrowest type that takes part.
-        twice: see also whether the function does the same again. It need not do so bit for bit: a GPU's kernels may add in
-            another order every time.
+        twice: see first whether the function does the same again.
 
     Returns:
-        By name the change; None if the function does not do the same twice, roundings apart.
+        By name the change; None if the function does not do the same twice.
     """
     source, eps = torch.Generator().manual_seed(0), torch.finfo(precision).eps
-    again: Outcome | None = None
+
+    def outcome(given: Sequence[Tensor | None]) -> Outcome:
+        played = Outcome(play, [None if x is None else copy_of(x) for x in given], before.attributes)
+        before.put_back()
+        return played
+
     try:
         before.put_back()
-        if twice:
-            again = Outcome(play, [None if x is None else copy_of(x) for x in inputs], before.attributes)
-            before.put_back()
-        _move(before, eps, source)
-        moved = Outcome(
-            play, [None if x is None else copy_of(_rounded(x, eps, source)) for x in inputs], before.attributes
-        )
+        with _same_every_time():
+            first = outcome(inputs) if _adds_in_any_order(before) else plain
+            if twice and first_difference(outcome(inputs), first, precision) is not None:
+                return None
+            _move(before, eps, source)
+            moved = outcome([None if x is None else _rounded(x, eps, source) for x in inputs])
     finally:
         before.put_back()
-    noise = _apart(moved, plain)
-    if again is None:
-        return noise
-    if first_difference(again, plain, precision, noise) is not None:
-        return None
-    return {name: max(x, noise[name]) for name, x in _apart(again, plain).items()}
+    order = _apart(first, plain)
+    return {name: max(x, order[name]) for name, x in _apart(moved, first).items()}
+
+
+def _adds_in_any_order(before: Before) -> bool:
+    """Whether kernels may add in another order at every call, as a GPU's do."""
+    return any(t.device.type != "cpu" for t, _ in before.tensors)
+
+
+@contextmanager
+def _same_every_time() -> Iterator[None]:
+    """With kernels that add in one order, where there are such: what differs all the same is no rounding."""
+    cudnn = torch.backends.cudnn
+    mode, chosen = torch.get_deterministic_debug_mode(), (cudnn.benchmark, cudnn.deterministic)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of operations that have no such kernel
+        try:
+            torch.use_deterministic_algorithms(True, warn_only=mode != 2)
+            cudnn.benchmark, cudnn.deterministic = False, True
+            yield
+        finally:
+            torch.set_deterministic_debug_mode(mode)
+            cudnn.benchmark, cudnn.deterministic = chosen
 
 
 def _apart(one: Outcome, other: Outcome) -> dict[str, float]:

@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch._subclasses.fake_tensor import FakeTensor
+from torch._guards import TracingContext, tracing
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils import _pytree as pytree
@@ -147,7 +148,8 @@ class Recording:
             return [*results, *(new.detach() for new in assigned.values())]
 
         addresses = _addresses(state)
-        module = make_fx(flat, tracing_mode="real")(*state, *self._tensors_of(inputs))
+        with _one_fake_mode():
+            module = make_fx(flat, tracing_mode="real")(*state, *self._tensors_of(inputs))
         for name, now, then in zip(self.attributes.names, _addresses(state), addresses, strict=True):
             if now != then:
                 raise CannotRecordError(f"{name} is given other memory")
@@ -159,6 +161,13 @@ class Recording:
             if node.op == "get_attr" and (id(t := getattr(module, node.target)) in kept or made.holds(t)):
                 raise CannotRecordError("a parameter or an array is made from what is being computed")
         return module, structure[0]
+
+
+@contextmanager
+def _one_fake_mode() -> Iterator[None]:
+    """The tracer notes the shape of every result, and makes a mode for each where it finds none: a third of its time."""
+    with tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True))):
+        yield
 
 
 class _Made(TorchDispatchMode):

@@ -211,12 +211,13 @@ def _finish_snapshot(run: Run, guard: Guard, stop: Stop) -> Verdict:
             samples, scores = _snapshot(run)
             record |= {"metrics": finite(scores)} if scores else {}
             guard.look(record, samples)
+        verdict = _log(run, guard, record)
+        with stop.at_once():
+            if run.world.first:
+                save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
     except KeyboardInterrupt:
         _say_stopped(run)
         raise
-    verdict = _log(run, guard, record)
-    if run.world.first:
-        save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
     p.due = None
     _save_state(run)
     guard.saved(record)

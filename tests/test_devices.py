@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from logan.devices import CUBLAS_WORKSPACE, _float32_switches, kernels, rounds_to_tf32, without_tf32
+from logan.errors import InputError
 from tests.training.small import assert_same_run, config
 
 
@@ -82,3 +83,32 @@ def test_products_of_float32_are_exact_inside_and_as_before_afterwards():
     assert [getattr(owner, name) for owner, name, _ in _float32_switches()] == before
     assert torch.backends.cudnn.allow_tf32  # the older names can still be read
     assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def put():
+    """A CPU's operation that has no deterministic form."""
+    torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
+
+
+def test_an_operation_without_a_deterministic_form_is_announced_by_its_name():
+    with pytest.raises(InputError, match=r"^`deterministic`: put_ gives other bits every time") as error, kernels(True):
+        put()
+    assert error.value.field == "deterministic"
+    with kernels(False):
+        put()
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_other_errors_are_themselves(deterministic):
+    with pytest.raises(RuntimeError, match="size"), kernels(deterministic):
+        torch.zeros(2) + torch.zeros(3)
+
+
+def test_a_run_with_such_an_operation_stops_with_its_name(tmp_path, monkeypatch):
+    from logan.game import Game
+    from logan.training.loop import train
+
+    step = Game.step
+    monkeypatch.setattr(Game, "step", lambda self, *args: (put(), step(self, *args))[1])
+    with pytest.raises(InputError, match="put_"):
+        train(config(kimg=1, deterministic=True), outdir=tmp_path, quiet=True)

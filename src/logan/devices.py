@@ -55,8 +55,11 @@ def kernels(deterministic: bool) -> Iterator[None]:
     It may choose otherwise in another process, and sums have another order then.
 
     Args:
-        deterministic: enter it before CUDA starts. Operations that have no such kernel raise RuntimeError inside, with their
-            name (:func:`torch.use_deterministic_algorithms`). A CPU's are deterministic anyway.
+        deterministic: enter it before CUDA starts. Operations that have no such kernel, of which a CPU has a few too, raise
+            RuntimeError inside (:func:`torch.use_deterministic_algorithms`).
+
+    Raises:
+        InputError: in that one's place, on leaving: the name of the operation, and what to do.
     """
     cudnn, fill = torch.backends.cudnn, _FILL
     before = cudnn.benchmark, cudnn.deterministic, fill.fill_uninitialized_memory, os.environ.get(CUBLAS_WORKSPACE)
@@ -68,6 +71,14 @@ def kernels(deterministic: bool) -> Iterator[None]:
         fill.fill_uninitialized_memory = False  # a kernel per tensor, to find reads of it: a recording has none
     try:
         yield
+    except RuntimeError as error:
+        name, found, _ = first_line(error).partition(" does not have a deterministic implementation")
+        if not (deterministic and found):
+            raise
+        raise InputError(
+            f"`deterministic`: {name} gives other bits every time, and torch has no other form of it on this device; leave "
+            f"`deterministic` out, or put another operation in its place"
+        ) from error
     finally:
         if deterministic:
             torch.set_deterministic_debug_mode(mode)

@@ -155,8 +155,8 @@ class RunConfig:
     """Recompute activations in the backward pass: less memory, more time, same results. For sngan, sagan, biggan and
     biggan-deep; the engine is then plain."""
     deterministic: bool = False
-    """On CUDA: only kernels that give the same bits every time, so that a resumed run is exact there too; slower. A CPU's
-    always do."""
+    """Only kernels that give the same bits every time, so that a resumed run is exact on CUDA too; slower there. A CPU's do
+    anyway, but for a few: an operation that has no such form stops the run with its name."""
     on_alarm: Literal["warn", "stop", "back"] = "warn"
     """When a run shows signs of failing (docs/alarms.md): say so; stop with the state saved and exit status 3; or go back to the
     best healthy state with smaller learning rates."""

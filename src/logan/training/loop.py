@@ -111,23 +111,12 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
         snap = last or p.images >= _next(before, cadence.tick * cadence.snap * 1000)
         stopping = run.world.any_rank(stop.requested)
         if snap or p.images >= until:
-            verdict: Verdict = "go on"
-            record = _tick(run)
-            if not snap:
-                guard.look(record, None)
-                verdict = _log(run, guard, record)
-            else:
-                p.due = record
-                _save_state(run)
-                if not stopping:
-                    verdict = _finish_snapshot(run, guard, stop)
+            verdict = _end_tick(run, guard, stop, snap, stopping)
             if verdict == "stop":
-                if not snap:
-                    _save_state(run)
                 raise guard.stop()
             if verdict == "back":
                 steps = choose_steps(run, probe)
-            if snap and not stopping:
+            if snap:
                 steps.check_next()
             run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
         if stopping:
@@ -160,6 +149,22 @@ def _next(images: int, length: int) -> int:
     return (images // length + 1) * length
 
 
+def _end_tick(run: Run, guard: Guard, stop: Stop, snap: bool, stopping: bool) -> Verdict:
+    """The tick's line of the log; with ``snap`` what belongs to a snapshot, unless the run is to stop: then it is due. Returns what
+    alarms want."""
+    record = _tick(run)
+    if snap:
+        run.progress.due = record
+        _save_state(run)
+        return "go on" if stopping else _finish_snapshot(run, guard, stop)
+    guard.look(record, None)
+    verdict = guard.judge(record, last=False)
+    _log(run, record)
+    if verdict == "stop":
+        _save_state(run)
+    return verdict
+
+
 def _tick(run: Run) -> dict[str, Any]:
     """What the log says of the steps since the last tick; the sums begin anew."""
     p = run.progress
@@ -182,9 +187,8 @@ def _tick(run: Run) -> dict[str, Any]:
     return record
 
 
-def _log(run: Run, guard: Guard, record: dict[str, Any]) -> Verdict:
-    """Write the tick's line; if there is no room for it, go on, and try again with the next. Returns what alarms want."""
-    verdict = guard.judge(record, last=run.progress.images >= run.total)
+def _log(run: Run, record: dict[str, Any]) -> None:
+    """Write the tick's line; if there is no room for it, go on, and try again with the next."""
     if run.world.first:
         run.unlogged.append(record)
         try:
@@ -196,13 +200,13 @@ def _log(run: Run, guard: Guard, record: dict[str, Any]) -> Verdict:
                 run.watch.say(f"warning: {error.problem}. Training goes on, and its log is written once there is room")
     run.watch.tick(record)
     run.progress.ticks += 1
-    return verdict
 
 
 def _finish_snapshot(run: Run, guard: Guard, stop: Stop) -> Verdict:
     """Pictures, snapshot, scores and the tick's line, which are due where the state is saved, and the state after them.
 
-    A run that is stopped in between goes on with the same again: what it has written of it already is dropped then.
+    A run that is stopped in between goes on with the same again: what it has written of it already is dropped then. Returns what
+    alarms want.
     """
     p = run.progress
     record = dict(p.due or {})
@@ -211,7 +215,8 @@ def _finish_snapshot(run: Run, guard: Guard, stop: Stop) -> Verdict:
             samples, scores = _snapshot(run)
             record |= {"metrics": finite(scores)} if scores else {}
             guard.look(record, samples)
-        verdict = _log(run, guard, record)
+        verdict = guard.judge(record, last=p.images >= run.total)
+        _log(run, record)
         with stop.at_once():
             if run.world.first:
                 save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
@@ -237,8 +242,14 @@ def _snapshot(run: Run) -> tuple[Samples, dict[str, float]]:
     scores = take_scores(run.measure, run.parts, run.average)
     if first:
         own = run.measure if isinstance(run.measure, Scorer) else None
-        by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
-        records.keep_best(run.path, p.images, scores, by)
+        try:
+            by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
+        except WriteError as error:
+            run.watch.say(
+                f"warning: {error.problem}. The scores are in {folder.STATS} alone, and choose no best snapshot"
+            )
+        else:
+            records.keep_best(run.path, p.images, scores, by)
     return samples, scores
 
 

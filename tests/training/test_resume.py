@@ -315,6 +315,7 @@ LINES = {
     "a tick that is a word": b'{"tick": "0", "kimg": 1.0, "steps": 20}',
     "a kimg that is a word": b'{"tick": 0, "kimg": "1"}',
     "no steps": b'{"tick": 0, "kimg": 1.0}',
+    "a probe that saw words": b'{"tick": 0, "kimg": 1.0, "steps": 20, "probe": [{"step": 1, "norm_g": "x"}]}',
     "a back that is none": b'{"tick": 0, "kimg": 1.0, "steps": 20, "back": 7}',
     "alarms that are none": b'{"tick": 0, "kimg": 1.0, "steps": 20, "alarms": ["x"]}',
     "gradients that are none": b'{"tick": 0, "kimg": 1.0, "steps": 20, "gradients_not_finite": 7}',

@@ -97,9 +97,15 @@ def _is_tick(values: dict[str, Any]) -> bool:
         back = f.group("back", default=None)
         if back is not None:
             back.numbers_but()
-        return all(isinstance(x, dict) for name in ("probe", "alarms") for x in f.items(name, default=()))
+        alarms = all(isinstance(alarm, dict) for alarm in f.items("alarms", default=()))
+        return alarms and all(map(_is_look, f.items("probe", default=())))
     except InputError:
         return False
+
+
+def _is_look(value: object) -> bool:
+    """Whether it is what a probe saw: numbers and lists of them by name, None for what was not finite."""
+    return isinstance(value, dict) and all(x is None or isinstance(x, int | float | list) for x in value.values())
 
 
 def tidy(run: Path, ticks: int) -> None:

@@ -266,9 +266,9 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("features that are not finite", "if not features.finite:", "if False:"),
     ],
     ("training/loop.py", "training/test_stops.py"): [
-        ("no state before the scores", "p.due = record\n                _save_state(run)", "p.due = record"),
-        ("scores that nobody can stop", "with stop.at_once():\n            scores", "if True:\n            scores"),
-        ("what is due is forgotten", "if p.due is not None:\n        _finish", "if False:\n        _finish"),
+        ("no state before the scores", "progress.due = record\n        _save_state(run)", "progress.due = record"),
+        ("scores that nobody can stop", "with stop.at_once():\n            samples", "if True:\n            samples"),
+        ("what is due is forgotten", "if p.due is not None and", "if False and"),
     ],
     ("training/entries.py", "training/test_state_entries.py"): [
         ("numpy reads beyond its end", '"position", least=0, most=NUMPY_WORDS', '"position", least=0'),

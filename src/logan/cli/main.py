@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except AlarmError as error:
         if str(error):  # else rank 0 says it
-            print(f"logan: {in_flags(str(error))}", file=sys.stderr)
+            _print_error(in_flags(str(error)))
         return 3
     except InputError as error:
         return _fail(str(error))

@@ -215,13 +215,14 @@ def _finish_snapshot(run: Run, guard: Guard, stop: Stop) -> Verdict:
             samples, scores = _snapshot(run)
             record |= {"metrics": finite(scores)} if scores else {}
             guard.look(record, samples)
+        verdict = guard.judge(record, last=p.images >= run.total)
+        _log(run, record)
+        with stop.at_once():
+            if run.world.first:
+                save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
     except KeyboardInterrupt:
         _say_stopped(run)
         raise
-    verdict = guard.judge(record, last=p.images >= run.total)
-    _log(run, record)
-    if run.world.first:
-        save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
     p.due = None
     _save_state(run)
     guard.saved(record)
@@ -241,8 +242,14 @@ def _snapshot(run: Run) -> tuple[Samples, dict[str, float]]:
     scores = take_scores(run.measure, run.parts, run.average)
     if first:
         own = run.measure if isinstance(run.measure, Scorer) else None
-        by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
-        records.keep_best(run.path, p.images, scores, by)
+        try:
+            by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
+        except WriteError as error:
+            run.watch.say(
+                f"warning: {error.problem}. The scores are in {folder.STATS} alone, and choose no best snapshot"
+            )
+        else:
+            records.keep_best(run.path, p.images, scores, by)
     return samples, scores
 
 

@@ -91,7 +91,12 @@ LATER = {
 }
 
 
-@pytest.mark.parametrize("moment", [*MOMENTS, *LATER])
+QUICK = ("before the pictures", "after the scores", "after the last metric's line", "after the log's line")
+
+
+@pytest.mark.parametrize(
+    "moment", [pytest.param(m, marks=[pytest.mark.slow] * (m not in QUICK)) for m in (*MOMENTS, *LATER)]
+)
 def test_killed_in_a_snapshot(tmp_path, monkeypatch, whole_run, moment):
     owner, name, call, after = (MOMENTS | LATER)[moment]
     with monkeypatch.context() as m:

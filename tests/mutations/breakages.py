@@ -181,6 +181,21 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("a grey image lies as it likes", "turned = last and", "turned = False and"),
         ("groups padded as one", 'given["groups"] == 1', 'given["groups"] >= 1'),
     ],
+    ("fast/vectors.py", "fast/test_vectors.py"): [
+        ("all pairs summed", "if inner == 1:", "if inner == 0:"),
+        ("a product as its factors lie", "if order(result.meta", "if False and order(result.meta"),
+        ("a third tensor that is not to count", "if beta == 0:", "if beta is None:"),
+    ],
+    ("fast/passes.py", "fast/test_proved_as_played.py"): [
+        ("padding proved in no type", "EVERY_TYPE if proving else None", "None"),
+    ],
+    ("fast/engine.py", "fast/test_proved_as_played.py"): [
+        ("proved as another kind is", "            kind=self.kind,\n", '            kind="recorded" if proving else self.kind,\n'),
+    ],
+    ("memory_order.py", "test_memory_order.py"): [
+        ("sparse gradients put in order", "if not gradient.layout == parameter.layout == torch.strided:", "if False:"),
+        ("entries that share a place are one", "if stride != size:", "if False:"),
+    ],
     ("fast/attributes.py", "fast/test_peoples_networks.py"): [
         ("attributes stay as they were", "if now is not value and not (", "if False and not ("),
         ("arrays stay as they were", "all(f(x) == then for x, f, then in self._contents)", "True"),

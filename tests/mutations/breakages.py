@@ -182,7 +182,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("groups padded as one", 'given["groups"] == 1', 'given["groups"] >= 1'),
     ],
     ("fast/vectors.py", "fast/test_vectors.py"): [
-        ("all pairs summed", "if inner == 1:", "if inner == 0:"),
+        ("summed over the columns", "[-2])", "[-1])"),
         ("a product as its factors lie", "if order(result.meta", "if False and order(result.meta"),
         ("a third tensor that is not to count", "if beta == 0:", "if beta is None:"),
     ],

@@ -6,7 +6,7 @@ ARGS   ?=
 
 BIN := .venv/bin
 
-.PHONY: train test test-all mutants bench gpu check clean
+.PHONY: train test test-all mutants faults bench gpu check clean
 
 train: .venv/installed
 	$(BIN)/logan train $(ARGS)
@@ -22,6 +22,10 @@ test-all: .venv/installed-dev
 # ARGS="penalty FID" plays those whose names have one of these in them.
 mutants: .venv/installed-dev
 	$(BIN)/python tests/mutations/run.py $(ARGS)
+
+# Harm done on purpose, at length: damaged files of every kind that is read. ARGS=inputs plays one part; figures go to docs/results/trust.
+faults: .venv/installed-dev
+	OMP_NUM_THREADS=1 nice $(BIN)/python -m tests.faults $(ARGS)
 
 # What a step costs on this machine; let nothing else run meanwhile. Figures go to bench/.
 bench: .venv/installed

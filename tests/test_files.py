@@ -187,3 +187,11 @@ def test_numbers_that_json_has_not_are_none_at_every_depth(tmp_path):
     assert read_lines(tmp_path / "a.jsonl") == [expected]
     write_json(tmp_path / "a.json", finite(value))
     assert json.loads((tmp_path / "a.json").read_text()) == expected
+
+
+def test_lines_of_damage_are_passed_over_quickly(tmp_path, monkeypatch):
+    parsed = []
+    monkeypatch.setattr("logan.files.load_group", lambda line, what: parsed.append(line) or {})
+    (tmp_path / "x.jsonl").write_bytes(b"}}\n\n[1]\n7\nx{}\n" * 1000 + b' {"a": 1}\n{"b"\n')
+    files.read_lines(tmp_path / "x.jsonl")
+    assert parsed == [b' {"a": 1}', b'{"b"']

@@ -192,6 +192,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The JSON objects in a file, one a line; none if there is no file. What is none (a line cut short) is left out."""
     found = []
     for line in path.read_bytes().split(b"\n") if path.exists() else ():
+        if line.lstrip()[:1] != b"{":  # a megabyte of damage may have half a million lines
+            continue
         with contextlib.suppress(InputError):
             found.append(load_group(line, "a line"))
     return found

@@ -230,6 +230,7 @@ SPOILED = {
         for place in (0.1, 0.3, 0.5, 0.7, 0.999)
     },
     "other format": lambda path: spoil_header(path, format="logan-classifier-0"),
+    "a larger network than is there": lambda path: spoil_header(path, channels=64, size=8192, classes=10**6),
     "no format": lambda path: spoil_header(path, format=None),
     "no side": lambda path: spoil_header(path, size=None),
     "no JSON": lambda path: spoil_header(path, text="2 8 3"),
@@ -259,6 +260,13 @@ def test_bad_file_is_refused_in_one_line_that_names_it(how, file):
         load_classifier(file)
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_networks_that_are_described_and_not_there_take_no_memory(file, monkeypatch):
+    spoil_header(file, channels=64, size=8192, classes=10**6)
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices: pytest.fail("it is being made"))
+    with pytest.raises(InputError, match="its weights are not those of the network that its header describes"):
+        load_classifier(file)
 
 
 def test_good_header_is_accepted(file, untrained):

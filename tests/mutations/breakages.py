@@ -344,6 +344,26 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("checksums of images unread", "if zlib.crc32(images.data) !=", "if False and 0 !="),
         ("checksum of labels unread", "or int(numbers[1]) != rest", "or False"),
     ],
+    ("data/matlab.py", "data/test_matlab.py"): [
+        ("elements that reach beyond the file", "if start + size > min(end, len(data)):", "if False:"),
+        ("a table without a bound", "inflater.decompress(data, MOST_INFLATED)", "inflater.decompress(data)"),
+    ],
+    ("sampling/snapshot.py", "sampling/test_sampling.py"): [
+        ("any network that a snapshot describes", "if left < 0:", "if False:"),
+    ],
+    ("metrics/classifier.py", "metrics/test_classifier.py"): [
+        (
+            "any network that a classifier's header describes",
+            "if described != {name: value.shape for name, value in weights.items()}:",
+            "if False:",
+        ),
+    ],
+    ("training/state.py", "training/test_state_entries.py"): [
+        ("a format that is a tensor", "is not int or known != FORMAT", "is None or known != FORMAT"),
+    ],
+    ("config/settings.py", "training/test_resume.py"): [
+        ("settings repeated whole", "are {shown(values)}, not a group", "are {values!r}, not a group"),
+    ],
     ("prior.py", "test_prior.py"): [
         ("truncation ignored", "z * trunc if trunc != 1 else z", "z"),
         ("normal prior cut at twice as far", "NORMAL_REACH * trunc)", "2 * NORMAL_REACH * trunc)"),

@@ -234,3 +234,23 @@ def test_impossible_samples(run, arguments, field):
     with pytest.raises(InputError, match=f"`{field}` .*") as error:
         logan.load(run).sample(**arguments)
     assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"width": 10**5}, {"latent_dim": 10**6}, {"name": "mlp", "image_size": 8192}, {"name": "mlp", "depth": 1000},
+     {"name": "mlp", "image_size": 4096, "width": 512}, {"num_classes": 10**6},
+     {"name": "sndcgan", "image_size": 32, "width": 8192}],
+)  # fmt: skip
+def test_networks_that_are_described_and_not_there_take_no_memory(run, tmp_path, change):
+    path = copy_of(run, tmp_path)
+    tensors, description = load_file(path), snapshot.read(path)[0].describe()
+    described_as(path, tensors, {**description, "architecture": {**description["architecture"], **change}})
+    made = []
+    hook = torch.nn.modules.module.register_module_parameter_registration_hook(lambda m, n, p: made.append(p.numel()))
+    try:
+        with pytest.raises(InputError, match="the networks that it describes are larger than what it holds"):
+            snapshot.load_networks(path)
+    finally:
+        hook.remove()
+    assert sum(made[:-1]) <= snapshot.MADE_ANEW * sum(tensor.numel() for tensor in tensors.values())

@@ -290,12 +290,17 @@ def test_options_with_a_missing_or_wrong_setting_are_refused(tmp_path):
         (lambda o: o["data"].update(data=7), "data.data cannot be 7"),
         (lambda o: o["run"].update(sede=7), "did you mean 'seed'"),
         (lambda o: o.update(run=3), "not a group"),
+        (lambda o: o.update(run="x" * 5000), "not a group"),
+        (lambda o: o.update({"x" * 5000: 3}), "unknown settings"),
+        (lambda o: o["run"].update({"x" * 5000: 3}), "unknown setting run.xxx"),
+        (lambda o: o["data"].update(data=["x" * 5000]), "data.data cannot be"),
     ):
         broken = json.loads(json.dumps(good))
         change(broken)
         path.write_text(json.dumps(broken))
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=message) as caught:
             folder.read_options(run)
+        assert len(str(caught.value)) < 300 + len(str(run))
     for content in (b"{", b"\xff\xfe", b"[]"):
         path.write_bytes(content)
         with pytest.raises(InputError, match="damaged"):

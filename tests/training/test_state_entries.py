@@ -156,3 +156,18 @@ def test_one_that_reports_numbers_which_are_none_is_gone_on_with(saved):
     _, good = saved
     values = good["progress"] | {"sums": {"d_loss": NAN}, "counts": {"d_loss": 3}}
     assert math.isnan(check_progress(values, "a state", "")["sums"]["d_loss"])
+
+
+@pytest.mark.parametrize("value", [None, "1", 1.0, True, torch.zeros(2), torch.ones(()), [1]])
+def test_a_format_that_is_no_number_is_one_that_is_not_known(saved, tmp_path, value):
+    _, good = saved
+    torch.save({**good, "format": value}, tmp_path / "state.pt")
+    with pytest.raises(InputError, match="state.pt is not a training state that this version of logan can read"):
+        state._read(tmp_path / "state.pt", set())
+
+
+def test_one_that_asks_for_code_is_refused_without_advice_to_run_it(tmp_path):
+    torch.save({"format": 1, "more": pytest.approx}, tmp_path / "state.pt")
+    with pytest.raises(InputError, match="state.pt is damaged; .* asks for more than tensors and numbers") as caught:
+        state._read(tmp_path / "state.pt", set())
+    assert "weights_only" not in str(caught.value)

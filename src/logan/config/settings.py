@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from logan.config import checks
 from logan.config.groups import DataConfig, GameConfig, LatentConfig, NetworkConfig, RunConfig, ScoreConfig
 from logan.errors import InputError, did_you_mean
+from logan.foreign import shown
 
 if TYPE_CHECKING:
     from logan.cs_gan import CSStep
@@ -148,7 +149,7 @@ class Config:
         given: dict[str, Any] = {}
         for name, value in values.items():
             if name not in groups:
-                raise InputError(f"unknown settings {name!r}: written by another version of logan?")
+                raise InputError(f"unknown settings {shown(name)}: written by another version of logan?")
             group = groups[name].default_factory
             given[name] = value if group is dataclasses.MISSING else _group_from_dict(group, name, value, complete)
         _require_all(groups, given, "", complete)
@@ -158,15 +159,15 @@ class Config:
 def _group_from_dict(group: Any, name: str, values: Any, complete: bool) -> Any:
     types_of = typing.get_type_hints(group)
     if not isinstance(values, dict):
-        raise InputError(f"the settings {name!r} are {values!r}, not a group: is the file damaged?")
+        raise InputError(f"the settings {name!r} are {shown(values)}, not a group: is the file damaged?")
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     for key, value in given.items():
         if key not in types_of:
             raise InputError(
-                f"unknown setting {name}.{key}{did_you_mean(key, sorted(types_of))}: another version of logan?"
+                f"unknown setting {name}.{key[:40]}{did_you_mean(key, sorted(types_of))}: another version of logan?"
             )
         if not _fits(value, types_of[key]):
-            raise InputError(f"the setting {name}.{key} cannot be {value!r}: is the file damaged?")
+            raise InputError(f"the setting {name}.{key} cannot be {shown(value)}: is the file damaged?")
     _require_all(types_of, given, name + ".", complete)
     return group(**given)
 

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 import torch
 
-from logan.errors import InputError
+from logan.errors import InputError, first_line
 
 from .bounds import MOST_MATLAB, MOST_TEXT, in_units, read_at_most
 from .formats import SUFFIXES
 from .layout import Layout
+from .matlab import read_table
 
 META = "meta.mat"
 BOXES = re.compile(r"(n\d{8})\s+-?\d+(?:\s+(?:n\d{8}|-?\d+))*")
@@ -178,20 +179,12 @@ def _synsets(meta: Path, path: Path) -> dict[int, str]:
         raise InputError(
             f"`labels` {path} needs {META} of the devkit beside it, which names its numbers; put it there, {instead}"
         )
-    try:
-        from scipy.io import loadmat
-    except ImportError:
-        raise InputError(
-            f"{META} needs scipy, the extra 'analysis': pip install 'logan-gan[analysis]', {instead}"
-        ) from None
     if meta.stat().st_size > MOST_MATLAB:
         raise InputError(
             f"{meta} is larger than the {in_units(MOST_MATLAB)} that are read of it; copy it again, {instead}"
         )
     try:
-        rows = loadmat(meta, squeeze_me=True)["synsets"]
-        return {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows}
-    except Exception as error:  # scipy raises whatever a damaged file makes it stumble over
-        raise InputError(
-            f"{meta} cannot be read ({' '.join(str(error).split())[:200]}); copy it again, {instead}"
-        ) from None
+        rows = read_table(meta.read_bytes(), "synsets", ("ILSVRC2012_ID", "WNID"))
+        return {int(number): str(synset) for number, synset in rows}
+    except (OSError, ValueError, OverflowError) as error:  # a number that is none, or infinite
+        raise InputError(f"{meta} cannot be read ({first_line(error)}); copy it again, {instead}") from None

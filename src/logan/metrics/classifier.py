@@ -207,8 +207,13 @@ def load_classifier(path: Path) -> ClassifierDetector:
         f = Fields(load_json(text, "its header"), "its header")
         f.word("format", choices=(FORMAT,))
         channels, size = f.integer("channels", least=1, most=64), f.integer("size", least=4, most=8192)
+        classes = f.integer("classes", least=2, most=10**6)
+        with torch.device("meta"):  # which takes no memory, whatever the header says
+            described = {name: value.shape for name, value in Classifier(channels, size, classes).state_dict().items()}
+        if described != {name: value.shape for name, value in weights.items()}:
+            raise InputError("its weights are not those of the network that its header describes")
         with torch.random.fork_rng([]):
-            network = Classifier(channels, size, f.integer("classes", least=2, most=10**6))
+            network = Classifier(channels, size, classes)
         if not all(value.dtype == torch.float32 and bool(value.isfinite().all()) for value in weights.values()):
             raise InputError("not all of its weights are finite numbers of 32 bits")
         network.load_state_dict(weights)

@@ -6,13 +6,16 @@ checksum of both, so that the file alone is enough; the ``.json`` beside it is f
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from logan import networks, sealed
 from logan.config import Config
@@ -32,6 +35,8 @@ ARCHITECTURE = {
     "depth": (1, 1000),
 }
 """What a file may ask for, before memory is taken for it."""
+MADE_ANEW = 4
+"""Times that a parameter may be registered: initial weights and spectral norm put others in the place of some."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,8 @@ def load_networks(run: str | Path) -> tuple[Snapshot, nn.Module, nn.Module]:
     """The snapshot's description, its averaged generator and its discriminator, on the CPU in evaluation mode."""
     snapshot, tensors = read(run)
     try:
-        with torch.random.fork_rng([]):  # initial weights are drawn only to be replaced
+        # initial weights are drawn only to be replaced
+        with _no_larger_than(tensors, find(run)), torch.random.fork_rng([]):
             generator, discriminator = networks.create(**snapshot.architecture)
     except TypeError as error:
         raise InputError(f"{find(run)} describes networks that this version of logan does not know ({error})") from None
@@ -140,6 +146,32 @@ def load_networks(run: str | Path) -> tuple[Snapshot, nn.Module, nn.Module]:
         give_step_size(generator)
     load_weights(find(run), tensors, generator, discriminator)
     return snapshot, generator.eval(), discriminator.eval()
+
+
+@contextlib.contextmanager
+def _no_larger_than(tensors: dict[str, Tensor], path: Path) -> Iterator[None]:
+    """Refuses networks, as they are made, that have more parameters than ``tensors``: a file may describe any, and hold none."""
+    larger = InputError(
+        f"{path} is a snapshot of another architecture: the networks that it describes are larger than what it holds; "
+        f"use another network-snapshot-….safetensors of the run"
+    )
+    left = MADE_ANEW * sum(tensor.numel() for tensor in tensors.values())
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        nonlocal left
+        left -= parameter.numel()
+        if left < 0:  # the memory is set aside, and not yet taken
+            raise larger
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):
+            raise
+        raise larger from None  # and than what there is
+    finally:
+        handle.remove()
 
 
 def load_weights(path: Path, tensors: dict[str, Tensor], generator: nn.Module, discriminator: nn.Module) -> None:

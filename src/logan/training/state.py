@@ -7,6 +7,7 @@ current tick.
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,11 +158,13 @@ def _read(path: Path, names: set[str]) -> dict[str, Any]:
         raise InputError(
             f"{path} does not exist; start a new run from a snapshot: `resume` network-snapshot-….safetensors"
         ) from None
+    except pickle.UnpicklingError:  # torch's message advises to run whatever is in it
+        raise InputError(f"{damaged} (it asks for more than tensors and numbers, or is cut off)") from None
     except Exception as error:
         raise InputError(f"{damaged} ({first_line(error)})") from None
     if bad is not None:
         raise InputError(f"{damaged} (checksum of {bad})")
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not isinstance(state, dict) or type(known := state.get("format")) is not int or known != FORMAT:
         raise InputError(f"{path} is not a training state that this version of logan can read")
     if not names <= state.keys():
         raise InputError(f"{damaged} (parts of it are missing)")

@@ -22,9 +22,7 @@ WARM_UP = 0.2
 """Of the time, which is not judged: caches fill, the allocator finds its size."""
 BLOCKS = 20
 """The slope is that through the means of so many equal parts: samples beside each other are not independent."""
-FLAGS = (
-    "--batch 64 --network dcgan --width 8 --latent-dim 16 --tick 4 --snap 1 --metrics fid1k is1k --threads 1 --workers 2"
-)
+FLAGS = "--batch 64 --network dcgan --width 8 --latent-dim 16 --tick 4 --snap 1 --metrics fid1k is1k --threads 1 --workers 2"
 
 
 def main(args: list[str]) -> None:
@@ -44,7 +42,9 @@ def main(args: list[str]) -> None:
 def watch(work: Path, seconds: float, every: float) -> tuple[dict[str, list[float]], list[dict[str, Any]]]:
     """Train for so many seconds; what was seen of the process from its first snapshot on, and the lines of its log."""
     data = digits_folder(work / "images")
-    program = Program(["train", "--data", data, *FLAGS.split(), "--kimg", 10**7, "--outdir", work / "runs"], work, anew=True)
+    program = Program(
+        ["train", "--data", data, *FLAGS.split(), "--kimg", 10**7, "--outdir", work / "runs"], work, anew=True
+    )
     try:
         while not list(work.glob("runs/*/network-snapshot-*")):
             assert program.status is None, program.output
@@ -84,7 +84,10 @@ def judge(looks: dict[str, list[float]], ticks: list[dict[str, Any]]) -> dict[st
     """Slopes with their standard errors, in MiB an hour; the ranges of what must be constant; a step's time in each third."""
     minutes = np.array(looks["minutes"])
     late = minutes >= WARM_UP * minutes[-1]
-    found: dict[str, Any] = {"minutes": round(float(minutes[-1]), 1), "warm_up_minutes": round(WARM_UP * float(minutes[-1]), 1)}
+    found: dict[str, Any] = {
+        "minutes": round(float(minutes[-1]), 1),
+        "warm_up_minutes": round(WARM_UP * float(minutes[-1]), 1),
+    }
     for name in ("memory", "workers_memory"):
         slope, error = slope_of(minutes[late] / 60, np.array(looks[name])[late])
         found[name] = {
@@ -98,7 +101,9 @@ def judge(looks: dict[str, list[float]], ticks: list[dict[str, Any]]) -> dict[st
         found[name] = {"least": int(values.min()), "most": int(values.max())}
     found["ticks"], found["steps"] = len(ticks), ticks[-1]["steps"]
     milliseconds = [1000 * 64 / tick["images_per_second"] for tick in ticks[1:]]
-    found["milliseconds_per_step_in_thirds"] = [round(float(np.median(part)), 3) for part in np.array_split(milliseconds, 3)]
+    found["milliseconds_per_step_in_thirds"] = [
+        round(float(np.median(part)), 3) for part in np.array_split(milliseconds, 3)
+    ]
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import mmap
 import multiprocessing
@@ -92,12 +93,15 @@ def _server() -> multiprocessing.context.ForkServerContext:
 
 
 def _forked(words: list[str], folder: str, environment: dict[str, str]) -> None:
+    multiprocessing.set_start_method("fork", force=True)  # of workers, as where the program is started by a shell
     os.environ |= environment
     said = os.open(Path(folder) / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     os.dup2(said, 1)
     os.dup2(said, 2)
     os.close(said)
-    sys.exit(run(words, Path(folder)))
+    status = run(words, Path(folder))
+    atexit._run_exitfuncs()  # as at the end of Python; a process of multiprocessing leaves them out
+    os._exit(status)
 
 
 def run(words: list[str], folder: Path) -> int:

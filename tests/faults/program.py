@@ -15,9 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LOADED = ["logan.cli.main", "logan.cli.train", "logan.cli.evaluate", "logan.cli.compare", "logan.cli.data", "logan.training.loop",
-          "logan.compare.runs", "logan.data.prepare", "logan.evaluation.snapshots", "logan.training.together",
-          "logan.report.curves", "logan.metrics.classifier", "matplotlib.backends.backend_agg", "tests.faults.program"]  # fmt: skip
+LOADED = """
+    logan.cli.main logan.cli.train logan.cli.evaluate logan.cli.compare logan.cli.data logan.training.loop logan.training.together
+    logan.compare.runs logan.data.prepare logan.evaluation.snapshots logan.report.curves logan.metrics.classifier
+    logan.training.allocator matplotlib.backends.backend_agg torch._dynamo typeguard PIL.TiffImagePlugin tests.faults.program
+""".split()  # fmt: skip
+"""Modules that the server of processes has loaded."""
 
 
 class Program:

@@ -7,6 +7,7 @@ import functools
 import mmap
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -30,12 +31,17 @@ class Program:
         args: of ``logan``.
         folder: gets what it says (``said``), and how many steps it has played (``steps``); the cache is in it too.
         anew: start Python anew, as a shell would.
-        preload: only load modules in the server.
         environment: variables beside those that are there.
+        file_limit: bytes that a file may have (RLIMIT_FSIZE); of forked ones.
     """
 
     def __init__(
-        self, args: Sequence[object], folder: Path, anew: bool = False, environment: dict[str, str] | None = None
+        self,
+        args: Sequence[object],
+        folder: Path,
+        anew: bool = False,
+        environment: dict[str, str] | None = None,
+        file_limit: int | None = None,
     ) -> None:
         self.folder, self.said = folder, folder / "said.txt"
         (folder / "steps").write_bytes(bytes(8))
@@ -50,7 +56,7 @@ class Program:
                     command, env=os.environ | own | {"PYTHONPATH": path}, stdout=f, stderr=f, cwd=ROOT
                 )
         else:
-            self.process = _server().Process(target=_forked, args=(words, str(folder), own))
+            self.process = _server().Process(target=_forked, args=(words, str(folder), own, file_limit))
             self.process.start()
         assert self.process.pid is not None
         self.pid: int = self.process.pid
@@ -95,13 +101,15 @@ def _server() -> multiprocessing.context.ForkServerContext:
     return context
 
 
-def _forked(words: list[str], folder: str, environment: dict[str, str]) -> None:
+def _forked(words: list[str], folder: str, environment: dict[str, str], file_limit: int | None) -> None:
     multiprocessing.set_start_method("fork", force=True)  # of workers, as where the program is started by a shell
     os.environ |= environment
     said = os.open(Path(folder) / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     os.dup2(said, 1)
     os.dup2(said, 2)
     os.close(said)
+    if file_limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     status = run(words, Path(folder))
     atexit._run_exitfuncs()  # as at the end of Python; a process of multiprocessing leaves them out
     os._exit(status)

@@ -27,8 +27,8 @@ FLAGS = (
 ENOUGH = "64m"
 
 
-def main(args: list[str]) -> None:
-    """The long form."""
+def main(args: list[str]) -> int:
+    """The long form; 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults disks")
     parser.add_argument("--every", type=int, default=1, help="pages between two sizes")
     parser.add_argument("--minutes", type=float, default=120, help="do less if that is over")
@@ -44,6 +44,11 @@ def main(args: list[str]) -> None:
                 found[name] = grow(world, name, given.every, until)
         found["RLIMIT_FSIZE, train"] = limits(world, 10)
     write_figures(given.out / "disks.json", found)
+    return int(any(map(_is_wrong, found.values())))
+
+
+def _is_wrong(part: Any) -> bool:
+    return isinstance(part, dict) and (bool(part.get("wrong")) or any(map(_is_wrong, part.values())))
 
 
 class World:

@@ -25,7 +25,7 @@ BLOCKS = 20
 FLAGS = "--batch 64 --network dcgan --width 8 --latent-dim 16 --tick 4 --snap 1 --metrics fid1k is1k --threads 1 --workers 2"
 
 
-def main(args: list[str]) -> None:
+def main(args: list[str]) -> int:
     """The long form."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults endurance")
     parser.add_argument("--minutes", type=float, default=120)
@@ -37,6 +37,7 @@ def main(args: list[str]) -> None:
     figures = judge(looks, ticks)
     write_figures(given.out / "endurance.json", {"machine": machine(), **figures, "looks": looks})
     plot(given.out / "endurance.png", looks, ticks, figures)
+    return 0
 
 
 def watch(work: Path, seconds: float, every: float) -> tuple[dict[str, list[float]], list[dict[str, Any]]]:

@@ -35,8 +35,8 @@ REAL = 10
 """One in so many is a Python started anew, so that the kill may come while modules are loaded; the others are forked."""
 
 
-def main(args: list[str]) -> None:
-    """The long form."""
+def main(args: list[str]) -> int:
+    """The long form; 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults kills")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=120, help="do fewer kills if that is over")
@@ -46,6 +46,7 @@ def main(args: list[str]) -> None:
     with tempfile.TemporaryDirectory() as work:
         figures = play(Path(work), given.kills, given.seed, until=time.monotonic() + 60 * given.minutes)
     write_figures(given.out / "kills.json", {"machine": machine(), "seed": given.seed, **figures})
+    return int(bool(figures["states_lost"] or figures["files_unreadable"] or figures["runs_that_differ"]))
 
 
 def play(

@@ -44,8 +44,8 @@ class Command:
     keeps_cache: bool = True
 
 
-def main(args: list[str]) -> None:
-    """The long form."""
+def main(args: list[str]) -> int:
+    """The long form; 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults signals")
     parser.add_argument("--moments", type=int, default=50, help="of each command")
     parser.add_argument("--minutes", type=float, default=120, help="do fewer if that is over")
@@ -59,6 +59,7 @@ def main(args: list[str]) -> None:
             until = begun + 60 * given.minutes * (i + 1) / len(commands)
             found[name] = play(Path(work), command, given.moments, source, until=until)
             write_figures(given.out / "signals.json", {"machine": machine(), "seed": given.seed, **found})
+    return int(any(part["wrong"] for part in found.values()))
 
 
 def prepare(work: Path) -> dict[str, Command]:

@@ -66,6 +66,7 @@ def prepare(work: Path) -> dict[str, Command]:
     """The commands, by name, and what they read."""
     data, weights = digits_folder(work / "images", 200), quick_classifier(work / "classifier.safetensors")
     flags = ["--data", data, *kills.FLAGS, "--detector-weights", weights]
+    flags[flags.index("--kimg") + 1] = 2
     train = Program(["train", *flags, "--outdir", work / "evaluated"], work)
     assert train.wait() == 0, train.output
     (run,) = (work / "evaluated").glob("0*")
@@ -91,6 +92,8 @@ def play(
     work: Path, command: Command, moments: int, source: random.Random, real: int = REAL, until: float = float("inf")
 ) -> dict[str, Any]:
     """Signal it at so many moments; what was found."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # under nohup, which commands would heed
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     whole, seconds = work / "whole", 0.0
     for _ in range(2):  # the first fills the caches
         shutil.rmtree(whole, ignore_errors=True)
@@ -102,7 +105,7 @@ def play(
     while len(seen) < moments and time.monotonic() < until:
         number = SIGNALS[len(seen) % len(SIGNALS)]
         seen.append(
-            _signal_once(work, command, whole, number, source.uniform(0, seconds), len(seen) % real == real - 1)
+            _signal_once(work, command, whole, number, source.uniform(0, 0.9 * seconds), len(seen) % real == real - 1)
         )
     return {
         "moments": len(seen),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -145,6 +146,7 @@ def test_streamed_folder_with_workers(tmp_path, monkeypatch):
     stopped = tmp_path / "00001-stopped"
     train(settings, resume=stopped, quiet=True)
     assert_same_run(whole, stopped)
+    assert multiprocessing.active_children() == []  # Python would wait for them at its end
 
 
 def test_two_runs_are_equal_and_seeds_differ(tmp_path):

@@ -75,6 +75,7 @@ def running(request: Request, stop: Stop, world: World) -> Generator[None, None,
     with ExitStack() as until_the_end:
         with stop.at_once():
             run = begin(request, world, until_the_end)
+        until_the_end.callback(run.parts.end)
         if run.progress.images >= run.total and run.progress.due is None:
             run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger `kimg`")
             return run.path

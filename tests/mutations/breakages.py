@@ -190,7 +190,11 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("padding proved in no type", "EVERY_TYPE if proving else None", "None"),
     ],
     ("fast/engine.py", "fast/test_proved_as_played.py"): [
-        ("proved as another kind is", "            kind=self.kind,\n", '            kind="recorded" if proving else self.kind,\n'),
+        (
+            "proved as another kind is",
+            "            kind=self.kind,\n",
+            '            kind="recorded" if proving else self.kind,\n',
+        ),
     ],
     ("memory_order.py", "test_memory_order.py"): [
         ("sparse gradients put in order", "if not gradient.layout == parameter.layout == torch.strided:", "if False:"),

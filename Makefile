@@ -52,10 +52,10 @@ check: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet "$(TORCH)" --editable .
 	touch $@
 
-.venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet "$(TORCH)" --editable ".[dev]"
+.venv/installed-dev: .venv/installed constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt "$(TORCH)" --editable ".[dev]"
 	# Without its torchvision, which would bring another torch. Tests that need it skip where it cannot be had.
-	-$(BIN)/python -m pip install --quiet --no-deps torch-fidelity
+	-$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt torch-fidelity
 	touch $@
 
 clean:

@@ -1,10 +1,7 @@
-"""No test touches the user's own cache, or finds the Inception weights there; and recordings keep no tracebacks."""
-
-from types import SimpleNamespace
+"""No test touches the user's own cache, or finds the Inception weights there."""
 
 import pytest
 import torch
-import torch._subclasses.fake_tensor as fake_tensor
 
 from tests.at_leisure import mark_slow
 
@@ -23,14 +20,6 @@ def _own_caches(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
-        yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _no_tracebacks_of_fake_tensors():
-    """torch reads pytest's whole stack for every operation that it traces, for messages of its own: half of a recording's time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fake_tensor, "traceback", SimpleNamespace(extract_stack=list, format_list=list), raising=False)
         yield
 
 

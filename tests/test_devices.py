@@ -5,7 +5,8 @@ import os
 import pytest
 import torch
 
-from logan.devices import CUBLAS_WORKSPACE, _float32_switches, kernels, rounds_to_tf32, without_tf32
+from logan.devices import CUBLAS_WORKSPACE, kernels, rounds_to_tf32, without_tf32
+from logan.errors import InputError
 from tests.training.small import assert_same_run, config
 
 
@@ -71,14 +72,66 @@ def test_a_run_trains_under_them_and_leaves_none(tmp_path, monkeypatch):
     assert_same_run(*runs)
 
 
-def test_products_of_float32_are_exact_inside_and_as_before_afterwards():
-    assert rounds_to_tf32()  # torch's choice for convolutions
-    before = [getattr(owner, name) for owner, name, _ in _float32_switches()]
-    with without_tf32():
-        assert not rounds_to_tf32()
-    assert [getattr(owner, name) for owner, name, _ in _float32_switches()] == before
-    with pytest.raises(KeyError), without_tf32():
-        raise KeyError
-    assert [getattr(owner, name) for owner, name, _ in _float32_switches()] == before
-    assert torch.backends.cudnn.allow_tf32  # the older names can still be read
-    assert not torch.backends.cuda.matmul.allow_tf32
+def precisions():
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    newer = [x.fp32_precision for x in (cudnn.conv, cudnn.rnn, products)] if hasattr(cudnn, "conv") else []
+    return cudnn.allow_tf32, products.allow_tf32, torch.get_float32_matmul_precision(), *newer
+
+
+@pytest.mark.parametrize("products", ["highest", "high", "medium"])
+def test_products_of_float32_are_exact_inside_and_as_before_afterwards(products):
+    torch.set_float32_matmul_precision(products)
+    try:
+        before = precisions()
+        assert rounds_to_tf32()  # torch's choice for convolutions
+        assert rounds_to_tf32(products=True) is (products != "highest")
+        with without_tf32():
+            assert not rounds_to_tf32()
+            assert not rounds_to_tf32(products=True)
+            assert precisions()[:3] == (False, False, "highest")  # the older names can be read
+            with torch.backends.cudnn.flags(enabled=False):
+                pass
+        assert precisions() == before
+        with pytest.raises(KeyError), without_tf32():
+            raise KeyError
+        assert precisions() == before
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+def test_inductors_own_switch_comes_back():
+    import torch._inductor.config as inductor
+
+    assert not inductor.deterministic
+    with kernels(True):
+        pass
+    assert not inductor.deterministic
+
+
+def put():
+    """A CPU's operation that has no deterministic form."""
+    torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
+
+
+def test_an_operation_without_a_deterministic_form_is_announced_by_its_name():
+    with pytest.raises(InputError, match=r"^`deterministic`: put_ gives other bits every time") as error, kernels(True):
+        put()
+    assert error.value.field == "deterministic"
+    with kernels(False):
+        put()
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_other_errors_are_themselves(deterministic):
+    with pytest.raises(RuntimeError, match="size"), kernels(deterministic):
+        torch.zeros(2) + torch.zeros(3)
+
+
+def test_a_run_with_such_an_operation_stops_with_its_name(tmp_path, monkeypatch):
+    from logan.game import Game
+    from logan.training.loop import train
+
+    step = Game.step
+    monkeypatch.setattr(Game, "step", lambda self, *args: (put(), step(self, *args))[1])
+    with pytest.raises(InputError, match="put_"):
+        train(config(kimg=1, deterministic=True), outdir=tmp_path, quiet=True)

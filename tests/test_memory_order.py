@@ -49,6 +49,30 @@ def test_what_has_no_order_is_left_alone():
         assert in_order_of(parameter, gradient) is gradient
 
 
+@pytest.mark.parametrize("engine", ["plain", "recorded"])
+def test_sparse_gradients_reach_their_optimiser(engine):
+    d = torch.nn.Sequential(torch.nn.Embedding(5, 4, sparse=True), torch.nn.Flatten(), torch.nn.Linear(4, 1))
+
+    class Judge(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.d, self.scale = d, torch.nn.Linear(2, 1)
+
+        def forward(self, x):
+            return self.d(torch.zeros(len(x), 1, dtype=torch.long)) + self.scale(x)
+
+    g, judge = torch.nn.Linear(3, 2), Judge()
+    before = d[0].weight[0].detach().clone()
+    game = Game(
+        g, judge, *(torch.optim.SGD(p.parameters(), 0.1) for p in (g, judge)), engine=engine, announce=lambda s: None
+    )
+    game.step(lambda: (torch.randn(4, 2), None), lambda n: torch.randn(n, 3))
+    game.step(lambda: (torch.randn(4, 2), None), lambda n: torch.randn(n, 3))
+    assert in_order_of(d[0].weight, torch.eye(5).to_sparse()).layout == torch.sparse_coo
+    assert d[0].weight.shape == (5, 4)
+    assert before.shape == (4,)
+
+
 def test_nothing_is_copied_where_only_sizes_of_one_differ():
     parameter, gradient = PARAMETERS["one channel, last"], torch.ones(2, 1, 4, 5)
     assert in_order_of(parameter, gradient).data_ptr() == gradient.data_ptr()

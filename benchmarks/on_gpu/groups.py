@@ -14,6 +14,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
                          r"CatArray|::(cat|copy_|clone|_to_copy|stack|contiguous)$"),
     ("optimiser and averages", r"multi_tensor_apply|(?i:fused_?adam)|_foreach_|lerp"),
     ("batch norm", r"batch_norm|batchnorm|bn_fw|bn_bw|bnorm|BatchNorm|norm_backward"),
+    ("convolution, other", r"ImplicitGemmConvolution|4conv6kernel"),
     ("convolution, gradient of weights", r"wgrad|convolve_backward_weight"),
     ("convolution, gradient of input", r"dgrad|bgrad|convolve_backward_data"),
     ("convolution, both gradients", r"convolution_backward"),

@@ -55,8 +55,11 @@ def kernels(deterministic: bool) -> Iterator[None]:
     It may choose otherwise in another process, and sums have another order then.
 
     Args:
-        deterministic: enter it before CUDA starts. Operations that have no such kernel raise RuntimeError inside, with their
-            name (:func:`torch.use_deterministic_algorithms`). A CPU's are deterministic anyway.
+        deterministic: enter it before CUDA starts. Operations that have no such kernel, of which a CPU has a few too, raise
+            RuntimeError inside (:func:`torch.use_deterministic_algorithms`).
+
+    Raises:
+        InputError: in that one's place, on leaving: the name of the operation, and what to do.
     """
     cudnn, fill = torch.backends.cudnn, _FILL
     before = cudnn.benchmark, cudnn.deterministic, fill.fill_uninitialized_memory, os.environ.get(CUBLAS_WORKSPACE)
@@ -68,39 +71,59 @@ def kernels(deterministic: bool) -> Iterator[None]:
         fill.fill_uninitialized_memory = False  # a kernel per tensor, to find reads of it: a recording has none
     try:
         yield
+    except RuntimeError as error:
+        name, found, _ = first_line(error).partition(" does not have a deterministic implementation")
+        if not (deterministic and found):
+            raise
+        raise InputError(
+            f"`deterministic`: {name} gives other bits every time, and torch has no other form of it on this device; leave "
+            f"`deterministic` out, or put another operation in its place"
+        ) from error
     finally:
         if deterministic:
-            torch.set_deterministic_debug_mode(mode)
+            torch.use_deterministic_algorithms(
+                mode > 0, warn_only=mode == 1
+            )  # inductor has a switch of its own, set by this
         cudnn.benchmark, cudnn.deterministic, fill.fill_uninitialized_memory = before[:3]
         if before[3] is None:
             os.environ.pop(CUBLAS_WORKSPACE, None)
 
 
-def _float32_switches() -> list[tuple[Any, str, Any]]:
-    """Where torch keeps how exact products of float32 are on CUDA: owner, attribute, and the value for float32 itself."""
-    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
-    if hasattr(cudnn, "conv"):  # torch 2.9 and later
-        return [(owner, "fp32_precision", "ieee") for owner in (cudnn.conv, cudnn.rnn, products)]
-    return [(owner, "allow_tf32", False) for owner in (cudnn, products)]
+def _precisions() -> tuple[Any, ...]:
+    """Where torch 2.9 and later keep how exact products of float32 are on CUDA, beside older names for the same."""
+    cudnn = torch.backends.cudnn
+    return (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul) if hasattr(cudnn, "conv") else ()
 
 
-def rounds_to_tf32() -> bool:
-    """Whether CUDA may round float32 to TF32, of ten bits like float16, before it multiplies: torch's default in convolutions."""
-    return any(getattr(owner, name) in ("tf32", True) for owner, name, _ in _float32_switches())
+def rounds_to_tf32(products: bool = False) -> bool:
+    """Whether CUDA may round float32 to TF32, of ten bits like float16, before it multiplies.
+
+    Args:
+        products: in products of matrices, where torch's default is not to; else in convolutions and recurrent layers, where it is.
+    """
+    if found := _precisions():
+        return any(kind.fp32_precision == "tf32" for kind in (found[2:] if products else found[:2]))
+    return bool(torch.backends.cuda.matmul.allow_tf32 if products else torch.backends.cudnn.allow_tf32)
 
 
 @contextmanager
 def without_tf32() -> Iterator[None]:
-    """Products of float32 are in float32 inside."""
-    switches = _float32_switches()
-    before = [getattr(owner, name) for owner, name, _ in switches]
+    """Products of float32 are in float32 inside. The older names are set too, and first: torch refuses to read what contradicts."""
+    cudnn, kinds = torch.backends.cudnn, _precisions()
+    before = [kind.fp32_precision for kind in kinds]
+    older = cudnn.allow_tf32, torch.get_float32_matmul_precision()
     try:
-        for owner, name, exact in switches:
-            setattr(owner, name, exact)
+        _set_precisions(False, "highest", ["ieee"] * len(kinds))
         yield
     finally:
-        for (owner, name, _), value in zip(switches, before, strict=True):
-            setattr(owner, name, value)
+        _set_precisions(*older, before)
+
+
+def _set_precisions(in_cudnn: bool, of_products: str, newer: list[str]) -> None:
+    torch.backends.cudnn.allow_tf32 = in_cudnn
+    torch.set_float32_matmul_precision(of_products)
+    for kind, value in zip(_precisions(), newer, strict=True):
+        kind.fp32_precision = value
 
 
 def synchronize(device: torch.device) -> None:

@@ -37,6 +37,10 @@ class NoSecondDerivativeError(InputError):
     """A network that cannot be differentiated as often as asked: the message names the operation, or the module that calls it."""
 
 
+class AlarmError(Exception):
+    """A run stopped itself because it showed signs of failing, with its state saved. The command line exits with status 3."""
+
+
 class SaidElsewhereError(InputError):
     """The mistake that another rank says already."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -20,6 +21,8 @@ def in_order_of(parameter: Tensor, gradient: Tensor) -> Tensor:
         >>> in_order_of(weight, torch.zeros(8, 1, 3, 3)).stride() == weight.stride()
         True
     """
+    if not gradient.layout == parameter.layout == torch.strided:  # sparse ones have no order
+        return gradient
     if gradient.stride() == parameter.stride() or not _is_dense(parameter):
         return gradient
     along = [d for d, n in enumerate(parameter.shape) if n > 1]

@@ -59,7 +59,11 @@ class Where:
 
 @pytest.mark.parametrize(
     ("command", "number"),
-    [(c, SIGNALS[(i + j) % len(SIGNALS)]) for i, c in enumerate(COMMANDS) for j in range(2)],
+    [
+        pytest.param(c, SIGNALS[(i + j) % len(SIGNALS)], marks=[pytest.mark.slow] * (j > 0))
+        for i, c in enumerate(COMMANDS)
+        for j in range(2)
+    ],
 )
 def test_nothing_half_written_is_left(tmp_path, monkeypatch, capsys, run, images, command, number):
     owner, name, call, line = COMMANDS[command]

@@ -178,7 +178,9 @@ def test_a_folder_that_is_not_there_holds_no_runs(tmp_path):
 
 def test_how_far_a_run_has_come(tmp_path):
     assert runs.images_seen(tmp_path) == 0
-    (tmp_path / folder.STATS).write_text("".join(json.dumps({"tick": i, "kimg": i + 1.0}) + "\n" for i in range(3)))
+    (tmp_path / folder.STATS).write_text(
+        "".join(json.dumps({"tick": i, "kimg": i + 1.0, "steps": i}) + "\n" for i in range(3))
+    )
     assert runs.images_seen(tmp_path) == 3000
 
 

@@ -173,6 +173,20 @@ def test_headers_that_are_none(tmp_path, kind):
     assert time.monotonic() - start < 1
 
 
+def test_labels_and_names_without_end_are_not_held(tmp_path):
+    """In a file of holes, which takes no room on the disk."""
+    for kind, count in (("<i8", 2**31), ("<U1", 2**31)):
+        header = npy(SHAPE % f"{2**31}, 1, 1, 1")
+        behind = npy(SHAPE.replace("|u1", kind) % f"{count},")
+        with open(tmp_path / "x.npy", "wb") as file:
+            file.write(header)
+            file.seek(2**31, 1)
+            file.write(behind)
+            file.truncate(len(header) + 2**31 + len(behind) + count * (8 if kind == "<i8" else 4))
+        with pytest.raises(InputError, match=r"(16|8) GiB behind the images, more than is read there"):
+            open_data(str(tmp_path / "x.npy"), memory_limit=0)
+
+
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_every_version_of_the_header(tmp_path, version):
     (tmp_path / "x.npy").write_bytes(npy(SHAPE % "1, 1, 2, 2", bytes([1, 2, 3, 4]), version))

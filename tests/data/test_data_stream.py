@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import subprocess
+import sys
 from itertools import islice
 
 import numpy as np
@@ -11,6 +14,7 @@ from PIL import Image
 
 from logan.data import InMemory, Streamed, batches, open_data
 from logan.data.counter import blocks, permutation
+from logan.data.stream import supply
 from logan.errors import InputError
 
 
@@ -137,3 +141,24 @@ def test_streamed_keeps_the_rules_of_a_sequence(streamed):
     assert len(list(streamed)) == 12
     with pytest.raises(IndexError):
         streamed[12]
+
+
+def test_workers_are_ended(streamed):
+    """Python would wait for them without end: they let the one SIGTERM pass that it sends."""
+    before = set(multiprocessing.active_children())
+    supplied = supply(streamed, 5, 3, 0, "cpu", False, 2)
+    supplied.decide(1)
+    workers = set(multiprocessing.active_children()) - before
+    assert len(workers) == 2
+    supplied.end()
+    supplied.end()  # twice does no harm
+    assert not workers & set(multiprocessing.active_children())
+
+
+def test_a_program_ends_that_does_not_end_its_stream(streamed, tmp_path):
+    code = (
+        "from logan.data import batches, open_data\n"
+        f"stream = batches(open_data({str(tmp_path)!r}, memory_limit=0), batch=5, seed=0, workers=1)\n"
+        "next(stream)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import EpsImagePlugin, Image, features
 
-from logan.data import open_data
+from logan.data import formats, open_data
 from logan.data.dataset import BrokenImage
 from logan.data.formats import SUFFIXES, SUFFIXES_OF, looks_like_an_image
 from logan.data.images import decode, read_header
@@ -92,6 +92,17 @@ def test_an_eps_that_is_called_an_image_starts_no_program(tmp_path, monkeypatch,
     with pytest.raises(InputError, match=rf"{name}: broken image \(not an image of PNG, JPEG"):
         open_data(str(tmp_path / "set"))
     assert not (tmp_path / "started").exists()
+
+
+def test_a_format_that_this_pillow_has_not_is_named(monkeypatch):
+    data = saved(Image.fromarray(SMOOTH), "TIFF")
+    monkeypatch.setattr(formats, "_readable", lambda: ("PNG", "JPEG"))
+    with pytest.raises(
+        BrokenImage, match=r"x.tif: broken image \(this version of Pillow does not read TIFF; pip install -U"
+    ):
+        decode(data, "x.tif")
+    with pytest.raises(BrokenImage, match=r"x.png: broken image \(not an image of PNG, JPEG\)"):
+        decode(data, "x.png")
 
 
 def test_nothing_in_the_library_lets_pillow_choose():

@@ -9,7 +9,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from logan import turns
 from logan.bench.device_rules import device_rules
 from logan.config.presets import PRESETS
-from logan.fast import gears, vectors
+from logan.fast import gears, vectors, without_numbers
 from logan.fast.engine import Engine
 from tests.fast.preset_steps import players_of
 
@@ -44,6 +44,16 @@ CASES = {
         (rows(3, 4, 6), rows(3, 4, 1), rows(3, 1, 6)),
         True,
     ),
+    "into a turned one": (
+        lambda c, a, b: torch.addmm(c.t(), a, b).view(-1),
+        (rows(6, 4), rows(4, 1), rows(1, 6)),
+        True,
+    ),
+    "turned factors": (
+        lambda a, b: torch.bmm(a.transpose(0, 2), b.transpose(0, 1)).view(-1),
+        (rows(1, 4, 3), rows(1, 3, 5)),
+        True,
+    ),
     "in the place of NaN": (
         lambda c, a, b: torch.addmm(c * float("nan"), a, b, beta=0),
         (rows(1), rows(4, 5), rows(5, 1)),
@@ -75,7 +85,10 @@ def _shapes_are_noted(module, inputs):
     class Noted(torch.fx.Interpreter):
         def run_node(self, node):
             result = super().run_node(node)
-            assert node.op == "output" or node.meta["val"].shape == result.shape
+            if node.op != "output":
+                noted = node.meta["val"]
+                assert noted.shape == result.shape
+                assert without_numbers.order(noted) == without_numbers.order(result)
             return result
 
     Noted(module).run(*inputs)

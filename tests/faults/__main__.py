@@ -5,7 +5,13 @@ from __future__ import annotations
 import importlib
 import sys
 
-PARTS = {"inputs": "mutated files of every kind that is read"}
+PARTS = {
+    "inputs": "mutated files of every kind that is read",
+    "kills": "kill -9 at random moments, and inside writes",
+    "disks": "disks without room, at every point of what is written",
+    "signals": "signals at random moments of every command",
+    "endurance": "memory, handles and steps over hours of training",
+}
 """Modules of this package, each with a ``main(args)`` that returns an exit status."""
 
 

@@ -110,6 +110,20 @@ def test_a_log_that_has_no_room(tmp_path, monkeypatch, capsys, failures):
     assert said.count("warning: ") == said.count("Training goes on, and its log is written once there is room") == 1
 
 
+def test_scores_that_have_no_room(tmp_path, monkeypatch, capsys):
+    """They are in the run's log all the same, and training goes on."""
+
+    def full(path, record):
+        raise WriteError(f"{path} cannot be written: the disk is full")
+
+    monkeypatch.setattr("logan.evaluation.records.append_line", full)
+    run = train(config(**SETTINGS), outdir=tmp_path)
+    assert all("fid100" in r["metrics"] for r in folder.read_stats(run))
+    assert len(folder.read_stats(run)) == 2
+    assert not (run / "best.json").exists()
+    assert "metric-fid100.jsonl cannot be written: the disk is full. The scores are in" in capsys.readouterr().err
+
+
 def test_a_terminal_that_takes_no_more(tmp_path, monkeypatch):
     """As where standard error goes to a file on a full disk."""
     from rich.console import Console

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -145,6 +146,7 @@ def test_streamed_folder_with_workers(tmp_path, monkeypatch):
     stopped = tmp_path / "00001-stopped"
     train(settings, resume=stopped, quiet=True)
     assert_same_run(whole, stopped)
+    assert multiprocessing.active_children() == []  # Python would wait for them at its end
 
 
 def test_two_runs_are_equal_and_seeds_differ(tmp_path):
@@ -315,18 +317,23 @@ def test_a_damaged_log_is_no_obstacle(tmp_path):
 
 
 LINES = {
-    "no tick": b'{"kimg": 1.0}',
-    "no kimg": b'{"tick": 0}',
-    "a tick that is a word": b'{"tick": "0", "kimg": 1.0}',
+    "no tick": b'{"kimg": 1.0, "steps": 20}',
+    "no kimg": b'{"tick": 0, "steps": 20}',
+    "a tick that is a word": b'{"tick": "0", "kimg": 1.0, "steps": 20}',
     "a kimg that is a word": b'{"tick": 0, "kimg": "1"}',
-    "negative": b'{"tick": -1, "kimg": 1.0}',
-    "a number of 5,000 digits": b'{"tick": ' + b"9" * 5000 + b', "kimg": 1.0}',
+    "no steps": b'{"tick": 0, "kimg": 1.0}',
+    "a probe that saw words": b'{"tick": 0, "kimg": 1.0, "steps": 20, "probe": [{"step": 1, "norm_g": "x"}]}',
+    "a back that is none": b'{"tick": 0, "kimg": 1.0, "steps": 20, "back": 7}',
+    "alarms that are none": b'{"tick": 0, "kimg": 1.0, "steps": 20, "alarms": ["x"]}',
+    "gradients that are none": b'{"tick": 0, "kimg": 1.0, "steps": 20, "gradients_not_finite": 7}',
+    "negative": b'{"tick": -1, "kimg": 1.0, "steps": 20}',
+    "a number of 5,000 digits": b'{"tick": ' + b"9" * 5000 + b', "kimg": 1.0, "steps": 20}',
     "Infinity": b'{"tick": 0, "kimg": Infinity}',
-    "nested": b'{"tick": 0, "kimg": 1.0, "x": ' + b"[" * 10**5,
-    "a loss that is a word": b'{"tick": 0, "kimg": 1.0, "d_loss": "x"}',
-    "metrics that are none": b'{"tick": 0, "kimg": 1.0, "metrics": 7}',
-    "metrics that are words": b'{"tick": 0, "kimg": 1.0, "metrics": {"fid10": "x"}}',
-    "a probe that is none": b'{"tick": 0, "kimg": 1.0, "probe": [7]}',
+    "nested": b'{"tick": 0, "kimg": 1.0, "steps": 20, "x": ' + b"[" * 10**5,
+    "a loss that is a word": b'{"tick": 0, "kimg": 1.0, "steps": 20, "d_loss": "x"}',
+    "metrics that are none": b'{"tick": 0, "kimg": 1.0, "steps": 20, "metrics": 7}',
+    "metrics that are words": b'{"tick": 0, "kimg": 1.0, "steps": 20, "metrics": {"fid10": "x"}}',
+    "a probe that is none": b'{"tick": 0, "kimg": 1.0, "steps": 20, "probe": [7]}',
 }
 
 
@@ -335,7 +342,7 @@ def test_a_line_of_the_log_that_is_none_is_left_out(tmp_path, line):
     from logan.compare.runs import images_seen
     from logan.report.curves import save_curves
 
-    good = b'{"tick": 0, "kimg": 1.0, "d_loss": null, "g_loss": 0.5, "metrics": {"fid10": null}}'
+    good = b'{"tick": 0, "kimg": 1.0, "steps": 20, "d_loss": null, "g_loss": 0.5, "metrics": {"fid10": null}}'
     (tmp_path / folder.STATS).write_bytes(line + b"\n" + good + b"\n" + line + b"\n")
     assert folder.read_stats(tmp_path) == [json.loads(good)]
     assert images_seen(tmp_path) == 1000

@@ -91,7 +91,12 @@ LATER = {
 }
 
 
-@pytest.mark.parametrize("moment", [*MOMENTS, *LATER])
+QUICK = ("before the pictures", "after the scores", "after the last metric's line", "after the log's line")
+
+
+@pytest.mark.parametrize(
+    "moment", [pytest.param(m, marks=[pytest.mark.slow] * (m not in QUICK)) for m in (*MOMENTS, *LATER)]
+)
 def test_killed_in_a_snapshot(tmp_path, monkeypatch, whole_run, moment):
     owner, name, call, after = (MOMENTS | LATER)[moment]
     with monkeypatch.context() as m:
@@ -106,19 +111,21 @@ def test_killed_in_a_snapshot(tmp_path, monkeypatch, whole_run, moment):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("moment", ["before the pictures", "before the scores", "after the first metric's line"])
+@pytest.mark.parametrize(
+    "moment", ["before the pictures", "before the scores", "after the first metric's line", "at the curves"]
+)
 def test_a_signal_in_a_snapshot_leaves_at_once(tmp_path, monkeypatch, capsys, whole_run, moment, number):
     if number != SIGNALS[-1] and moment != "before the scores":
         pytest.skip("one moment for each signal, and one signal for each moment")
-    owner, name, call, after = MOMENTS[moment]
+    owner, name, call, after = (MOMENTS | LATER)[moment]
     with monkeypatch.context() as m:
-        interfere(m, owner, name, call, signalled(number), after)
+        interfere(m, owner, name, 1 if moment == "at the curves" else call, signalled(number), after)
         with pytest.raises(KeyboardInterrupt):
             train(config(**SETTINGS), outdir=tmp_path)
     (run,) = tmp_path.iterdir()
     assert f"stopped at 1.0 kimg, before the scores; go on with `resume` {run}" in capsys.readouterr().err
     assert torch.load(run / state.FILE_NAME, weights_only=True)["progress"]["images"] == 1000
-    assert not (run / folder.STATS).exists() or not (run / folder.STATS).read_text()
+    assert not folder.read_stats(run) or moment == "at the curves"
     assert_goes_on_as(whole_run(), run)
 
 

@@ -140,7 +140,7 @@ def test_an_interruption_in_the_scores_of_one_saves_all_of_them(tmp_path, alone,
     begun = sorted(tmp_path.iterdir())
     assert len(begun) == 3
     saved = [torch.load(run / state.FILE_NAME, weights_only=True)["progress"] for run in begun]
-    assert 1 <= sum(progress["due"] is not None for progress in saved) < 3
+    assert any(progress["due"] is not None for progress in saved)
     assert all(progress["steps"] > 0 for progress in saved)
     for name, run in zip(RUNS, begun, strict=False):
         assert_same_run(alone[name], train(folder.read_options(run), resume=run, quiet=True))

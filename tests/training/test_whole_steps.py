@@ -82,6 +82,8 @@ def assert_same_but_for_rounding(single, whole):
     for key, value in one["average"].items():
         torch.testing.assert_close(two["average"][key], value)
     logs = [[json.loads(x) for x in (p / "stats.jsonl").read_text().splitlines()] for p in (single, whole)]
+    diversity = [[r.pop("diversity") for r in log if "diversity" in r] for log in logs]  # of the average's samples
+    assert diversity[0] == pytest.approx(diversity[1], rel=1e-5)
     assert_equal(*map(without_times, logs), "log")
 
 

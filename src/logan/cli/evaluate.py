@@ -145,6 +145,10 @@ def _folders(given: EvaluateArguments) -> None:
         fakes = open_data(fake, image_size=train.image_size, channels=train.channels)
         assert not isinstance(fakes, Mixture)
         watch.say(f"the images of {fake} are resized to {train.image_size} pixels, the size of those of {real}")
+    if len(fakes) < names.LEAST:
+        raise InputError(
+            f"{fake} has {len(fakes)} images; scores need {names.LEAST} or more, and mean something from thousands on"
+        )
     default = tuple(f"{kind}{names.count_name(len(fakes))}" for kind in ("fid", "is"))
     protocol = _protocol(given, default if given.protocol == "training" else None)
     short = [m for m in protocol.metrics for p in names.parse_all([m]) if p.count > len(fakes)]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from logan import __version__, errors
 from logan.cli.streams import print_what_can_be
-from logan.errors import InputError, SaidElsewhereError, did_you_mean, with_settings
+from logan.errors import AlarmError, InputError, SaidElsewhereError, did_you_mean, with_settings
 from logan.interrupts import interrupts, leaving_the_process
 
 COMMANDS = {
@@ -46,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return command.main(args[1:])
     except SaidElsewhereError:
         return 2
+    except AlarmError as error:
+        if str(error):  # else rank 0 says it
+            _print_error(in_flags(str(error)))
+        return 3
     except InputError as error:
         return _fail(str(error))
     except BrokenPipeError:  # `logan train --dry-run | head`

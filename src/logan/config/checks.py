@@ -41,6 +41,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "snap": (1, 10**9),
     "seed": (0, MAX_SEED),
     "threads": (0, max(256, os.cpu_count() or 1)),
+    "alarm_snapshots": (1, 10**6),
+    "back_factor": (1e-6, 1),
+    "most_backs": (0, 1000),
     "metric_latent_steps": (0, 10**6),
     "probe": (0, 10**9),
     "probe_eigenvalues": (0, 1000),
@@ -168,6 +171,8 @@ def idle_settings(config: Config) -> list[str]:
     if latent.penalty == 0:
         because("penalty", 0, _changed(latent, ["penalty_in"]))
     _idle_dynamics(config, idle, because)
+    if config.run.on_alarm != "back":
+        because("on_alarm", config.run.on_alarm, _changed(config.run, ["back_factor", "most_backs"]))
     if not scores.probe:
         because("probe", 0, _changed(scores, ["probe_eigenvalues"]))
     for name, sources in {"mirror": ("ring", "grid"), "skip_broken": ("digits", "ring", "grid")}.items():

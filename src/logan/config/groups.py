@@ -155,8 +155,17 @@ class RunConfig:
     """Recompute activations in the backward pass: less memory, more time, same results. For sngan, sagan, biggan and
     biggan-deep; the engine is then plain."""
     deterministic: bool = False
-    """On CUDA: only kernels that give the same bits every time, so that a resumed run is exact there too; slower. A CPU's
-    always do."""
+    """Only kernels that give the same bits every time, so that a resumed run is exact on CUDA too; slower there. A CPU's do
+    anyway, but for a few: an operation that has no such form stops the run with its name."""
+    on_alarm: Literal["warn", "stop", "back"] = "warn"
+    """When a run shows signs of failing (docs/alarms.md): say so; stop with the state saved and exit status 3; or go back to the
+    best healthy state with smaller learning rates."""
+    alarm_snapshots: int = 5
+    """Snapshots in a row at which the score is far worse than the best, until that is an alarm."""
+    back_factor: float = 0.5
+    """What both learning rates are multiplied by each time that a run goes back."""
+    most_backs: int = 3
+    """How often a run goes back; the next alarm stops it."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from logan.errors import InputError
 
+from .bounds import MOST_HELD, MOST_NAMES, in_units
 from .dataset import InMemory, Streamed
 from .fit import fit
 from .images import Fit, Wanted, picture
@@ -189,7 +190,10 @@ def _behind(
         part = read_header(file)
         if part.end > length or len(part.shape) != 1:
             raise ValueError("cut off, or something else behind the images")
-        data = file.read(part.size)
+        if part.size > MOST_HELD or (part.kind[:2] == "<U" and part.shape[0] > MOST_NAMES):
+            raise ValueError(f"{in_units(part.size)} behind the images, more than is read there")
+        file.seek(at)
+        header, data = file.read(part.start - at), file.read(part.size)
         if part.kind == "<i8" and labels is None and part.shape == images.shape[:1]:
             labels = torch.from_numpy(np.frombuffer(data, np.int64).copy())
         elif part.kind[:2] == "<U" and names is None and labels is not None and part.size:
@@ -200,8 +204,7 @@ def _behind(
             return labels, names, _sums(path, np.frombuffer(data, np.uint32), images, rest)
         else:
             raise ValueError("something else than labels and checksums behind the images")
-        file.seek(at)
-        rest = zlib.crc32(file.read(part.end - at), rest)
+        rest = zlib.crc32(data, zlib.crc32(header, rest))
         at = part.end
     if (labels is None) != (names is None):
         raise ValueError("cut off behind the labels")

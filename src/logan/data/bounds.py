@@ -22,8 +22,10 @@ MOST_SLOW_PIXELS = 2**22
 """Of an image whose format Pillow decodes number by number, about a million a second: PPM as text, or with odd levels."""
 MOST_BYTES = 2**28
 """Of an image file, or of a member of an archive: 256 MiB, the largest image without any compression, 4 bytes a pixel."""
+MOST_FOLD = 200
+"""By which a large member of a zip may inflate: formats of images compress as they are, and zeros inflate a thousandfold."""
 MOST_HELD = 2**30
-"""Of the images in an idx file, which are read whole: the largest such set (EMNIST, 814,255 images) has 609 MiB."""
+"""Of what is read whole, the images in an idx file or the labels in an array: the largest idx file (EMNIST) has 609 MiB."""
 MOST_CIFAR = 2**28
 """Of all files of CIFAR together: they have 178 MiB."""
 MOST_INSTRUCTIONS = 2**21
@@ -36,6 +38,8 @@ MOST_TEXT = 2**28
 """Of a file of labels: the largest, Kaggle's of ImageNet's training images with all their boxes, has a sixth of that."""
 MOST_SIDE = 8192
 """Of a prepared set's images, in pixels."""
+MOST_NAMES = 2**22
+"""Of classes, in a prepared array: ten times those of the largest set of faces."""
 MOST_LINKS = 1000
 """Of links to folders that were looked through already: links to links to links have no end worth waiting for."""
 

@@ -101,7 +101,7 @@ def _without_broken(
         try:
             return work(index)
         except BrokenImage as error:
-            return error
+            return BrokenImage(str(error))  # the error itself would keep the file, by way of its traceback
 
     results = list(in_order(attempt, len(layout.names), description, progress, threads))
     broken = {name: r for name, r in zip(layout.names, results, strict=True) if isinstance(r, BrokenImage)}

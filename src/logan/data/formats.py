@@ -26,7 +26,6 @@ SUFFIXES_OF = {
     "TGA": (".tga",),
 }
 SUFFIXES = tuple(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
-NAMES = ", ".join(SUFFIXES_OF)
 OTHER_SUFFIXES = (
     *(".heic", ".heif", ".jxl", ".jxr", ".psd", ".svg", ".ico", ".eps", ".ps", ".pdf", ".exr", ".hdr"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw", ".pcx", ".sgi", ".xbm", ".qoi"),
@@ -47,6 +46,14 @@ def _readable() -> tuple[str, ...]:
 def load_decoders() -> None:
     """Now, and not from several threads at once."""
     _readable()
+
+
+def no_image(name: str) -> str:
+    """Why a file is none, for messages."""
+    missing = [known for known in SUFFIXES_OF if known not in _readable() and name.lower().endswith(SUFFIXES_OF[known])]
+    if missing:
+        return f"this version of Pillow does not read {missing[0]}; pip install -U pillow"
+    return f"not an image of {', '.join(_readable())}"
 
 
 def open_image(data: bytes, name: str) -> Image.Image:

@@ -17,7 +17,7 @@ from logan.errors import InputError
 from .bounds import MOST_BYTES, MOST_PIXELS, MOST_SLOW_PIXELS, in_units, room
 from .dataset import BrokenImage
 from .eight_bits import in_eight_bits, in_mode, is_grey
-from .formats import NAMES, open_image
+from .formats import no_image, open_image
 from .jpeg import MOST_SCANS, START, has_too_many_scans
 from .png import SIGNATURE, Png, read_png
 
@@ -185,5 +185,5 @@ def _is_slow(image: Image.Image) -> bool:
 
 def _broken(name: str, error: Exception) -> BrokenImage:
     # an unidentified image's own message shows the address of a buffer
-    reason = f"not an image of {NAMES}" if isinstance(error, UnidentifiedImageError) else str(error)
+    reason = no_image(name) if isinstance(error, UnidentifiedImageError) else str(error)
     return BrokenImage(f"{name}: broken image ({' '.join(reason.split())[:200] or type(error).__name__})")

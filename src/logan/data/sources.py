@@ -10,17 +10,16 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 
 from logan.errors import InputError, first_line
 
-from .bounds import DAMAGE, MOST_BYTES, MOST_LINKS, in_units, room
+from .bounds import DAMAGE, MOST_BYTES, MOST_FOLD, MOST_LINKS, in_units, room
 from .dataset import BrokenImage
-from .formats import NAMES, SUFFIXES, looks_like_an_image
+from .formats import SUFFIXES, looks_like_an_image, no_image
 from .tar_members import is_tar, tar_members
+from .zip_packed import is_packed, unpacked
 
 Result = TypeVar("Result")
 Place = TypeVar("Place")
 WORTH_A_LOOK = 2**24
 """Bytes above which the first of a file are looked at before it is read."""
-CHUNK = 2**12
-"""Bytes that are inflated at a time where one of them may stand for 20,000."""
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -170,9 +169,14 @@ class Zip:
         """The contents of a member, whose checksum is right."""
         try:
             member = self._open().getinfo(self._members[name])
+            _check_size(max(member.file_size, member.compress_size), name, most)
+            if member.file_size >= max(WORTH_A_LOOK, MOST_FOLD * member.compress_size):
+                fold = member.file_size // max(1, member.compress_size)
+                raise BrokenImage(f"{name}: broken image (it inflates {fold:,}-fold, as no picture does)")
+            if is_packed(member):
+                return unpacked(self._open(), member)
             with self._open().open(member) as file:
-                small_steps = member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-                return _take(file.read, member.file_size, name, most, CHUNK if small_steps else most)
+                return _take(file.read, member.file_size, name, most)
         except InputError:
             raise
         except DAMAGE as error:  # RuntimeError: encrypted
@@ -246,28 +250,27 @@ def _members(file: BinaryIO) -> Iterator[tuple[str, tuple[int, int]]]:
             yield folder + inner.name, (inner.start, inner.size)
 
 
-def _take(read: Callable[[int], bytes], size: int, name: str, most: int, step: int = MOST_BYTES) -> bytes:
+def _take(read: Callable[[int], bytes], size: int, name: str, most: int) -> bytes:
     """``size`` bytes, if they are not more than ``most``, nor so many of what is no image."""
-    if size > most:
-        raise BrokenImage(
-            f"{name}: {in_units(size)}, and of such a file {in_units(most)} are read; make it smaller, or leave it out"
-        )
+    _check_size(size, name, most)
     parts: list[bytes] = []
     left = size
+    look = size >= WORTH_A_LOOK and name.lower().endswith(SUFFIXES)
     while left:
-        part = read(min(left, step if parts or size < WORTH_A_LOOK else 16))
+        part = read(16 if look and not parts else left)
         if not part:
             raise BrokenImage(f"{name}: cut off, {size - left:,} of {size:,} bytes are there")
-        if (
-            not parts
-            and size >= WORTH_A_LOOK
-            and name.lower().endswith(SUFFIXES)
-            and not looks_like_an_image(part, name)
-        ):
-            raise BrokenImage(f"{name}: broken image (not an image of {NAMES})")
+        if look and not parts and not looks_like_an_image(part, name):
+            raise BrokenImage(f"{name}: broken image ({no_image(name)})")
         parts.append(part)
         left -= len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _check_size(size: int, name: str, most: int) -> None:
+    if size > most:
+        advice = "make it smaller, or leave it out"
+        raise BrokenImage(f"{name}: {in_units(size)}, and of such a file {in_units(most)} are read; {advice}")
 
 
 def _by_clean_names(files: Iterable[tuple[str, Place]]) -> tuple[dict[str, Place], list[str]]:

@@ -6,8 +6,11 @@ many batches ahead as one likes. The second half is made of operations of the de
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing.util  # its own end comes after that of what is registered below  # noqa: F401
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,16 @@ from .dataset import Dataset, InMemory, Streamed
 from .mixtures import Mixture
 
 Batch = tuple[Tensor, Tensor | None]
+
+
+_with_workers: weakref.WeakSet[Supply] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_workers() -> None:
+    """Of those that nobody has ended, or that are in a circle which Python has not looked for."""
+    for supplied in list(_with_workers):
+        supplied.end()
 
 
 class Supply(ABC):
@@ -50,6 +63,9 @@ class Supply(ABC):
     @abstractmethod
     def batch(self, decided: Sequence[Tensor]) -> Batch:
         """Images float32 (B, C, H, W) in [−1, 1] and labels int64 (B,) or None, of one batch's tensors (B, …) on the device."""
+
+    def end(self) -> None:  # noqa: B027 (most have nothing to end)
+        """Let go of processes; no batch comes after that."""
 
     def _flips(self, count: int) -> Tensor:
         """Whom to mirror, bool (count, B): each image with probability 1/2."""
@@ -87,8 +103,15 @@ class SentImages(Supply):
         self.mirror, self.labelled = mirror, data.num_classes > 0
         places = _own_places(order(len(data), self.size, self.seed, self.position), self.own)
         self._loaded: Iterator[Batch] = map(data.batch, places)
+        self._ahead: Generator[Batch, None, None] | None = None
         if workers and isinstance(data, Streamed):
-            self._loaded = _ahead(data, places, pin, workers)
+            self._loaded = self._ahead = _ahead(data, places, pin, workers)
+            _with_workers.add(self)
+
+    def end(self) -> None:
+        """End the workers: they let the SIGTERM pass with which Python would end them, and would be waited for without end."""
+        if self._ahead is not None:
+            self._ahead.close()
 
     def _decide(self, count: int) -> list[Tensor]:
         batches = [[x for x in next(self._loaded) if x is not None] for _ in range(count)]
@@ -141,7 +164,7 @@ def _in_range(images: Tensor, flips: Tensor | None) -> Tensor:
     return images.float().mul_(2).sub_(255).mul_(1 / 255)
 
 
-def _ahead(data: Streamed, places: Iterator[Tensor], pin: bool, workers: int) -> Iterator[Batch]:
+def _ahead(data: Streamed, places: Iterator[Tensor], pin: bool, workers: int) -> Generator[Batch, None, None]:
     loader: DataLoader[Any] = DataLoader(
         _Whole(data),  # type: ignore[arg-type]
         batch_size=None,  # the sampler gives whole batches

@@ -13,13 +13,16 @@ from logan.data.dataset import InMemory
 from logan.errors import InputError
 from logan.evaluation import cache
 from logan.files import WriteError
-from logan.metrics.classifier import FORMAT, load_classifier, save_classifier, train_classifier
+from logan.metrics.classifier import FORMAT, check_teachable, load_classifier, save_classifier, train_classifier
 from logan.metrics.detector import Detector
 from logan.metrics.inception import InceptionDetector
 
 NAMES = ("classifier", "inception")
 MOST_IMAGES = 200_000
 """Of a streamed set the classifier learns from this many images at most; they must fit in memory."""
+
+LITTLE = 1.5
+"""Times the accuracy of guessing: a classifier that is no better has learnt nothing of what the images show."""
 
 
 def check(name: str, weights: str | None, labelled: bool, data_name: str) -> Detector | None:
@@ -68,6 +71,7 @@ def get(
     there = check(name, weights, train.num_classes > 1, train.name)
     if there is not None:
         return there
+    check_teachable(len(train), train.name)
     key = cache.key_of(train)
     shipped = files("logan.metrics") / "embedded" / f"classifier-{key[:16]}.safetensors"
     if shipped.is_file():
@@ -89,7 +93,9 @@ def get(
         save_classifier(path, detector)
     except WriteError as error:
         say(f"{error.problem}. The classifier is used, and not kept")
-    say(f"its accuracy on held-out images: {detector.accuracy:.1%}")
+    guesses = detector.accuracy < LITTLE / train.num_classes
+    note = "; warning: little more than chance, so scores by it say little about these images" if guesses else ""
+    say(f"its accuracy on held-out images: {detector.accuracy:.1%}{note}")
     return detector
 
 

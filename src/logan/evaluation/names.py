@@ -15,6 +15,8 @@ KINDS = {
     "pr": "precision, recall, density and coverage; higher is better",
     "modes": "modes covered, share of high-quality points, reverse KL; mixtures only",
 }
+LEAST, MOST = 10, 10**7
+"""Images that a score may take."""
 LOWER_IS_BETTER = ("fid", "kid", "reverse_kl")
 
 
@@ -51,8 +53,8 @@ def parse(name: str) -> Metric:
     if match is None:
         raise InputError(f"metric {name!r} needs a number of generated images, as in {kind}10k", "metrics")
     count = int(match.group(2)) * (1000 if match.group(3) else 1)
-    if not 10 <= count <= 10**7:
-        raise InputError(f"metric {name!r}: the number of images must be 10 to 10,000,000, not {count:,}", "metrics")
+    if not LEAST <= count <= MOST:
+        raise InputError(f"metric {name!r}: the number of images must be {LEAST} to {MOST:,}, not {count:,}", "metrics")
     return Metric(kind, count)
 
 

@@ -102,7 +102,7 @@ def prepare(
         return Evaluator(())
     detectors.check(detector, weights, train.num_classes > 1, train.name)  # before anything is read or trained
     reals = train if protocol.split == "train" else open_configured(data, protocol.split)
-    least = 1 + max(manifold.NEIGHBOURS if m.kind == "pr" else 1 for m in metrics)
+    least = max(names.LEAST, 1 + manifold.NEIGHBOURS)
     assert not isinstance(reals, Mixture)
     if len(reals) < least:
         raise InputError(

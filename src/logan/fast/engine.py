@@ -99,7 +99,7 @@ class Engine:
     def _all(self) -> list[Recorded]:
         return [recorded for kept in self._turns.values() for recorded in kept.entries.values()]
 
-    def _new(self, turn: TurnFunction, rules: turns.Rules, kind: EngineName | None = None) -> Recorded:
+    def _new(self, turn: TurnFunction, rules: turns.Rules, proving: bool = False) -> Recorded:
         names: dict[str, Any] = {"generator": self.players[0], "discriminator": self.players[1]}
         weights = [{id(p) for p in player.parameters()} for player in self.players]
         apart = not weights[0] & weights[1]  # the rearranged step takes each player's derivatives for itself
@@ -107,11 +107,12 @@ class Engine:
             self._as_written(turn, rules),
             names | {"loss": rules.loss, "latent step": rules.latent, "turn": turn},
             announce=self._announce,
-            kind=self.kind if kind is None else kind,
+            kind=self.kind,
             rearranged=self._as_written(REARRANGED.get(turn, turn) if apart else turn, rules),
             random_operations=int(rules.latent is not None and rules.latent.subset == "random"),
             world=self.world,
-            wide=None if kind is not None else lambda: self._new(turn, replace(rules, autocast=None), "recorded"),
+            wide=None if proving else lambda: self._new(turn, replace(rules, autocast=None), proving=True),
+            proving=proving,
         )
 
     def _as_written(self, turn: TurnFunction, rules: turns.Rules) -> Callable[..., dict[str, Any]]:

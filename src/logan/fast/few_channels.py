@@ -10,13 +10,14 @@ Exact: zeros add nothing to a sum over channels, and the channels that zeros in 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
 from torch import fx
 from torch._prims_common import suggest_memory_format
-from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+
+from logan.fast.without_numbers import called, order, run
 
 aten = torch.ops.aten
 
@@ -27,23 +28,28 @@ PADDED_ON = {"cuda"}
 """Types of devices whose kernels want it so."""
 NARROW = {torch.bfloat16, torch.float16}
 """Types of numbers for which they do."""
+EVERY_TYPE = {torch.bfloat16, torch.float16, torch.float32, torch.float64}
 
 Made = dict[tuple[Any, tuple[int, ...], bool], fx.Node]
 
 
-def pad_channels(graph: fx.Graph, touches_written: Callable[[fx.Node], bool]) -> None:
+def pad_channels(
+    graph: fx.Graph, touches_written: Callable[[fx.Node], bool], types: Collection[torch.dtype] | None = None
+) -> None:
     """Convolutions of fewer than :data:`CHANNELS` channels on either side, and their gradients, become padded ones, in place.
 
     Args:
         graph: recorded operations, with the tensors that they returned in ``meta["val"]``.
         touches_written: whether a node reads or makes memory that an operation writes into; such nodes stay as they are.
+        types: of numbers, for which it is done; :data:`NARROW` by default.
     """
+    types = NARROW if types is None else types
     pads = {aten.convolution.default: _pad_convolution, aten.convolution_backward.default: _pad_gradients}
     made: Made = {}
     for node in [n for n in graph.nodes if n.target in pads and _is_known(n) and not touches_written(n)]:
         given: Any = dict(zip((a.name for a in node.target._schema.arguments), node.args, strict=False))
         w = given["weight"].meta["val"]
-        fits = w.device.type in PADDED_ON and w.dtype in NARROW and given["groups"] == 1
+        fits = w.device.type in PADDED_ON and w.dtype in types and given["groups"] == 1
         if fits and min(w.shape[:2]) < CHANNELS:
             pads[node.target](graph, node, made)
 
@@ -54,7 +60,7 @@ def _pad_convolution(graph: fx.Graph, node: Any, made: Made) -> None:
         last = _channels_last(x, w)
         padded = [_padded(graph, t, dims, last, made) for t, dims in ((x, (1,)), (w, (0, 1)), (b, (0,)))]
     node.args = (*padded, *geometry)
-    _cut(graph, node, _run(node))
+    _cut(graph, node, run(node))
 
 
 def _pad_gradients(graph: fx.Graph, node: Any, made: Made) -> None:
@@ -65,7 +71,7 @@ def _pad_gradients(graph: fx.Graph, node: Any, made: Made) -> None:
     if b_sizes:
         b_sizes = [padded[0].meta["val"].shape[1]]
     node.args = (*padded, b_sizes, *geometry)
-    node.meta["val"] = values = _run(node)
+    node.meta["val"] = values = run(node)
     for part in list(node.users):
         if part.target is operator.getitem and values[part.args[1]] is not None:
             _cut(graph, part, values[part.args[1]])
@@ -94,12 +100,12 @@ def _padded(graph: fx.Graph, x: Any, dims: tuple[int, ...], last: bool, made: Ma
 
 def _pad(graph: fx.Graph, x: fx.Node, missing: list[int], turned: bool) -> fx.Node:
     n = len(missing)
-    order = [0, *range(2, n), 1] if turned else [*range(n)]
-    pad = [k for d in reversed(order) for k in (0, missing[d])]  # the last dimension first
+    dims = [0, *range(2, n), 1] if turned else [*range(n)]
+    pad = [k for d in reversed(dims) for k in (0, missing[d])]  # the last dimension first
     if not turned:
-        return _called(graph, aten.constant_pad_nd.default, x, pad)
-    wide = _called(graph, aten.constant_pad_nd.default, _called(graph, aten.permute.default, x, order), pad)
-    return _called(graph, aten.permute.default, wide, [0, n - 1, *range(1, n - 1)])
+        return called(graph, aten.constant_pad_nd.default, x, pad)
+    wide = called(graph, aten.constant_pad_nd.default, called(graph, aten.permute.default, x, dims), pad)
+    return called(graph, aten.permute.default, wide, [0, n - 1, *range(1, n - 1)])
 
 
 def _cut(graph: fx.Graph, wide: Any, value: Any) -> None:
@@ -116,10 +122,10 @@ def _cut(graph: fx.Graph, wide: Any, value: Any) -> None:
     for d, n in enumerate(before.shape):
         if value.shape[d] > n:
             with graph.inserting_after(part):
-                part = _called(graph, aten.slice.Tensor, part, d, 0, n)
-    if _order(part.meta["val"]) != _order(before) and not all(_takes(reader, part, wide) for reader in readers):
+                part = called(graph, aten.slice.Tensor, part, d, 0, n)
+    if order(part.meta["val"]) != order(before) and not all(_takes(reader, part, wide) for reader in readers):
         with graph.inserting_after(part):
-            part = _called(graph, aten.clone.default, part)
+            part = called(graph, aten.clone.default, part)
     for reader in readers:
         reader.replace_input_with(wide, part)
 
@@ -129,34 +135,9 @@ def _takes(reader: Any, part: fx.Node, wide: fx.Node) -> bool:
     elementwise = torch.Tag.pointwise in getattr(reader.target, "tags", ()) or reader.target == aten._to_copy.default
     if not elementwise or not _is_known(reader):
         return False
-    return _order(_run(reader, {wide: part})) == _order(reader.meta["val"])
+    return order(run(reader, {wide: part})) == order(reader.meta["val"])
 
 
 def _is_known(node: fx.Node) -> bool:
     """Whether tensors of which nothing is noted, such as constants may be, are not among those that it reads."""
     return all("val" in n.meta for n in node.all_input_nodes)
-
-
-def _order(t: Any) -> list[int]:
-    """Strides; those of single entries mean nothing."""
-    return [s for s, n in zip(t.stride(), t.shape, strict=True) if n > 1]
-
-
-def _called(graph: fx.Graph, target: Any, *args: Any) -> fx.Node:
-    node = graph.call_function(target, args)
-    node.meta["val"] = _run(node)
-    return node
-
-
-@unset_fake_temporarily()
-def _run(node: fx.Node, instead: dict[fx.Node, fx.Node] | None = None) -> Any:
-    """What the node returns, without numbers."""
-
-    def argument(n: fx.Node) -> Any:
-        t = (instead or {}).get(n, n).meta["val"]
-        return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=t.device)
-
-    with FakeTensorMode():
-        args: Any = fx.node.map_arg(node.args, argument)
-        kwargs: Any = fx.node.map_arg(node.kwargs, argument)
-        return node.target(*args, **kwargs)  # type: ignore[operator]

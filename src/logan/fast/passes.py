@@ -19,7 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 
 from logan.fast.buffers import move_together
 from logan.fast.casts import cast_less
-from logan.fast.few_channels import pad_channels
+from logan.fast.few_channels import EVERY_TYPE, pad_channels
 from logan.fast.memory import Memory
 from logan.fast.multiply_add import multiply_and_add
 from logan.fast.vectors import spell_out_products_of_vectors
@@ -35,13 +35,14 @@ MADE_HERE = {aten.lift_fresh.default, aten.lift_fresh_copy.default}
 """Read what ``torch.tensor`` has just made from Python's numbers."""
 
 
-def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
+def simplify(module: fx.GraphModule, onednn: bool = True, proving: bool = False) -> None:
     """Apply all passes, in place.
 
     Args:
         module: the recorded operations.
         onednn: choose the library for matrix products, and move buffers together; a compiler wants to choose for itself, and
             is given products of vectors in a form that it can fuse.
+        proving: apply in wide types too what is applied in narrow ones.
     """
     drop_unused(module.graph)  # first, since torch leaves tensors without numbers among what nobody uses
     fold_constants(module)
@@ -50,7 +51,7 @@ def simplify(module: fx.GraphModule, onednn: bool = True) -> None:
     cast_less(module.graph, Memory(module.graph).touches_written)
     multiply_and_add(module.graph, Memory(module.graph).touches_written)
     drop_unused(module.graph)
-    pad_channels(module.graph, Memory(module.graph).touches_written)
+    pad_channels(module.graph, Memory(module.graph).touches_written, EVERY_TYPE if proving else None)
     if onednn:
         multiply_with_onednn(module.graph)
         move_together(module.graph)

@@ -63,6 +63,7 @@ class Recorded:
         world: the ranks that play together; what one of them cannot play from its recording, none does.
         wide: makes the same without autocast. Where a recording computes in a type narrower than float32, TF32 included, its
             roundings would hide an error of tens of percents, so what is recorded must be right in the wide type too.
+        proving: this is such a one: it is shortened as ``kind`` is, in all types as in narrow ones, and played as it is.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Recorded:
         random_operations: int = 0,
         world: World | None = None,
         wide: Callable[[], Recorded] | None = None,
+        proving: bool = False,
     ) -> None:
         self.function, self.announce, self.kind = function, announce, kind
         self.checking = True
@@ -84,7 +86,7 @@ class Recorded:
         self._rearranged = function if rearranged is None else rearranged
         self._random_operations = random_operations
         self._world = World() if world is None else world
-        self._wide = wide
+        self._wide, self._proving = wide, proving
         self.plays = 0
         self._entries: Kept[Entry] = Kept()
         self._said: set[str] = set()
@@ -153,7 +155,9 @@ class Recorded:
         """A new recording. What is wrong with the function itself is raised when it is played as it is written."""
         onednn, error = not self.kind.startswith("compiled"), None
         try:
-            recording = Recording(self._rearranged, inputs, self._known.attributes, self._random_operations, onednn)
+            recording = Recording(
+                self._rearranged, inputs, self._known.attributes, self._random_operations, onednn, self._proving
+            )
         except CannotRecordError as refusal:
             error = refusal
         failed = error is not None
@@ -167,13 +171,13 @@ class Recorded:
         if trouble is not None:
             self._to_say = trouble
             return Entry(None)
-        improve(recording, inputs, self.kind, self.announce)
+        if not self._proving:
+            improve(recording, inputs, self.kind, self.announce)
         return Entry(recording)
 
     def _trouble_in_wide_type(self, recording: Recording, inputs: Sequence[Tensor | None]) -> str | None:
         """What is wrong with a recording in the wide type, of few samples: time goes into recording, not into them."""
-        narrow = torch.finfo(recording.precision).eps > torch.finfo(torch.float32).eps
-        if self._wide is None or not narrow or not self.checking or self._known.planned:
+        if self._wide is None or not _is_narrow(recording) or not self.checking or self._known.planned:
             return None
         for few in (FEW, None):  # all, where so few are not what the networks take
             wide, said = self._wide(), list[str]()
@@ -181,11 +185,14 @@ class Recorded:
             try:
                 with on_trial(self._known.attributes), without_tf32():
                     wide(*[None if x is None else copy_of(x[:few]) for x in inputs])
+                    still_narrow = any(r is not None and _is_narrow(r) for r in wide.recordings)
             except Exception:
                 continue
+            if still_narrow:
+                break
             return next((t.removeprefix(PLAINLY) for t in said if t.startswith(PLAINLY)), None)
         self._announce(
-            "playing from a recording that is proved in its narrow type alone: the wide one cannot be played"
+            "playing from a recording that is proved in its narrow type alone: it cannot be played in a wide one"
         )
         return None
 
@@ -268,6 +275,10 @@ class Recorded:
             self.announce(text)
 
 
+def _is_narrow(recording: Recording) -> bool:
+    return torch.finfo(recording.precision).eps > torch.finfo(torch.float32).eps
+
+
 def record(
     function: Callable[..., Any],
     inputs: Sequence[Tensor | None],
@@ -312,6 +323,6 @@ def record(
     names = [type(n).__name__ for n in networks]
     numbered = [f"{name} {i}" if names.count(name) > 1 else name for i, name in enumerate(names)]
     roots = dict(zip(numbered, networks, strict=True)) | {"function": function}
-    recorded = Recorded(function, roots, announce=announce, wide=lambda: Recorded(function, roots))
+    recorded = Recorded(function, roots, announce=announce, wide=lambda: Recorded(function, roots, proving=True))
     recorded.entry(*inputs)
     return recorded

@@ -54,7 +54,7 @@ class Recording:
             recording.
         attributes: of the networks that the function reads or moves. They are left as they were.
         random_operations: how many operations that draw random numbers the function may have.
-        onednn: see :func:`logan.fast.passes.simplify`.
+        onednn, proving: see :func:`logan.fast.passes.simplify`.
 
     Raises:
         CannotRecordError: if a recording could not do what the function does.
@@ -67,6 +67,7 @@ class Recording:
         attributes: Attributes,
         random_operations: int = 0,
         onednn: bool = True,
+        proving: bool = False,
     ) -> None:
         self._given = [i for i, x in enumerate(inputs) if x is not None]
         self.attributes = attributes
@@ -87,7 +88,7 @@ class Recording:
                 before.put_back()
                 with torch.no_grad():
                     Seen(module).run(*attributes.tensors(), *map(copy_of, self._tensors_of(inputs)))
-                passes.simplify(module, onednn)
+                passes.simplify(module, onednn, proving)
             except CannotRecordError:
                 raise
             except Exception as error:  # the tracer's refusals have no class of their own
@@ -117,9 +118,8 @@ class Recording:
     def precision(self) -> torch.dtype:
         """The narrowest type that it computes in; a number for a report may be narrower. TF32 has the bits of float16."""
         values = (n.meta.get("val") for n in self.module.graph.nodes)
-        numbers = [v for v in values if isinstance(v, Tensor) and v.is_floating_point() and v.ndim >= 2]
-        found = {v.dtype for v in numbers}
-        if rounds_to_tf32() and any(v.dtype == torch.float32 and v.device.type == "cuda" for v in numbers):
+        found = {v.dtype for v in values if isinstance(v, Tensor) and v.is_floating_point() and v.ndim >= 2}
+        if any(map(_in_tf32, self.module.graph.nodes)):
             found.add(torch.float16)
         return max(found, key=lambda t: torch.finfo(t).eps, default=torch.float32)
 
@@ -161,6 +161,17 @@ class Recording:
             if node.op == "get_attr" and (id(t := getattr(module, node.target)) in kept or made.holds(t)):
                 raise CannotRecordError("a parameter or an array is made from what is being computed")
         return module, structure[0]
+
+
+def _in_tf32(node: fx.Node) -> bool:
+    """Whether CUDA rounds what it multiplies there."""
+    values = [v for v in pytree.tree_leaves(node.meta.get("val")) if isinstance(v, Tensor)]
+    if not any(v.device.type == "cuda" and v.dtype == torch.float32 for v in values):
+        return False
+    name = str(node.target)
+    multiplies = any(part in name for part in ("mm", "matmul", "linear"))
+    convolves = any(part in name for part in ("conv", "rnn"))
+    return (multiplies and rounds_to_tf32(products=True)) or (convolves and rounds_to_tf32())
 
 
 @contextmanager

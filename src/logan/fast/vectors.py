@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import fx
 
+from logan.fast.without_numbers import called, order
+
 aten = torch.ops.aten
 
 FUSED_ON = {"cuda"}
@@ -31,7 +33,7 @@ def spell_out_products_of_vectors(graph: fx.Graph) -> None:
         graph: recorded operations, with the tensors that they returned in ``meta["val"]``.
     """
     for node in list(graph.nodes):
-        if node.op != "call_function" or node.target not in _PRODUCTS:
+        if node.target not in _PRODUCTS or not all("val" in n.meta for n in node.all_input_nodes):
             continue
         a, b = node.args[_PRODUCTS[node.target] :]
         rows, inner, columns = a.meta["val"].shape[-2], a.meta["val"].shape[-1], b.meta["val"].shape[-1]
@@ -40,33 +42,27 @@ def spell_out_products_of_vectors(graph: fx.Graph) -> None:
             continue
         with graph.inserting_before(node):
             result = _spelled_out(graph, node, a, b, inner)
-        result.meta.update(node.meta)
+            if order(result.meta["val"]) != order(
+                value
+            ):  # a product is made row by row, whatever the order of its factors
+                result = called(graph, aten.clone.default, result, memory_format=torch.contiguous_format)
         node.replace_all_uses_with(result)
         graph.erase_node(node)
 
 
 def _spelled_out(graph: fx.Graph, node: fx.Node, a: Any, b: Any, inner: int) -> fx.Node:
-    def call(target: Any, *args: Any, shape: Any = None) -> fx.Node:
-        made = graph.call_function(target, args)
-        made.meta["val"] = value.new_empty(value.shape if shape is None else shape)
-        return made
-
-    value = node.meta["val"]
     if inner == 1:
-        product = call(aten.mul.Tensor, a, b)
+        product = called(graph, aten.mul.Tensor, a, b)
     else:
-        *batch, rows, columns = value.shape
-        a = call(aten.unsqueeze.default, a, -1, shape=(*batch, rows, inner, 1))
-        b = call(aten.unsqueeze.default, b, -3, shape=(*batch, 1, inner, columns))
-        pairs = call(aten.mul.Tensor, a, b, shape=(*batch, rows, inner, columns))
-        product = call(aten.sum.dim_IntList, pairs, [-2])
+        a = called(graph, aten.unsqueeze.default, a, -1)
+        b = called(graph, aten.unsqueeze.default, b, -3)
+        product = called(graph, aten.sum.dim_IntList, called(graph, aten.mul.Tensor, a, b), [-2])
     if not _PRODUCTS[node.target]:
         return product
     beta, alpha = (node.kwargs.get(name, 1) for name in ("beta", "alpha"))
     if alpha != 1:
-        product = call(aten.mul.Tensor, product, alpha)
+        product = called(graph, aten.mul.Tensor, product, alpha)
     if beta == 0:  # whatever stands in the third tensor, NaN included
         return product
     third: Any = node.args[0]
-    third = third if beta == 1 else call(aten.mul.Tensor, third, beta, shape=third.meta["val"].shape)
-    return call(aten.add.Tensor, third, product)
+    return called(graph, aten.add.Tensor, third if beta == 1 else called(graph, aten.mul.Tensor, third, beta), product)

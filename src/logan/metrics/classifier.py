@@ -31,6 +31,8 @@ LARGEST = 32
 pictures is trained in minutes on one core, not in hours."""
 BATCH = 128
 SEED = 0
+LEAST = 20
+"""Labelled images, of which fewer teach nothing: a tenth of them is held out, and says how good it is."""
 FORMAT = "logan-classifier-1"
 """Changes when the network or its training does, so that no cached weights are taken for others."""
 
@@ -126,14 +128,29 @@ def train_classifier(
 
     Returns:
         The detector, on the CPU.
+
+    Raises:
+        InputError: for too few images, or if all that it may learn from are of one class.
     """
+    check_teachable(len(images), "the set")
     device = torch.device(device)
     with same_random_numbers_next(device), cpu_threads(1):
         torch.manual_seed(SEED)
         network = Classifier(images.shape[1], images.shape[2], classes).to(device)
         held = torch.arange(len(images)) % 10 == 9
+        if len(labels[~held].unique()) < 2:
+            raise InputError("a classifier needs images of two classes to learn from, and all of these are of one")
         accuracy = _fit(network, images[~held], labels[~held], images[held], labels[held], progress)
     return ClassifierDetector(network.cpu(), (images.shape[1], images.shape[2]), accuracy)
+
+
+def check_teachable(images: int, name: str) -> None:
+    """Refuse fewer labelled images than a classifier can learn from (InputError)."""
+    if images < LEAST:
+        raise InputError(
+            f"{name} has {images} labelled images, and a classifier to score with needs {LEAST} or more; use `detector` inception, "
+            f"`detector_weights` FILE of a classifier that is there, or `metrics` none"
+        )
 
 
 def _fit(

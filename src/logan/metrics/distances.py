@@ -7,9 +7,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from logan.errors import InputError
+
 KID_SUBSET = 1000
 """Images per subset of KID, and its number of subsets: Binkowski et al. (2018), section 4; torch-fidelity's defaults."""
 KID_SUBSETS = 100
+
+
+def check_finite(*features: Tensor) -> None:
+    """Refuse features of a detector that is damaged, or of a generator that has diverged: they have no distance (InputError)."""
+    lost = sum(int((~torch.isfinite(x)).any(1).sum()) for x in features)
+    if lost:
+        raise InputError(
+            f"{lost:,} of {sum(map(len, features)):,} images have features that are not finite numbers: the detector is damaged, "
+            f"or the generator that made the images has diverged"
+        )
 
 
 @dataclass(frozen=True)
@@ -29,10 +41,11 @@ class FrechetStatistics:
         """Of features (n, F).
 
         Raises:
-            ValueError: fewer than two features.
+            ValueError: fewer than two features, or numbers that are not finite.
         """
         if len(features) < 2:
             raise ValueError(f"FID needs at least two images, not {len(features)}")
+        check_finite(features)
         wide = features.double()
         centred = wide - wide.mean(0)
         return cls(wide.mean(0), centred.T @ centred / (len(wide) - 1))
@@ -90,6 +103,7 @@ def kid(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float, float]:
     size = min(KID_SUBSET, len(real), len(fake))
     if size < 2:
         raise ValueError(f"KID needs at least two images in each set, not {len(real)} and {len(fake)}")
+    check_finite(real, fake)
     generator = torch.Generator().manual_seed(seed)
 
     def subset(features: Tensor) -> Tensor:
@@ -132,6 +146,7 @@ def inception_score(logits: Tensor, *, splits: int = 1, seed: int = 0) -> tuple[
     """
     if not 1 <= splits <= len(logits):
         raise ValueError(f"the Inception Score needs 1 to {len(logits)} splits, not {splits}")
+    check_finite(logits)
     order = torch.randperm(len(logits), generator=torch.Generator().manual_seed(seed))
     probabilities = logits.double()[order].softmax(1)
     scores = torch.stack([_inception_score(part) for part in probabilities.tensor_split(splits)])

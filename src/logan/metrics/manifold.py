@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from logan.metrics.distances import check_finite
+
 NEIGHBOURS = 5
 """The larger of the two k below: so many other real images there must be."""
 ROWS = 2048
@@ -65,6 +67,7 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = NEIGHBOURS) -> tuple[f
 
 def _shifted(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """In float64, and near the origin, where :func:`_squared` loses least."""
+    check_finite(real, fake)
     real, fake = real.double(), fake.double()
     return real - real.mean(0), fake - real.mean(0)
 

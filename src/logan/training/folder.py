@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from logan.unfinished import remove_abandoned
 
 OPTIONS = "training_options.json"
 STATS = "stats.jsonl"
+NOT_NUMBERS = ("metrics", "probe", "alarms", "back", "gradients_not_finite")
+"""What a line of it may hold beside numbers."""
 
 
 def create(outdir: str | Path, name: str) -> Path:
@@ -56,9 +59,9 @@ def next_path(outdir: Path, name: str) -> Path:
     return outdir / f"{max(numbers, default=-1) + 1:05d}-{name}"
 
 
-def write_options(run: Path, config: Config) -> None:
-    """Write ``training_options.json``."""
-    write_json(run / OPTIONS, {"logan": __version__} | config.to_dict())
+def write_options(run: Path, config: Config, backs: Sequence[dict[str, Any]] = ()) -> None:
+    """Write ``training_options.json``; with what a run has done by itself, going back, if it did."""
+    write_json(run / OPTIONS, {"logan": __version__} | config.to_dict() | ({"backs": list(backs)} if backs else {}))
 
 
 def read_options(run: Path) -> Config:
@@ -71,7 +74,8 @@ def read_options(run: Path) -> Config:
     if not path.exists():
         raise InputError(f"{run} is not a run folder: it has no {OPTIONS}")
     values = read_json(path, "start a new run, or resume from one of its snapshots")
-    values.pop("logan", None)
+    for name in ("logan", "backs"):
+        values.pop(name, None)
     return Config.from_dict(values, complete=True)
 
 
@@ -82,19 +86,26 @@ def read_stats(run: Path) -> list[dict[str, Any]]:
 
 def _is_tick(values: dict[str, Any]) -> bool:
     """Whether a line has what others read of it, of the kinds that they take it for."""
-    from logan.report.curves import PANELS
-
     try:
         f = Fields(values, "a line")
         f.integer("tick", least=0)
         f.number("kimg", least=0)
-        f.integer("steps", least=0, default=0)
+        f.integer("steps", least=0)
         f.numbers("metrics", default=None)
-        for name in (name for _, names, _ in PANELS for name in names):
-            f.number(name, default=None)
-        return all(isinstance(look, dict) for look in f.items("probe", default=()))
+        f.numbers_but(*NOT_NUMBERS)
+        f.words("gradients_not_finite", most=2, default=())
+        back = f.group("back", default=None)
+        if back is not None:
+            back.numbers_but()
+        alarms = all(isinstance(alarm, dict) for alarm in f.items("alarms", default=()))
+        return alarms and all(map(_is_look, f.items("probe", default=())))
     except InputError:
         return False
+
+
+def _is_look(value: object) -> bool:
+    """Whether it is what a probe saw: numbers and lists of them by name, None for what was not finite."""
+    return isinstance(value, dict) and all(x is None or isinstance(x, int | float | list) for x in value.values())
 
 
 def tidy(run: Path, ticks: int) -> None:

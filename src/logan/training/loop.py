@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +17,8 @@ from logan.interrupts import Stop, interrupts
 from logan.report.curves import save_curves
 from logan.training import folder, state
 from logan.training.begin import Request, Run, begin
-from logan.training.outputs import Measure, first_pictures, save_fakes, save_snapshot, take_scores
+from logan.training.guard import Guard, Verdict
+from logan.training.outputs import Measure, Samples, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
 from logan.training.whole_steps import choose_steps
 
@@ -55,6 +55,7 @@ def train(
     Raises:
         InputError: for anything that a person can mend.
         KeyboardInterrupt: after saving the state, if the run was interrupted.
+        AlarmError: after saving the state, if an alarm stopped the run (``config.run.on_alarm``).
         RanksLostError: if another rank died. What was saved last is whole.
     """
     world = World() if world is None else world
@@ -74,6 +75,7 @@ def running(request: Request, stop: Stop, world: World) -> Generator[None, None,
     with ExitStack() as until_the_end:
         with stop.at_once():
             run = begin(request, world, until_the_end)
+        until_the_end.callback(run.parts.end)
         if run.progress.images >= run.total and run.progress.due is None:
             run.watch.say(f"nothing to do: {run.path} is at {run.progress.images / 1000:g} kimg; pass a larger `kimg`")
             return run.path
@@ -93,8 +95,9 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
     probe = Probe(run.parts.game, run.config.scores.probe, run.config.scores.probe_eigenvalues)
     if p.images == 0:
         _first_pictures(run, stop)
-    if p.due is not None:
-        _finish_snapshot(run, stop)
+    guard = Guard(run)
+    if p.due is not None and _finish_snapshot(run, guard, stop) == "stop":
+        raise guard.stop()
     steps = choose_steps(run, probe)
     run.stopwatch.start(p.images)
     while p.images < run.total:
@@ -109,15 +112,13 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
         snap = last or p.images >= _next(before, cadence.tick * cadence.snap * 1000)
         stopping = run.world.any_rank(stop.requested)
         if snap or p.images >= until:
-            record = _tick(run)
-            if not snap:
-                _log(run, record)
-            else:
-                p.due = record
-                _save_state(run)
-                if not stopping:
-                    _finish_snapshot(run, stop)
-                    steps.check_next()
+            verdict = _end_tick(run, guard, stop, snap, stopping)
+            if verdict == "stop":
+                raise guard.stop()
+            if verdict == "back":
+                steps = choose_steps(run, probe)
+            if snap:
+                steps.check_next()
             run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
         if stopping:
             if p.due is None:
@@ -149,6 +150,22 @@ def _next(images: int, length: int) -> int:
     return (images // length + 1) * length
 
 
+def _end_tick(run: Run, guard: Guard, stop: Stop, snap: bool, stopping: bool) -> Verdict:
+    """The tick's line of the log; with ``snap`` what belongs to a snapshot, unless the run is to stop: then it is due. Returns what
+    alarms want."""
+    record = _tick(run)
+    if snap:
+        run.progress.due = record
+        _save_state(run)
+        return "go on" if stopping else _finish_snapshot(run, guard, stop)
+    guard.look(record, None)
+    verdict = guard.judge(record, last=False)
+    _log(run, record)
+    if verdict == "stop":
+        _save_state(run)
+    return verdict
+
+
 def _tick(run: Run) -> dict[str, Any]:
     """What the log says of the steps since the last tick; the sums begin anew."""
     p = run.progress
@@ -166,8 +183,6 @@ def _tick(run: Run) -> dict[str, Any]:
     }
     if p.probes:
         record |= {"probe": p.probes, "probe_seconds": p.probe_seconds}
-    if not all(math.isfinite(record.get(name, 0.0)) for name in ("d_loss", "g_loss")):
-        run.watch.say("warning: a loss is not finite; the run has diverged. Try a smaller `g_lr`, `d_lr` or `alpha`")
     p.probes = []
     run.sums.clear()
     return record
@@ -188,39 +203,55 @@ def _log(run: Run, record: dict[str, Any]) -> None:
     run.progress.ticks += 1
 
 
-def _finish_snapshot(run: Run, stop: Stop) -> None:
+def _finish_snapshot(run: Run, guard: Guard, stop: Stop) -> Verdict:
     """Pictures, snapshot, scores and the tick's line, which are due where the state is saved, and the state after them.
 
-    A run that is stopped in between goes on with the same again: what it has written of it already is dropped then.
+    A run that is stopped in between goes on with the same again: what it has written of it already is dropped then. Returns what
+    alarms want.
     """
     p = run.progress
     record = dict(p.due or {})
     try:
         with stop.at_once():
-            scores = _snapshot(run)
+            samples, scores = _snapshot(run)
+            record |= {"metrics": finite(scores)} if scores else {}
+            guard.look(record, samples)
+        verdict = guard.judge(record, last=p.images >= run.total)
+        _log(run, record)
+        with stop.at_once():
+            if run.world.first:
+                save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
     except KeyboardInterrupt:
         _say_stopped(run)
         raise
-    _log(run, record | ({"metrics": finite(scores)} if scores else {}))
-    if run.world.first:
-        save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
     p.due = None
     _save_state(run)
+    guard.saved(record)
+    return verdict
 
 
-def _snapshot(run: Run) -> dict[str, float]:
-    """Picture, snapshot and scores, which it returns; all ranks compute, and rank 0 writes, and keeps the best snapshot."""
+def _snapshot(run: Run) -> tuple[Samples, dict[str, float]]:
+    """Picture, snapshot and scores; returns the picture's images, and the scores.
+
+    All ranks compute, and rank 0 writes, and keeps the best snapshot.
+    """
     p, first = run.progress, run.world.first
     run.world.check_in_sync([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
-    save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
+    samples = save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
     if first:
         save_snapshot(run.path, run.parts, run.average, p.images)
     scores = take_scores(run.measure, run.parts, run.average)
     if first:
         own = run.measure if isinstance(run.measure, Scorer) else None
-        by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
-        records.keep_best(run.path, p.images, scores, by)
-    return scores
+        try:
+            by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
+        except WriteError as error:
+            run.watch.say(
+                f"warning: {error.problem}. The scores are in {folder.STATS} alone, and choose no best snapshot"
+            )
+        else:
+            records.keep_best(run.path, p.images, scores, by)
+    return samples, scores
 
 
 def _save_state(run: Run) -> None:

@@ -21,6 +21,9 @@ from logan.training.setup import Parts, architecture, without_gradients
 Measure = Callable[[nn.Module, nn.Module], dict[str, float]]
 """The averaged generator and the discriminator, in evaluation mode, to named scores."""
 
+Samples = tuple[Tensor, Tensor | None] | None
+"""Images and labels of a picture; None on ranks that draw none."""
+
 STATISTICS_IMAGES = 2048
 """Images over which the batch-norm statistics of the averaged generator are measured before it is used, and ten batches of
 the training at least (Brock et al. 2018 took a hundred)."""
@@ -63,8 +66,8 @@ def take_scores(measure: Measure, parts: Parts, average: AveragedGenerator) -> d
 @torch.no_grad()
 def save_fakes(
     path: Path | None, parts: Parts, average: AveragedGenerator, statistics_images: int | None = None
-) -> None:
-    """A picture by the averaged generator, from latents that are the same all through the run.
+) -> Samples:
+    """A picture by the averaged generator, from latents that are the same all through the run; returns its images and labels.
 
     Measures the batch-norm statistics of the average before, on latents of the prior (not moved: as they are sampled). Every
     rank must do that, for the scores; those that do not write pass None.
@@ -84,10 +87,11 @@ def save_fakes(
     labels = torch.arange(n, device=parts.device) // columns % classes if classes else None  # a row per class
     recompute_statistics(average.module, statistics_inputs())
     if path is None:
-        return
+        return None
     inputs = zip(*(x.split(batch) for x in (z, labels) if x is not None), strict=True)
     images = torch.cat([average.module(*part) for part in inputs])
     save_picture(path, images, columns=columns, centres=_centres(parts))
+    return images, labels
 
 
 def _grid_size(parts: Parts) -> tuple[int, int]:

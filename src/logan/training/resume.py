@@ -15,7 +15,11 @@ from logan.training.setup import Parts
 
 AUTO = "auto"
 """For ``--resume``: go on if there is something to go on with, else begin. What a job that may be restarted asks for."""
-MAY_DIFFER = {"kimg", "tick", "snap", "device", "checkpointing", "batch_gpu", "data", "workers", *vars(ScoreConfig())}
+MAY_DIFFER = {
+    *("kimg", "tick", "snap", "device", "checkpointing", "batch_gpu", "data", "workers"),
+    *("on_alarm", "alarm_snapshots", "back_factor", "most_backs"),
+    *vars(ScoreConfig()),
+}
 """Settings of a run that goes on."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -108,6 +109,7 @@ class Parts:
     random: torch.Generator
     """Draws the latents of training."""
     world: World = field(default_factory=World)
+    _supplies: weakref.WeakSet[Supply] = field(default_factory=weakref.WeakSet)
 
     def latents(self, n: int) -> Tensor:
         """n fresh latents, (n, d): this rank's slice of those that all ranks draw alike.
@@ -130,7 +132,14 @@ class Parts:
         """The same in two halves, of which the second is :meth:`real_batch`."""
         c = self.config
         own = self.world.own_slice(c.game.batch)
-        return supply(self.data, c.game.batch, c.run.seed, start, self.device, c.data.mirror, c.data.workers, own)
+        made = supply(self.data, c.game.batch, c.run.seed, start, self.device, c.data.mirror, c.data.workers, own)
+        self._supplies.add(made)
+        return made
+
+    def end(self) -> None:
+        """Let go of the processes that decode images."""
+        for made in list(self._supplies):
+            made.end()
 
     def real_batch(self, supplied: Supply, decided: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
         """The batch that ``decided``, one batch's of ``supplied.decide``, stands for."""

@@ -192,9 +192,10 @@ class WholeSteps:
             if singly is None:
                 trusted = True
                 return None
-            after, drawn = Values(moved.values()), random_states.take(parts.device, parts.random)
+            drawn = random_states.take(parts.device, parts.random)
             wrong = difference(list(moved), before, singly[0])
             if wrong is not None:  # do single steps do the same twice?
+                after = Values(moved.values())
                 as_before()
                 again = self._played_singly(steps, moved.values())
                 after.put_back()

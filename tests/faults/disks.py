@@ -1,0 +1,219 @@
+"""Disks that are full at every point, read-only, or take no large files: one line, nothing earlier lost, and exact afterwards.
+
+As root the disk is a tmpfs, of every size from a page to all that the command writes. Elsewhere ``RLIMIT_FSIZE`` alone stands for
+it, which lets files grow up to a limit and then fails the same calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .material import RESULTS, digits_folder, machine, quick_classifier, unreadable_files, what_differs, write_figures
+from .program import Program
+
+PAGE = 4096
+FLAGS = (
+    "--network mlp --width 8 --latent-dim 4 --batch 50 --kimg 2 --tick 1 --snap 1 --metrics fid100 --engine plain --threads 1 "
+    "--resume auto"
+).split()
+ENOUGH = "64m"
+
+
+def main(args: list[str]) -> int:
+    """The long form; 1 if a promise was broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults disks")
+    parser.add_argument("--every", type=int, default=1, help="pages between two sizes")
+    parser.add_argument("--minutes", type=float, default=120, help="do less if that is over")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args(args)
+    until = time.monotonic() + 60 * given.minutes
+    with tempfile.TemporaryDirectory() as work:
+        world = World(Path(work))
+        found: dict[str, Any] = {"machine": machine(), "disk": "tmpfs" if can_mount() else "RLIMIT_FSIZE alone"}
+        if can_mount():
+            found["other places"] = other_places(world)
+            for name in COMMANDS:
+                found[name] = grow(world, name, given.every, until)
+        found["RLIMIT_FSIZE, train"] = limits(world, 10)
+    write_figures(given.out / "disks.json", found)
+    return int(any(map(_is_wrong, found.values())))
+
+
+def _is_wrong(part: Any) -> bool:
+    return isinstance(part, dict) and (bool(part.get("wrong")) or any(map(_is_wrong, part.values())))
+
+
+class World:
+    """What the commands read, and the run that always has room.
+
+    Args:
+        work: a folder on a disk that has room.
+    """
+
+    def __init__(self, work: Path) -> None:
+        self.work, self.disk = work, work / "disk"
+        self.disk.mkdir()
+        data, weights = digits_folder(work / "images", 200), quick_classifier(work / "classifier.safetensors")
+        self.flags = ["--data", data, *FLAGS, "--detector-weights", weights]
+        self.score = ["--metrics", "fid100", "--detector-weights", weights]
+        self.data, self.runs = data, work / "whole"
+        for name in ("first", "whole"):  # the first fills the cache
+            program = Program(["train", *self.flags, "--outdir", work / name], work)
+            assert program.wait() == 0, program.output
+        (self.whole,) = self.runs.glob("0*")
+
+    def words(self, name: str, out: Path) -> list[Any]:
+        """A command of :data:`COMMANDS` that writes to ``out``."""
+        plain = [a for a in self.flags if a not in ("--resume", "auto")]
+        return {
+            "train": ["train", *self.flags, "--outdir", out],
+            "sample": ["sample", self.whole, "--out", out / "a.png"],
+            "sample, an archive": ["sample", self.whole, "--out", out / "a.npz"],
+            "data prepare, a zip": ["data", "prepare", self.data, out / "a.zip", "--size", 8],
+            "data prepare, an array": ["data", "prepare", self.data, out / "a.npy", "--size", 8],
+            "compare": ["compare", "--methods", "none", "--seeds", 1, *plain, "--outdir", out],
+        }[name]
+
+
+COMMANDS = ("train", "sample", "sample, an archive", "data prepare, a zip", "data prepare, an array", "compare")
+
+
+def grow(world: World, name: str, every: int, until: float = float("inf"), sizes: Sequence[int] = ()) -> dict[str, Any]:
+    """The command on disks of so many pages; by default from one to as many as it takes, ``every`` so many."""
+    seen: list[dict[str, Any]] = []
+    for pages in sizes or range(1, 10**6, every):
+        with tmpfs(world.disk, f"{pages * PAGE}"):
+            seen.append(_once(world, name, f"{pages} pages"))
+        if seen[-1]["status"] == 0 or time.monotonic() > until:
+            break
+    return _summary(seen)
+
+
+def _once(world: World, name: str, what: str) -> dict[str, Any]:
+    """On the full disk, and then on the same with room."""
+    words = world.words(name, world.disk)
+    program = Program(words, world.work)
+    status = program.wait()
+    wrong = judged(status, program.output)
+    if (unfinished := list(world.disk.rglob("*.partial"))) or (unreadable := unreadable_files(world.disk)):
+        wrong.append(f"left: {unfinished or unreadable}")
+    _mount("-o", f"remount,size={ENOUGH}", world.disk)
+    again = Program([*words, "--force"] if words[0] == "data" and status == 0 else words, world.work)
+    if again.wait() != 0:
+        wrong.append(f"with room again: {again.output[-1500:]}")
+    elif name == "train":
+        difference = what_differs(world.whole, max(world.disk.glob("0*")))
+        wrong += [f"with room again: {difference}"] if difference else []
+    return {"what": what, "status": status, "said": program.output.splitlines()[-1:], "wrong": wrong}
+
+
+def judged(status: int | None, said: str) -> list[str]:
+    """What is wrong with how a command ended that had no room: it is to say why in one line, or to have gone on without."""
+    errors = [line for line in said.splitlines() if line.startswith("logan: error: ")]
+    if status == 0:
+        return [] if not errors and "Traceback" not in said else [said[-1500:]]
+    why = ("disk is full", "free", "larger than files may be", "read-only", "no room", "No space left")
+    fine = status == 2 and len(errors) == 1 and "Traceback" not in said and any(word in errors[0] for word in why)
+    return [] if fine else [f"status {status}: {said[-1500:]}"]
+
+
+def _summary(seen: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "disks": len(seen),
+        "statuses": dict(Counter(str(s["status"]) for s in seen)),
+        "from": seen[0]["what"],
+        "to": seen[-1]["what"],
+        "wrong": [s for s in seen if s["wrong"]],
+        "an_example": (seen[len(seen) // 2]["said"] or [""])[0],
+    }
+
+
+def other_places(world: World) -> dict[str, Any]:
+    """Caches and temporary folders without room, and a disk that is read-only: what each command made of them."""
+    found = {}
+    full = {"LOGAN_CACHE": str(world.disk), "TMPDIR": str(world.disk)}
+    for place, variable in full.items():
+        for name in ("train", "compare", "sample", "data prepare, a zip"):
+            out = world.work / f"{place}-{name}".replace(" ", "-").replace(",", "")
+            out.mkdir()
+            with tmpfs(world.disk, str(PAGE)):
+                program = Program(world.words(name, out), world.work, environment={place: variable})
+                status = program.wait()
+            wrong = judged(status, program.output) + [f"status {status}"] * (status != 0)
+            if name == "train" and status == 0:
+                difference = what_differs(world.whole, next(out.glob("0*")))
+                wrong += [difference] if difference else []
+            said = _without_paths(program.output, world.work)
+            found[f"{place} full: {name}"] = {"status": status, "said": said, "wrong": wrong}
+    for name in COMMANDS:
+        with tmpfs(world.disk, ENOUGH):
+            _mount("-o", "remount,ro", world.disk)
+            program = Program(world.words(name, world.disk), world.work)
+            status = program.wait()
+        found[f"read-only: {name}"] = {
+            "status": status,
+            "said": _without_paths(program.output, world.work),
+            "wrong": judged(status, program.output) + ["status 0"] * (status == 0),
+        }
+    return found
+
+
+def limits(world: World, count: int, sizes: Sequence[int] = ()) -> dict[str, Any]:
+    """Training where no file may be larger than so many bytes: sizes up to that of its largest file."""
+    largest = max(path.stat().st_size for path in world.whole.iterdir())
+    seen = []
+    for size in sizes or [largest * i // count for i in range(1, count + 1)]:
+        out = world.work / f"limit-{size}"
+        program = Program(["train", *world.flags, "--outdir", out], world.work, file_limit=size)
+        status = program.wait()
+        wrong = (
+            judged(status, program.output) + [f"left: {p.name}" for p in out.rglob("*.partial")] + unreadable_files(out)
+        )
+        again = Program(["train", *world.flags, "--outdir", out], world.work)
+        if again.wait() != 0:
+            wrong.append(f"without a limit: {again.output[-1500:]}")
+        elif difference := what_differs(world.whole, max(out.glob("0*"))):
+            wrong.append(f"without a limit: {difference}")
+        said = _without_paths(program.output, world.work)
+        seen.append({"what": f"{size} bytes", "status": status, "said": [said], "wrong": wrong})
+    return _summary(seen)
+
+
+def _without_paths(said: str, work: Path) -> str:
+    """The last line, and the folder's name left out."""
+    return (said.splitlines() or [""])[-1].replace(str(work), "…")
+
+
+def can_mount() -> bool:
+    """Whether this is root on Linux, outside of a container that forbids it."""
+    with tempfile.TemporaryDirectory() as place:
+        if subprocess.run(["mount", "-t", "tmpfs", "none", place], capture_output=True).returncode != 0:
+            return False
+        _unmount(Path(place))
+    return True
+
+
+@contextmanager
+def tmpfs(place: Path, size: str) -> Iterator[None]:
+    """A disk of so many bytes in the place of a folder."""
+    _mount("-t", "tmpfs", "-o", f"size={size}", "none", place)
+    try:
+        yield
+    finally:
+        _unmount(place)
+
+
+def _mount(*args: object) -> None:
+    subprocess.run(["mount", *map(str, args)], check=True)
+
+
+def _unmount(place: Path) -> None:
+    subprocess.run(["umount", "--lazy", str(place)], check=True)

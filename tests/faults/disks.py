@@ -65,9 +65,8 @@ class World:
         self.flags = ["--data", data, *FLAGS, "--detector-weights", weights]
         self.score = ["--metrics", "fid100", "--detector-weights", weights]
         self.data, self.runs = data, work / "whole"
-        for name in ("first", "whole"):  # the first fills the cache
-            program = Program(["train", *self.flags, "--outdir", work / name], work)
-            assert program.wait() == 0, program.output
+        program = Program(["train", *self.flags, "--outdir", self.runs], work)  # fills the cache too
+        assert program.wait() == 0, program.output
         (self.whole,) = self.runs.glob("0*")
 
     def words(self, name: str, out: Path) -> list[Any]:

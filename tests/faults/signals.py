@@ -94,13 +94,12 @@ def play(
     """Signal it at so many moments; what was found."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # under nohup, which commands would heed
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    whole, seconds = work / "whole", 0.0
-    for _ in range(2):  # the first fills the caches
-        shutil.rmtree(whole, ignore_errors=True)
-        whole.mkdir()
-        program, begun = Program(command.words(whole), work), time.monotonic()
-        assert program.wait() == 0, program.output
-        seconds = time.monotonic() - begun
+    whole = work / "whole"
+    shutil.rmtree(whole, ignore_errors=True)
+    whole.mkdir()
+    program, begun = Program(command.words(whole), work), time.monotonic()
+    assert program.wait() == 0, program.output
+    seconds = time.monotonic() - begun
     seen: list[dict[str, Any]] = []
     while len(seen) < moments and time.monotonic() < until:
         number = SIGNALS[len(seen) % len(SIGNALS)]

@@ -178,10 +178,8 @@ def limits(world: World, count: int, sizes: Sequence[int] = ()) -> dict[str, Any
     for size in sizes or [largest * i // count for i in range(1, count + 1)]:
         out = world.work / f"limit-{size}"
         program = Program(["train", *world.flags, "--outdir", out], world.work, file_limit=size)
-        status = program.wait()
-        wrong = (
-            judged(status, program.output) + [f"left: {p.name}" for p in out.rglob("*.partial")] + unreadable_files(out)
-        )
+        status, said = program.wait(), program.output
+        wrong = judged(status, said) + [f"left: {p.name}" for p in out.rglob("*.partial")] + unreadable_files(out)
         again = Program(["train", *world.flags, "--outdir", out], world.work)
         if again.wait() != 0:
             wrong.append(f"without a limit: {again.output[-1500:]}")

@@ -49,12 +49,15 @@ def main(args: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults signals")
     parser.add_argument("--moments", type=int, default=50, help="of each command")
     parser.add_argument("--minutes", type=float, default=120, help="do fewer if that is over")
+    parser.add_argument("--only", help="this command alone")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args(args)
     source, begun, found = random.Random(given.seed), time.monotonic(), {}
     with tempfile.TemporaryDirectory() as work:
         commands = prepare(Path(work))
+        if given.only:
+            commands = {given.only: commands[given.only]}
         for i, (name, command) in enumerate(commands.items()):
             until = begun + 60 * given.minutes * (i + 1) / len(commands)
             found[name] = play(Path(work), command, given.moments, source, until=until)

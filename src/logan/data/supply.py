@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from logan.errors import InputError
-from logan.interrupts import leave_stopping_to_the_parent
+from logan.interrupts import leave_stopping_to_the_parent, waiting
 
 from .counter import MIRROR, blocks, permutation
 from .dataset import Dataset, InMemory, Streamed
@@ -174,7 +174,9 @@ def _ahead(data: Streamed, places: Iterator[Tensor], pin: bool, workers: int) ->
         worker_init_fn=_begin_worker,
         generator=torch.Generator(),  # else the loader draws its seed from the program's generator and disturbs it
     )
-    for result in loader:
+    with waiting():
+        results = iter(loader)
+    for result in results:
         if isinstance(result, str):
             raise InputError(result)
         yield result

@@ -25,6 +25,8 @@ from .program import Program
 
 SECONDS = 10.0
 """In which a command has to leave."""
+STOPPED = (0, 130, -signal.SIGINT)
+"""Done, stopped, and what shells call 130 too: Python ends itself so where the interruption came in an ``exec`` of some library."""
 REAL = 10
 """One in so many is a Python started anew, to which the signal may come while it loads modules."""
 
@@ -141,7 +143,7 @@ def _signal_once(work: Path, command: Command, whole: Path, number: int, wait: f
     unfinished = [str(path) for path in [*out.rglob("*.partial"), *(work / "cache").rglob("*.partial")]]
     locks = [str(path) for path in out.rglob(".lock") if _is_held(path)]
     wrong = []
-    if status not in (0, 130) and listening:
+    if status not in STOPPED and listening:
         wrong.append(f"status {status}")
     if ("Traceback" in said and listening) or seconds > SECONDS or unfinished or locks:
         wrong.append(f"{unfinished} {locks} {said[-1500:]}")

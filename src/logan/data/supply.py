@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing.util  # its own end comes after that of what is registered below  # noqa: F401
+import sys
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -184,6 +186,13 @@ def _ahead(data: Streamed, places: Iterator[Tensor], pin: bool, workers: int) ->
 
 def _begin_worker(number: int) -> None:
     leave_stopping_to_the_parent()
+    sys.excepthook = _tell
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """All but what a stop does to a connection in between: errors of images go to the parent, which says them."""
+    if not issubclass(kind, ConnectionError | EOFError):
+        sys.__excepthook__(kind, error, trace)
 
 
 class _Whole:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from logan.interrupts import SIGNALS, interrupts
+from logan.interrupts import SIGNALS, interrupts, waiting
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends signals to itself")
 
@@ -87,3 +87,35 @@ print("lives on", flush=True)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, "lives\n"), done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no such signals")
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signals_wait_for_a_fork(number):
+    reached = []
+
+    def forked():
+        with interrupts(), waiting():
+            send(number)
+            reached.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        forked()
+    assert reached == [number]
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(SIGNALS)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_worker_hears_signals_again():
+    code = (
+        "import os, signal, time\n"
+        "from logan.interrupts import SIGNALS, leave_stopping_to_the_parent, waiting\n"
+        "with waiting():\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        leave_stopping_to_the_parent()\n"
+        "        assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(SIGNALS)\n"
+        "        os._exit(0)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

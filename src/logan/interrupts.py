@@ -87,6 +87,22 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
         yield
 
 
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Signals arrive at the end of this: while a process is forked, Python would print the KeyboardInterrupt and go on.
+
+    The new process begins so too, until it calls :func:`leave_stopping_to_the_parent`.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, which does not fork
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def leave_stopping_to_the_parent() -> None:
     """In a worker process, which schedulers and terminals signal along with its parent: the parent decides, and ends it.
 
@@ -96,3 +112,5 @@ def leave_stopping_to_the_parent() -> None:
         if number != signal.SIGTERM:
             signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(number, signal.SIG_DFL))
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ def main(args: list[str]) -> int:
     """The long form; 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults disks")
     parser.add_argument("--every", type=int, default=1, help="pages between two sizes")
+    parser.add_argument("--first", type=int, default=1, help="pages of the smallest disk")
+    parser.add_argument("--only", choices=COMMANDS, help="this command alone")
     parser.add_argument("--minutes", type=float, default=120, help="do less if that is over")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args(args)
@@ -39,10 +41,12 @@ def main(args: list[str]) -> int:
         world = World(Path(work))
         found: dict[str, Any] = {"machine": machine(), "disk": "tmpfs" if can_mount() else "RLIMIT_FSIZE alone"}
         if can_mount():
-            found["other places"] = other_places(world)
-            for name in COMMANDS:
-                found[name] = grow(world, name, given.every, until)
-        found["RLIMIT_FSIZE, train"] = limits(world, 10)
+            if not given.only:
+                found["other places"] = other_places(world)
+            for name in [given.only] if given.only else COMMANDS:
+                found[name] = grow(world, name, range(given.first, 10**6, given.every), until)
+        if not given.only:
+            found["RLIMIT_FSIZE, train"] = limits(world, 10)
     write_figures(given.out / "disks.json", found)
     return int(any(map(_is_wrong, found.values())))
 
@@ -65,9 +69,8 @@ class World:
         self.flags = ["--data", data, *FLAGS, "--detector-weights", weights]
         self.score = ["--metrics", "fid100", "--detector-weights", weights]
         self.data, self.runs = data, work / "whole"
-        for name in ("first", "whole"):  # the first fills the cache
-            program = Program(["train", *self.flags, "--outdir", work / name], work)
-            assert program.wait() == 0, program.output
+        program = Program(["train", *self.flags, "--outdir", self.runs], work)  # fills the cache too
+        assert program.wait() == 0, program.output
         (self.whole,) = self.runs.glob("0*")
 
     def words(self, name: str, out: Path) -> list[Any]:
@@ -86,10 +89,10 @@ class World:
 COMMANDS = ("train", "sample", "sample, an archive", "data prepare, a zip", "data prepare, an array", "compare")
 
 
-def grow(world: World, name: str, every: int, until: float = float("inf"), sizes: Sequence[int] = ()) -> dict[str, Any]:
-    """The command on disks of so many pages; by default from one to as many as it takes, ``every`` so many."""
+def grow(world: World, name: str, sizes: Iterable[int], until: float = float("inf")) -> dict[str, Any]:
+    """The command on disks of so many pages, until one is enough."""
     seen: list[dict[str, Any]] = []
-    for pages in sizes or range(1, 10**6, every):
+    for pages in sizes:
         with tmpfs(world.disk, f"{pages * PAGE}"):
             seen.append(_once(world, name, f"{pages} pages"))
         if seen[-1]["status"] == 0 or time.monotonic() > until:
@@ -101,8 +104,8 @@ def _once(world: World, name: str, what: str) -> dict[str, Any]:
     """On the full disk, and then on the same with room."""
     words = world.words(name, world.disk)
     program = Program(words, world.work)
-    status = program.wait()
-    wrong = judged(status, program.output)
+    status, said = program.wait(), program.output
+    wrong = judged(status, said)
     if (unfinished := list(world.disk.rglob("*.partial"))) or (unreadable := unreadable_files(world.disk)):
         wrong.append(f"left: {unfinished or unreadable}")
     _mount("-o", f"remount,size={ENOUGH}", world.disk)
@@ -112,7 +115,7 @@ def _once(world: World, name: str, what: str) -> dict[str, Any]:
     elif name == "train":
         difference = what_differs(world.whole, max(world.disk.glob("0*")))
         wrong += [f"with room again: {difference}"] if difference else []
-    return {"what": what, "status": status, "said": program.output.splitlines()[-1:], "wrong": wrong}
+    return {"what": what, "status": status, "said": [_without_paths(said, world.work)], "wrong": wrong}
 
 
 def judged(status: int | None, said: str) -> list[str]:
@@ -120,8 +123,10 @@ def judged(status: int | None, said: str) -> list[str]:
     errors = [line for line in said.splitlines() if line.startswith("logan: error: ")]
     if status == 0:
         return [] if not errors and "Traceback" not in said else [said[-1500:]]
-    why = ("disk is full", "free", "larger than files may be", "read-only", "no room", "No space left")
-    fine = status == 2 and len(errors) == 1 and "Traceback" not in said and any(word in errors[0] for word in why)
+    why = ("disk is full", "free", "larger than files may be", "read-only", "no room", "no space left")
+    fine = (
+        status == 2 and len(errors) == 1 and "Traceback" not in said and any(word in errors[0].lower() for word in why)
+    )
     return [] if fine else [f"status {status}: {said[-1500:]}"]
 
 
@@ -173,17 +178,16 @@ def limits(world: World, count: int, sizes: Sequence[int] = ()) -> dict[str, Any
     for size in sizes or [largest * i // count for i in range(1, count + 1)]:
         out = world.work / f"limit-{size}"
         program = Program(["train", *world.flags, "--outdir", out], world.work, file_limit=size)
-        status = program.wait()
-        wrong = (
-            judged(status, program.output) + [f"left: {p.name}" for p in out.rglob("*.partial")] + unreadable_files(out)
-        )
+        status, said = program.wait(), program.output
+        wrong = judged(status, said) + [f"left: {p.name}" for p in out.rglob("*.partial")] + unreadable_files(out)
         again = Program(["train", *world.flags, "--outdir", out], world.work)
         if again.wait() != 0:
             wrong.append(f"without a limit: {again.output[-1500:]}")
         elif difference := what_differs(world.whole, max(out.glob("0*"))):
             wrong.append(f"without a limit: {difference}")
-        said = _without_paths(program.output, world.work)
-        seen.append({"what": f"{size} bytes", "status": status, "said": [said], "wrong": wrong})
+        seen.append(
+            {"what": f"{size} bytes", "status": status, "said": [_without_paths(said, world.work)], "wrong": wrong}
+        )
     return _summary(seen)
 
 

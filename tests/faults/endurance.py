@@ -84,18 +84,21 @@ def _resident(process: int) -> float:
 def judge(looks: dict[str, list[float]], ticks: list[dict[str, Any]]) -> dict[str, Any]:
     """Slopes with their standard errors, in MiB an hour; the ranges of what must be constant; a step's time in each third."""
     minutes = np.array(looks["minutes"])
-    late = minutes >= WARM_UP * minutes[-1]
+    late, half = (minutes >= share * minutes[-1] for share in (WARM_UP, 0.5))
     found: dict[str, Any] = {
         "minutes": round(float(minutes[-1]), 1),
         "warm_up_minutes": round(WARM_UP * float(minutes[-1]), 1),
     }
     for name in ("memory", "workers_memory"):
         slope, error = slope_of(minutes[late] / 60, np.array(looks[name])[late])
+        second = slope_of(minutes[half] / 60, np.array(looks[name])[half])
         found[name] = {
             "MiB_after_warm_up": round(float(np.array(looks[name])[late][0]), 1),
             "MiB_at_the_end": round(looks[name][-1], 1),
-            "MiB_per_hour": round(slope, 3),
-            "standard_error": round(error, 3),
+            "MiB_per_hour": round(slope, 2),
+            "standard_error": round(error, 2),
+            "MiB_per_hour_in_the_second_half": round(second[0], 2),
+            "its_standard_error": round(second[1], 2),
         }
     for name in ("workers", "files", "threads"):
         values = np.array(looks[name])[late]

@@ -25,6 +25,8 @@ from .program import Program
 
 SECONDS = 10.0
 """In which a command has to leave."""
+STOPPED = (0, 130, -signal.SIGINT)
+"""Done, stopped, and what shells call 130 too: Python ends itself so where the interruption came in an ``exec`` of some library."""
 REAL = 10
 """One in so many is a Python started anew, to which the signal may come while it loads modules."""
 
@@ -49,12 +51,15 @@ def main(args: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults signals")
     parser.add_argument("--moments", type=int, default=50, help="of each command")
     parser.add_argument("--minutes", type=float, default=120, help="do fewer if that is over")
+    parser.add_argument("--only", help="this command alone")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args(args)
     source, begun, found = random.Random(given.seed), time.monotonic(), {}
     with tempfile.TemporaryDirectory() as work:
         commands = prepare(Path(work))
+        if given.only:
+            commands = {given.only: commands[given.only]}
         for i, (name, command) in enumerate(commands.items()):
             until = begun + 60 * given.minutes * (i + 1) / len(commands)
             found[name] = play(Path(work), command, given.moments, source, until=until)
@@ -94,13 +99,12 @@ def play(
     """Signal it at so many moments; what was found."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # under nohup, which commands would heed
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    whole, seconds = work / "whole", 0.0
-    for _ in range(2):  # the first fills the caches
-        shutil.rmtree(whole, ignore_errors=True)
-        whole.mkdir()
-        program, begun = Program(command.words(whole), work), time.monotonic()
-        assert program.wait() == 0, program.output
-        seconds = time.monotonic() - begun
+    whole = work / "whole"
+    shutil.rmtree(whole, ignore_errors=True)
+    whole.mkdir()
+    program, begun = Program(command.words(whole), work), time.monotonic()
+    assert program.wait() == 0, program.output
+    seconds = time.monotonic() - begun
     seen: list[dict[str, Any]] = []
     while len(seen) < moments and time.monotonic() < until:
         number = SIGNALS[len(seen) % len(SIGNALS)]
@@ -139,7 +143,7 @@ def _signal_once(work: Path, command: Command, whole: Path, number: int, wait: f
     unfinished = [str(path) for path in [*out.rglob("*.partial"), *(work / "cache").rglob("*.partial")]]
     locks = [str(path) for path in out.rglob(".lock") if _is_held(path)]
     wrong = []
-    if status not in (0, 130) and listening:
+    if status not in STOPPED and listening:
         wrong.append(f"status {status}")
     if ("Traceback" in said and listening) or seconds > SECONDS or unfinished or locks:
         wrong.append(f"{unfinished} {locks} {said[-1500:]}")

@@ -25,6 +25,6 @@ def test_files_that_may_not_be_large(world):
 def test_disks_of_a_few_sizes(world):
     if not disks.can_mount():
         pytest.skip("mounts disks")
-    found = disks.grow(world, "train", 1, sizes=(6, 25))
+    found = disks.grow(world, "train", (6, 25))
     assert found["wrong"] == [], found["wrong"]
     assert found["statuses"] == {"2": 2}

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from logan.errors import InputError
-from logan.files import write_atomically
+from logan.files import size_text, write_atomically
 from logan.unfinished import remove_abandoned
 
 from .array import SUFFIX, ArrayPack
@@ -167,6 +167,6 @@ def _check_room(folder: Path, count: int, fit: Fit) -> None:
     needed, free = count * (size * size * fit.channels + HEADER), shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(
-            f"{folder} has {free / 2**30:.1f} GiB free, and {count:,} images of {size}×{size} take "
-            f"{needed / 2**30:.1f} GiB: choose another place, or a smaller `size`"
+            f"{folder} has {size_text(free)} free, and {count:,} images of {size}×{size} take "
+            f"{size_text(needed)}: choose another place, or a smaller `size`"
         )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing.util  # its own end comes after that of what is registered below  # noqa: F401
+import sys
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from logan.errors import InputError
-from logan.interrupts import leave_stopping_to_the_parent
+from logan.interrupts import leave_stopping_to_the_parent, waiting
 
 from .counter import MIRROR, blocks, permutation
 from .dataset import Dataset, InMemory, Streamed
@@ -174,7 +176,9 @@ def _ahead(data: Streamed, places: Iterator[Tensor], pin: bool, workers: int) ->
         worker_init_fn=_begin_worker,
         generator=torch.Generator(),  # else the loader draws its seed from the program's generator and disturbs it
     )
-    for result in loader:
+    with waiting():
+        results = iter(loader)
+    for result in results:
         if isinstance(result, str):
             raise InputError(result)
         yield result
@@ -182,6 +186,13 @@ def _ahead(data: Streamed, places: Iterator[Tensor], pin: bool, workers: int) ->
 
 def _begin_worker(number: int) -> None:
     leave_stopping_to_the_parent()
+    sys.excepthook = _tell
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """All but what a stop does to a connection in between: errors of images go to the parent, which says them."""
+    if not issubclass(kind, ConnectionError | EOFError):
+        sys.__excepthook__(kind, error, trace)
 
 
 class _Whole:

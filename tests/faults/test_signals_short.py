@@ -23,5 +23,5 @@ def commands(work):
 @pytest.mark.parametrize("name", ["train", "evaluate", "compare", "data prepare"])
 def test_it_leaves_tidily_and_goes_on(work, commands, name):
     found = signals.play(work, commands[name], 1, random.Random(name), real=100)
-    assert found["wrong"] == [], found["wrong"]
+    assert found["wrong"] == [], str(found["wrong"])
     assert set(found["statuses"]) <= {"0", "130"}

@@ -28,7 +28,8 @@ def result(tmp_path: Path, label: str, seed: int, looks: dict[str, np.ndarray], 
     records = [
         {"steps": i + 1, **{k: None if v[i] != v[i] else float(v[i]) for k, v in looks.items()}} for i in range(N)
     ]
-    lines = [{"tick": 0, "probe": records[:30]}, {"tick": 1}, {"tick": 2, "probe": records[30:]}]
+    ticks = [{"tick": i, "kimg": i + 1.0, "steps": (i + 1) * N} for i in range(3)]
+    lines = [ticks[0] | {"probe": records[:30]}, ticks[1], ticks[2] | {"probe": records[30:]}]
     (run / "stats.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines), encoding="utf-8")
     points = [
         {"images": i, "steps": i, "seconds": 1.0, "scores": {"modes10k": m, "quality10k": 0.5}}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -93,14 +94,24 @@ def waiting() -> Iterator[None]:
 
     The new process begins so too, until it calls :func:`leave_stopping_to_the_parent`.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows, which does not fork
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    noted: list[int] = []
+    # A mask is of one thread: what the process is sent meanwhile may reach another, and then runs the handler all the same.
+    handled = _handled_by(lambda number, frame: noted.append(number)) if _is_main_thread() else nullcontext()
     try:
-        yield
+        with handled:
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS) if hasattr(signal, "pthread_sigmask") else None
+            try:
+                yield
+            finally:
+                if before is not None:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number in noted:
+            signal.raise_signal(number)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def leave_stopping_to_the_parent() -> None:

@@ -111,8 +111,9 @@ def test_a_rank_that_dies_ends_the_run_and_says_so(tmp_path: Path) -> None:
         process.kill()
     assert time.monotonic() - began < 60
     assert process.returncode != 0
-    assert "logan: error: rank 0: another rank is gone, so this one stops" in output
-    assert "--resume auto goes on from there" in output
+    gone = "logan: error: rank 0: another rank is gone, so this one stops" in output
+    # torchrun tells the others to stop, and may be the faster
+    assert (gone and "--resume auto goes on from there" in output) or "go on with --resume" in output, output
     assert children(process) == []
 
 

@@ -33,7 +33,7 @@ def test_unfinished_files_never_share_a_name(tmp_path):
 
 
 def test_what_a_child_writes_has_another_name():
-    code = "import os, pathlib; from logan import unfinished; a = unfinished.name_for(pathlib.Path('x')); r = os.fork(); b = unfinished.name_for(pathlib.Path('x')); print(b, flush=True); r and os.wait()"  # fmt: skip # noqa: E501
+    code = "import os, pathlib; from logan import unfinished; a = unfinished.name_for(pathlib.Path('x')); r = os.fork(); b = unfinished.name_for(pathlib.Path('x')); r and os.wait(); print(b, flush=True)"  # fmt: skip # noqa: E501
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     one, two = (name.split(".") for name in output)
     assert one[1] == two[1]

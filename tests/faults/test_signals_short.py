@@ -21,7 +21,7 @@ def commands(work):
 
 
 WITH_WORKERS = [pytest.param(name, marks=pytest.mark.slow) for name in ("train", "compare")]
-"""Two of ten failed on a loaded machine, by something that was said on the way out and is not understood yet."""
+"""Two of some eight failed on a loaded machine, by something that was said on the way out and is not understood yet."""
 
 
 @pytest.mark.parametrize("name", ["evaluate", "data prepare", *WITH_WORKERS])

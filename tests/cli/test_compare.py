@@ -188,7 +188,8 @@ def test_two_at_once_on_one_folder(capsys, monkeypatch, tmp_path, trained):
 
 def test_none_at_a_time_is_refused(capsys, tmp_path):
     for command in (["compare", *FLAGS], ["reproduce", "figure4a"]):
-        fails(capsys, *command, "--together", "0", "--outdir", tmp_path / "out")
+        assert "--together" in fails(capsys, *command, "--together", "0", "--outdir", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("flags", [("--batch", "40"), ("--metrics", "modes50"), ("--seed", "2")], ids=" ".join)

@@ -363,12 +363,13 @@ def test_inputs_that_share_memory_are_others():
         x.add_(1)
         return x * y
 
-    fast = record(f, [torch.zeros(3), torch.zeros(3)])
+    fast = record(f, [torch.zeros(3), torch.zeros(3)], announce=pytest.fail)
     x, y, same = torch.ones(3), torch.ones(3), torch.ones(3)
     assert torch.equal(fast(x, y), torch.full((3,), 2.0))
     assert torch.equal(fast(same, same), torch.full((3,), 4.0))
     assert torch.equal(x, same)
     assert len(fast.recordings) == 2
+    assert None not in fast.recordings
 
 
 def test_games_can_be_copied_and_pickled():

@@ -21,7 +21,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
 from logan.fast.attributes import Attributes
-from logan.fast.trial import Before, RandomNumbers, copy_of, equal_states
+from logan.fast.trial import Before, RandomNumbers, copies_of, equal_states
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 3e-2}
 """Of each tensor's largest entry, by the narrowest type that takes part."""
@@ -115,7 +115,7 @@ def noise_of(
     source, eps = torch.Generator().manual_seed(0), torch.finfo(precision).eps
 
     def outcome(given: Sequence[Tensor | None]) -> Outcome:
-        played = Outcome(play, [None if x is None else copy_of(x) for x in given], before.attributes)
+        played = Outcome(play, copies_of(given), before.attributes)
         before.put_back()
         return played
 
@@ -126,7 +126,7 @@ def noise_of(
             if twice and first_difference(outcome(inputs), first, precision) is not None:
                 return None
             _move(before, eps, source)
-            moved = outcome([None if x is None else _rounded(x, eps, source) for x in inputs])
+            moved = outcome(_all_rounded(inputs, eps, source))
     finally:
         before.put_back()
     noise = _apart(moved, first)
@@ -168,6 +168,11 @@ def _move(before: Before, eps: float, source: torch.Generator) -> None:
             t.copy_(_rounded(t, eps, source))
 
 
+def _all_rounded(inputs: Sequence[Tensor | None], eps: float, source: torch.Generator) -> list[Tensor | None]:
+    rounded = {id(x): _rounded(x, eps, source) for x in inputs if x is not None}  # one that is given twice, once
+    return [None if x is None else rounded[id(x)] for x in inputs]
+
+
 def _rounded(t: Tensor, eps: float, source: torch.Generator) -> Tensor:
     if t.dtype not in TOLERANCE:
         return t
@@ -200,4 +205,4 @@ def _difference(got: Any, want: Any) -> tuple[float, float] | None:
 
 
 def _name(path: Any) -> str:
-    return ".".join(str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path)
+    return ".".join(str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path) or "what it returns"

@@ -21,7 +21,7 @@ from logan.fast.kept import Kept
 from logan.fast.known import Known
 from logan.fast.proof import Outcome, first_difference, noise_of
 from logan.fast.recording import CannotRecordError, NotYetError, Recording
-from logan.fast.trial import Before, copy_of, on_trial
+from logan.fast.trial import Before, copies_of, copy_of, on_trial
 
 LAST_CHECK = 1024
 """Plays 1, 2, 4, … up to this one are played by the function too; after it, every ``EVERY``-th and those that are asked for."""
@@ -238,9 +238,7 @@ class Recorded:
     def _outcome_of_function(self, inputs: Sequence[Tensor | None], before: Before) -> Outcome:
         """What the function does, without a trace."""
         try:
-            outcome = Outcome(
-                self.function, [None if x is None else copy_of(x) for x in inputs], self._known.attributes
-            )
+            outcome = Outcome(self.function, copies_of(inputs), self._known.attributes)
         finally:
             before.put_back()
         outcome.result = None  # its copies are enough

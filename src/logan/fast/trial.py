@@ -105,6 +105,15 @@ def copy_of(x: Tensor) -> Tensor:
     return copy.requires_grad_(x.requires_grad) if copy.stride() == x.stride() else x
 
 
+def copies_of(inputs: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """:func:`copy_of` each; one tensor that is given twice is one again, since what is written into it is read by both names."""
+    copies: dict[int, Tensor] = {}
+    return [
+        None if x is None else copies[id(x)] if id(x) in copies else copies.setdefault(id(x), copy_of(x))
+        for x in inputs
+    ]
+
+
 def same_numbers(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors of one kind hold the same, NaN for NaN; of tensors without numbers nobody knows."""
     if isinstance(a, FakeTensor) or a.device.type == "meta":

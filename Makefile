@@ -42,6 +42,7 @@ gpu: $(if $(filter $(BIN)/python,$(RUN)),.venv/installed-dev)
 
 check: .venv/installed-dev
 	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff check --preview --select PLW1514 src examples benchmarks  # text of a named encoding: Windows has another
 	$(BIN)/ruff format --check src tests examples benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports

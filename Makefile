@@ -6,7 +6,7 @@ ARGS   ?=
 
 BIN := .venv/bin
 
-.PHONY: train test test-all mutants faults bench gpu check clean
+.PHONY: train test test-all mutants faults bench gpu check dist clean
 
 train: .venv/installed
 	$(BIN)/logan train $(ARGS)
@@ -47,6 +47,14 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Wheel and source distribution in dist/, looked over as the package index does.
+dist:
+	test -x .venv-dist/bin/python || $(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/python -m pip install --quiet build twine
+	rm -rf dist
+	.venv-dist/bin/python -m build
+	.venv-dist/bin/twine check --strict dist/*
+
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -60,4 +68,4 @@ check: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .venv-dist build dist site

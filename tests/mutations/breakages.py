@@ -31,6 +31,30 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("looking moves D", "held(own, move=False), no_side_effects()", "held(own, move=True)"),
         ("overfitting by chance", "3 * error", "0 * error"),
     ],
+    ("guide/langevin.py", "guide/test_targets.py"): [
+        ("half the drift", "2 * self._delta * slope", "self._delta * slope"),
+        (
+            "the proposal taken for symmetric",
+            "return joint(v, d_v, slope_v, u) - joint(u, d, slope, v)",
+            "return d_v - d",
+        ),
+    ],
+    ("guide/reject.py", "guide/test_targets.py"): [
+        (
+            "accepts by the odds",
+            "torch.sigmoid(guide._log_odds(d, guide.gamma))",
+            "guide._log_odds(d, guide.gamma).exp()",
+        ),
+    ],
+    ("guide/flow.py", "guide/test_fixed_points.py"): [
+        ("js for logd", 'd if self.divergence == "js" else -d', "d"),
+    ],
+    ("guide/transport.py", "guide/test_fixed_points.py"): [
+        ("moves where D is not steep", ".clamp(min=0)", ".clamp(min=-1)"),
+    ],
+    ("guide/calibration.py", "guide/test_calls.py"): [
+        ("the sizes of the sets come in", "0.5 / len(real)", "0.5 / len(fake)"),
+    ],
     ("latent.py", "test_latent.py"): [
         ("g without its graph", "(z,), create_graph=create_graph", "(z,), create_graph=False"),
         ("g of the mean", "objective(wide)).sum()", "objective(wide)).mean()"),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from logan import errors
+from logan.cli.command import Command
 from logan.cli.parsing import dispatch, parse
 from logan.errors import InputError
 from logan.files import write_text
@@ -67,20 +68,34 @@ class InfoArguments:
     """A PNG to make, with a row for each of the first 20 classes, or the first 64 images if there are none."""
 
 
+PREPARE_COMMAND = Command(
+    "data prepare",
+    PrepareArguments,
+    PREPARE,
+    examples=(
+        ("data prepare photos photos64.zip --size 64", "crop, resize and pack a folder"),
+        ("data prepare ILSVRC imagenet128.npy --size 128", "ImageNet as it comes, into a file that opens at once"),
+    ),
+)
+INFO_COMMAND = Command(
+    "data info",
+    InfoArguments,
+    INFO,
+    examples=(("data info photos.zip --image-size 64 --sheet photos.png", "what is in it, and a picture of it"),),
+)
+COMMANDS = (PREPARE_COMMAND, INFO_COMMAND)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    commands = {
-        "prepare": (_prepare, "crop, resize and pack images into one file that trains fast"),
-        "info": (_info, "what a data set holds: images, sizes, classes; a sheet of its first images"),
-    }
-    return dispatch("logan data", commands, args)
+    return dispatch("logan data", ((PREPARE_COMMAND, _prepare), (INFO_COMMAND, _info)), args)
 
 
 def _prepare(args: Sequence[str]) -> int:
     from logan.data.prepare import prepare
     from logan.training.watch import track
 
-    given = parse(PrepareArguments, args, prog="logan data prepare", description=PREPARE)
+    given = parse(PREPARE_COMMAND, args)
     destination = Path(given.destination).expanduser()
     if destination.is_file() and not given.force:
         raise InputError(f"{destination} is there already; pass --force to replace it, or another name")
@@ -119,7 +134,7 @@ def _info(args: Sequence[str]) -> int:
     from logan.data import InMemory, Mixture, open_data
     from logan.training.watch import track
 
-    given = parse(InfoArguments, args, prog="logan data info", description=INFO)
+    given = parse(INFO_COMMAND, args)
     data = open_data(
         given.path, image_size=given.image_size, skip_broken=given.skip_broken, split=given.split, progress=track
     )

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 import tyro
 from torch import Tensor
 
-from logan.cli.arguments import ScoringArguments
+from logan.cli.arguments import WORDS, ScoringArguments
+from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.config import MAX_SEED, DataConfig, ScoreConfig
 from logan.errors import InputError
@@ -45,9 +46,21 @@ class EvaluateArguments(ScoringArguments):
     """Of two folders: the side to which the images of both are cropped and resized, if they have several."""
 
 
+COMMAND = Command(
+    "evaluate",
+    EvaluateArguments,
+    DESCRIPTION,
+    examples=(
+        ("evaluate runs/00000-digits-ngd --snapshots best", "the run's best snapshot, by its own detector"),
+        ("evaluate photos.zip fakes --image-size 64", "a folder of images against real ones"),
+    ),
+    words=WORDS,
+)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    given = parse(EvaluateArguments, args, prog="logan evaluate", description=DESCRIPTION)
+    given = parse(COMMAND, args)
     if len(given.what) == 2 and not any(map(_is_run, given.what)):
         _folders(given)
     elif len(given.what) == 1:

@@ -12,6 +12,7 @@ import numpy as np
 import tyro
 from torch import Tensor
 
+from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.errors import InputError, did_you_mean
 from logan.files import explained, write_atomically
@@ -48,9 +49,23 @@ class SampleArguments:
     """auto, cpu, cuda ..."""
 
 
+COMMAND = Command(
+    "sample",
+    SampleArguments,
+    DESCRIPTION,
+    examples=(
+        ("sample runs/00000-digits-ngd", "a grid of 64 images, in the run folder"),
+        (
+            "sample runs/00000-digits-ngd --n 500 --trunc 0.7 --out faces",
+            "500 PNGs in a folder, less varied and often better",
+        ),
+    ),
+)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    given = parse(SampleArguments, args, prog="logan sample", description=DESCRIPTION)
+    given = parse(COMMAND, args)
     source = snapshot.find(given.run)
     model = load(source, given.device)
     kimg = source.stem.rpartition("-")[2]

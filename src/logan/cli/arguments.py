@@ -110,6 +110,20 @@ def check_out(out: str | None) -> Path | None:
     return path
 
 
+def free_place(path: str, name: str, force: bool) -> Path:
+    """The file of that path, which the argument ``name`` gives, if nothing there would be lost.
+
+    Raises:
+        InputError: if it is there already, and ``force`` does not permit to replace it; or the path is empty.
+    """
+    if not path:
+        raise InputError(f"`{name}` must not be empty; name a file to make")
+    place = Path(path).expanduser()
+    if place.is_file() and not force:
+        raise InputError(f"{place} is there already; pass --force to replace it, or another name")
+    return place
+
+
 def refuse(args: Sequence[str], flags: Sequence[str], why: str) -> None:
     """Refuse some flags (InputError)."""
     for name in (a.partition("=")[0].replace("_", "-") for a in args):

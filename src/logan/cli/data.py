@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from logan import errors
+from logan.cli.arguments import free_place
 from logan.cli.command import Command
 from logan.cli.parsing import dispatch, parse
 from logan.errors import InputError
@@ -62,10 +63,14 @@ class InfoArguments:
     """Side to bring the images to, if they have several."""
     skip_broken: bool = False
     """Leave broken images out."""
+    skip_small: bool = False
+    """Leave out images that are smaller than --image-size."""
     split: str = "train"
     """Which of folders called train, val and test."""
     sheet: str | None = None
     """A PNG to make, with a row for each of the first 20 classes, or the first 64 images if there are none."""
+    force: bool = False
+    """Replace the sheet if it is there."""
 
 
 PREPARE_COMMAND = Command(
@@ -96,9 +101,7 @@ def _prepare(args: Sequence[str]) -> int:
     from logan.training.watch import track
 
     given = parse(PREPARE_COMMAND, args)
-    destination = Path(given.destination).expanduser()
-    if destination.is_file() and not given.force:
-        raise InputError(f"{destination} is there already; pass --force to replace it, or another name")
+    destination = free_place(given.destination, "destination", given.force)
     made = prepare(
         given.source,
         destination,
@@ -135,9 +138,11 @@ def _info(args: Sequence[str]) -> int:
     from logan.training.watch import track
 
     given = parse(INFO_COMMAND, args)
+    sheet = None if given.sheet is None else free_place(given.sheet, "sheet", given.force)
     data = open_data(
-        given.path, image_size=given.image_size, skip_broken=given.skip_broken, split=given.split, progress=track
-    )
+        given.path, image_size=given.image_size, skip_broken=given.skip_broken, skip_small=given.skip_small,
+        split=given.split, progress=track,
+    )  # fmt: skip
     if isinstance(data, Mixture):
         raise InputError(f"{given.path} is points in the plane, drawn anew for every batch; give a set of images")
     where = "held in memory" if isinstance(data, InMemory) else "read from disk as training goes on"
@@ -154,8 +159,8 @@ def _info(args: Sequence[str]) -> int:
             print(f"  {k:<4d} {name:<20} {count:,}")
         if data.num_classes > SHOWN:
             print(f"  … and {data.num_classes - SHOWN:,} more")
-    if given.sheet is not None:
-        _save_sheet(Path(given.sheet).expanduser(), data)
+    if sheet is not None:
+        _save_sheet(sheet, data)
     return 0
 
 

@@ -15,19 +15,23 @@ from typing import Any, Literal
 
 import tyro
 
-PATHS = (
-    "data",
-    "outdir",
-    "out",
-    "resume",
-    "detector_weights",
-    "sheet",
-    "source",
-    "destination",
-    "path",
-    "run",
-    "runs",
-    "to",
+PATHS = frozenset(
+    [
+        "data",
+        "outdir",
+        "out",
+        "resume",
+        "detector_weights",
+        "sheet",
+        "source",
+        "destination",
+        "path",
+        "run",
+        "runs",
+        "what",
+        "to",
+        "weights",
+    ]
 )
 """Arguments, by name, that are places on a disk, where they are text."""
 LONGEST = 30

@@ -44,7 +44,18 @@ def parse(
     given, rest = _tyro(command, args, default, known_only=False)
     if rest:
         raise InputError(hints.unknown(command, rest))
+    _check_places(command, given)
     return given
+
+
+def _check_places(command: Command[Any], given: Any) -> None:
+    """An empty name would be the current folder, which nobody means by it: a variable of the shell was not set."""
+    for flag in command.flags():
+        value = getattr(given, flag.name.replace("-", "_"), None)
+        if flag.is_path and (value == "" or (isinstance(value, tuple) and "" in value)):
+            raise InputError(
+                f"{flag.takes if flag.positional else f'--{flag.name}'} must not be empty; give a file or folder"
+            )
 
 
 def parse_known(command: Command[T], args: Sequence[str], default: Any = None) -> tuple[T, list[str]]:

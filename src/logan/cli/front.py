@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from logan import __version__
 from logan.cli import help as helping
 from logan.cli import hints
+from logan.cli.command import Command
 from logan.errors import did_you_mean
 
 COMMANDS = {
@@ -20,6 +23,8 @@ COMMANDS = {
     "reproduce": "run what a claim of the paper needs: table2, mixtures, figure4a to 5b, dynamics",
     "plan": "what a run would take on other devices: operations, memory, days",
     "bench": "measure what a step costs: time, operations, memory",
+    "doctor": "say what is installed, what is chosen here by itself, and what is missing",
+    "completion": "print what lets bash, zsh or fish complete commands and flags",
 }
 """By name: the file of the same name in this folder has ``main(args)``, and ``COMMAND`` or ``COMMANDS`` to explain them."""
 EVERYDAY = {
@@ -53,6 +58,15 @@ SAID_ELSEWHERE = {
     "list": "--help",
 }
 """What other programs call it."""
+
+
+def load_commands() -> dict[str, Sequence[Command[Any]]]:
+    """Every command with what it takes, by the word after logan; of ``data``, the several below it."""
+    found: dict[str, Sequence[Command[Any]]] = {}
+    for name in COMMANDS:
+        module = importlib.import_module(f"logan.cli.{name}")
+        found[name] = getattr(module, "COMMANDS", None) or (module.COMMAND,)
+    return found
 
 
 def page() -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from logan.cli.arguments import ScoringArguments
+from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.errors import InputError
 from logan.evaluation import protocols
@@ -44,9 +45,22 @@ class CurveArguments(ScoringArguments):
     """Folder for curve.png, curve.csv and the samples."""
 
 
+COMMAND = Command(
+    "curve",
+    CurveArguments,
+    DESCRIPTION,
+    examples=(
+        (
+            "curve runs/00000-digits-none runs/00001-digits-ngd --match-is 8",
+            "two runs, with samples at an IS of 8",
+        ),
+    ),
+)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    given = parse(CurveArguments, args, prog="logan curve", description=DESCRIPTION)
+    given = parse(COMMAND, args)
     _check(given)
     from logan.report import truncation_curves
     from logan.sampling import load

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from torch import Tensor
 
-from logan.cli.arguments import ScoringArguments
+from logan.cli.arguments import WORDS, ScoringArguments
+from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.config import MAX_SEED, DataConfig, ScoreConfig
 from logan.errors import InputError
@@ -43,11 +44,27 @@ class EvaluateArguments(ScoringArguments):
     """Truncation s; see logan sample."""
     image_size: int | None = None
     """Of two folders: the side to which the images of both are cropped and resized, if they have several."""
+    skip_broken: bool = False
+    """Of two folders: leave out images that cannot be read instead of stopping."""
+    skip_small: bool = False
+    """Of two folders: leave out images that are smaller than --image-size instead of stopping."""
+
+
+COMMAND = Command(
+    "evaluate",
+    EvaluateArguments,
+    DESCRIPTION,
+    examples=(
+        ("evaluate runs/00000-digits-ngd --snapshots best", "the run's best snapshot, by its own detector"),
+        ("evaluate photos.zip fakes --image-size 64", "a folder of images against real ones"),
+    ),
+    words=WORDS,
+)
 
 
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    given = parse(EvaluateArguments, args, prog="logan evaluate", description=DESCRIPTION)
+    given = parse(COMMAND, args)
     if len(given.what) == 2 and not any(map(_is_run, given.what)):
         _folders(given)
     elif len(given.what) == 1:
@@ -73,6 +90,9 @@ def _run(given: EvaluateArguments) -> None:
     found = _snapshots(Path(given.what[0]), given.snapshots)
     if given.image_size is not None:
         raise InputError("--image-size is for two folders of images; a run's generator makes images of one size")
+    for flag in ("skip-broken", "skip-small"):
+        if getattr(given, flag.replace("-", "_")):
+            raise InputError(f"--{flag} is for two folders of images; a run's own settings say what is left out")
     first = load(found[0], given.device)
     config = first.info.config
     points = first.info.architecture["image_size"] == 1
@@ -122,7 +142,8 @@ def _protocol(given: EvaluateArguments, metrics: tuple[str, ...] | None = None) 
 
 
 def _folders(given: EvaluateArguments) -> None:
-    from logan.data import Mixture, open_data
+    from logan.data import Mixture
+    from logan.data.open import open_configured
     from logan.devices import choose_device
 
     real, fake = given.what
@@ -133,16 +154,19 @@ def _folders(given: EvaluateArguments) -> None:
     for flag in ("latent_steps", "data", "snapshots", "trunc"):
         if getattr(given, flag) != getattr(EvaluateArguments(()), flag):
             raise InputError(f"--{flag.replace('_', '-')} is for runs; here two sets of images are compared")
-    train = open_data(real, image_size=given.image_size)
+    wanted = DataConfig(real, given.image_size, skip_broken=given.skip_broken, skip_small=given.skip_small)
+    train = open_configured(wanted)
     if isinstance(train, Mixture):
         raise InputError(f"{real} is a mixture, not a set of images")
-    watch, fakes = Watch(1), open_data(fake, image_size=given.image_size, channels=train.channels)
+    of_fakes: dict[str, Any] = {"data": fake, "channels": train.channels}
+    watch, fakes = Watch(1), open_configured(replace(wanted, **of_fakes))
     if isinstance(fakes, Mixture):
         raise InputError(f"{fake} is a mixture, not a set of images")
-    for notice in dict.fromkeys([*train.notices, *fakes.notices]):
+    broken = [f"left out, broken: {name}" for name in (*train.broken, *fakes.broken)]
+    for notice in dict.fromkeys([*train.notices, *fakes.notices, *broken]):
         watch.say(notice)
     if fakes.image_size != train.image_size:
-        fakes = open_data(fake, image_size=train.image_size, channels=train.channels)
+        fakes = open_configured(replace(wanted, **of_fakes, image_size=train.image_size))
         assert not isinstance(fakes, Mixture)
         watch.say(f"the images of {fake} are resized to {train.image_size} pixels, the size of those of {real}")
     if len(fakes) < names.LEAST:
@@ -163,7 +187,7 @@ def _folders(given: EvaluateArguments) -> None:
         for part in torch.arange(n).split(given.batch):
             yield fakes.batch(part)[0].to(device)
 
-    evaluator = given.evaluator(protocol, DataConfig(real, given.image_size), train, ScoreConfig(), watch)
+    evaluator = given.evaluator(protocol, wanted, train, ScoreConfig(), watch)
     _print_scores(fake, evaluator(draw, from_generator=False, seed=given.seed))
     _print_detector(evaluator)
 

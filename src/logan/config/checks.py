@@ -175,9 +175,9 @@ def idle_settings(config: Config) -> list[str]:
         because("on_alarm", config.run.on_alarm, _changed(config.run, ["back_factor", "most_backs"]))
     if not scores.probe:
         because("probe", 0, _changed(scores, ["probe_eigenvalues"]))
-    for name, sources in {"mirror": ("ring", "grid"), "skip_broken": ("digits", "ring", "grid")}.items():
-        if data.data in sources:
-            because("data", data.data, _changed(data, [name]))
+    if data.data in ("digits", "ring", "grid"):
+        points = ["mirror"] if data.data != "digits" else []
+        because("data", data.data, _changed(data, [*points, "skip_broken", "skip_small"]))
     return idle
 
 

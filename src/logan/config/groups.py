@@ -27,6 +27,8 @@ class DataConfig:
     """Give the class labels to G and D."""
     skip_broken: bool = False
     """Leave out images that cannot be read instead of stopping."""
+    skip_small: bool = False
+    """Leave out images that are smaller than the wanted size instead of stopping."""
     workers: int = 2
     """Processes that decode images, for sets too large to be held in memory."""
 

@@ -16,6 +16,7 @@ from logan.errors import InputError
 from logan.latent import LatentMethod, to_sphere
 from logan.sampling import snapshot
 from logan.sampling.snapshot import Snapshot
+from logan.side_effects import same_random_numbers_next
 from logan.turns import Rules, move
 
 
@@ -167,7 +168,7 @@ def generate(
     for start in range(0, len(z), batch):
         part = z[start : start + batch].to(device)
         given = () if labels is None else (labels[start : start + batch].to(device),)
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        with same_random_numbers_next(device):
             torch.manual_seed(seed)  # a random subset of dimensions is the same one for every batch
             if step is not None:
                 part = move(generator, discriminator, part, given[0] if given else None, Rules(latent=step)).z

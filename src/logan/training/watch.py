@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -139,7 +139,7 @@ class Watch:
     def tick(self, record: dict[str, Any]) -> None:
         """A line of the log was written."""
         measured = " ".join(f"{k} {v:.2f}" for k, v in record.get("metrics", {}).items() if v is not None)
-        losses = " ".join(f"{short} {record[name]:.3f}" for name, short in SHOWN.items() if name in record)
+        losses = _losses(record)
         text = f"{losses} {measured}".strip()
         if self.live:
             self._bar.update(self._task, losses=text if self.board is None else losses)
@@ -148,6 +148,15 @@ class Watch:
                 f"tick {record['tick']:<4d} kimg {record['kimg']:<8.1f} {text}  "
                 f"{record['images_per_second']:,.0f} img/s  left {_clock(record['seconds_left'])}"
             )
+
+    def between(self, losses: dict[str, float], images: int, rate: float, left: float) -> None:
+        """A line while no line of the log is due, where there is no bar: ``losses`` are means since the last one."""
+        text = f"between  kimg {images / 1000:<8.1f} {_losses(losses)}".rstrip()
+        self.say(f"{text}  {rate:,.0f} img/s  left {_clock(left)}")
+
+
+def _losses(values: Mapping[str, float]) -> str:
+    return " ".join(f"{short} {values[name]:.3f}" for name, short in SHOWN.items() if name in values)
 
 
 def _clock(seconds: float) -> str:

@@ -17,7 +17,7 @@ from logan.unfinished import remove_abandoned
 
 OPTIONS = "training_options.json"
 STATS = "stats.jsonl"
-NOT_NUMBERS = ("metrics", "probe", "alarms", "back", "gradients_not_finite")
+NOT_NUMBERS = ("metrics", "probe", "alarms", "notices", "back", "gradients_not_finite")
 """What a line of it may hold beside numbers."""
 
 
@@ -97,8 +97,8 @@ def _is_tick(values: dict[str, Any]) -> bool:
         back = f.group("back", default=None)
         if back is not None:
             back.numbers_but()
-        alarms = all(isinstance(alarm, dict) for alarm in f.items("alarms", default=()))
-        return alarms and all(map(_is_look, f.items("probe", default=())))
+        said = all(isinstance(each, dict) for name in ("alarms", "notices") for each in f.items(name, default=()))
+        return said and all(map(_is_look, f.items("probe", default=())))
     except InputError:
         return False
 

@@ -12,11 +12,12 @@ import numpy as np
 import tyro
 from torch import Tensor
 
+from logan.cli.choosing import choose_for, say
 from logan.cli.parsing import parse
 from logan.errors import InputError, did_you_mean
 from logan.files import explained, write_atomically
 from logan.report.pictures import as_pil, save_picture, to_uint8
-from logan.sampling import Model, load, snapshot
+from logan.sampling import Model, load
 
 DESCRIPTION = """Draw images from a trained generator.
 
@@ -29,7 +30,10 @@ class SampleArguments:
     """What ``logan sample`` takes."""
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """A run folder (its latest snapshot) or a network-snapshot-....safetensors."""
+    """A run folder or a network-snapshot-....safetensors."""
+    snapshot: str = "auto"
+    """Of a run folder: best (by the scores of training), latest, a number of kimg, or auto: the best if there is one, else the
+    latest."""
     n: int = 64
     """How many images."""
     seed: int = 0
@@ -51,10 +55,11 @@ class SampleArguments:
 def main(args: Sequence[str]) -> int:
     """Run the command."""
     given = parse(SampleArguments, args, prog="logan sample", description=DESCRIPTION)
-    source = snapshot.find(given.run)
+    choice = choose_for(given.run, given.snapshot)
+    source = choice.path
     model = load(source, given.device)
-    kimg = source.stem.rpartition("-")[2]
-    default = source.parent / f"samples{kimg}-seed{given.seed}.png"
+    kimg = model.info.images // 1000
+    default = source.parent / f"samples{kimg:06d}-seed{given.seed}.png"
     out = default if given.out is None else Path(given.out).expanduser()
     write = _writer(out, model)
     images = model.sample(
@@ -70,6 +75,7 @@ def main(args: Sequence[str]) -> int:
         write(images)
     except OSError as error:
         raise InputError(f"--out {out} cannot be written ({error.strerror or error}); choose another place") from None
+    say(choice)
     print(out)
     return 0
 

@@ -19,6 +19,9 @@ from logan.sampling import draw_latents, evaluation_step, generate
 BATCH = 250
 """Generated images per pass, or fewer with --batch-gpu: no more than this are in memory beside their features."""
 
+SEED_AFTER = 2
+"""Added to the run's seed for the latents that are scored: the same at every snapshot, and none that training or pictures draw."""
+
 
 class Scorer:
     """``config.scores`` made ready: checked, the detector trained or loaded, the features of the real images extracted.
@@ -63,7 +66,7 @@ class Scorer:
 
     def __call__(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, float]:
         """Scores by name; the same latents every time."""
-        seed = self.config.run.seed + 2
+        seed = self.config.run.seed + SEED_AFTER
         return self.evaluator(lambda n: self._draw(generator, discriminator, n, seed), seed=seed)
 
     def _draw(self, generator: nn.Module, discriminator: nn.Module, n: int, seed: int) -> Iterator[Tensor]:
@@ -81,7 +84,7 @@ class Scorer:
         where = {"in_training": True, "images": images, "kimg": images / 1000, "steps": steps, "seconds": seconds}
         k = self.config.scores.metric_latent_steps
         how = {
-            "seed": self.config.run.seed + 2,
+            "seed": self.config.run.seed + SEED_AFTER,
             "latent_steps": k,
             "trunc": 1.0,
             "protocol": "training",

@@ -90,7 +90,7 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     if measure is None:
         device, told = choose_device(world.device or config.run.device), watch.fraction_bar("training a classifier")
         with world.first_alone():  # the others find the classifier and the features in the cache
-            measure = Scorer(config, data, device, watch.say, told, world)
+            measure = Scorer(config, data, device, watch.say, told, world, may_train=False)
     parts = build(config, data, world)
     average = AveragedGenerator(parts.generator, config.game.ema_kimg)
     if resumed is not None:

@@ -76,6 +76,8 @@ def read_options(run: Path) -> Config:
     values = read_json(path, "start a new run, or resume from one of its snapshots")
     for name in ("logan", "backs"):
         values.pop(name, None)
+    if isinstance(values.get("scores"), dict):
+        values["scores"].setdefault("score_every", 1)  # of a run that began before there was this setting
     return Config.from_dict(values, complete=True)
 
 

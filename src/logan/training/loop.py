@@ -245,9 +245,11 @@ def _snapshot(run: Run) -> tuple[Samples, dict[str, float]]:
     if first:
         (run.path / PICTURE).unlink(missing_ok=True)  # so what a finished run leaves does not depend on the clock
         save_snapshot(run.path, run.parts, run.average, p.images)
+    own = run.measure if isinstance(run.measure, Scorer) else None
+    if own is not None and not own.is_due(p.images, run.average.module, run.parts.discriminator):
+        return samples, {}
     scores = take_scores(run.measure, run.parts, run.average)
     if first:
-        own = run.measure if isinstance(run.measure, Scorer) else None
         try:
             by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
         except WriteError as error:

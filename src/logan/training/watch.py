@@ -109,23 +109,25 @@ class Watch:
 
         A bar of its own that goes away at 1; where there is no terminal, or a board for other bars, a line every half minute.
         """
-        live = self.live and self.board is None
-        bar = Progress(BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn(),
-                       TextColumn(description), console=self.console, transient=True, disable=not live)  # fmt: skip
-        task = bar.add_task(description, total=1.0)
-        started = said = None
+        bar: Progress | None = None
+        task = started = said = None
 
         def show(fraction: float) -> None:
-            nonlocal started, said
+            nonlocal bar, task, started, said
             now = time.monotonic()
-            if started is None or said is None:
+            if bar is None or task is None or started is None or said is None:
                 started = said = now
+                # One bar at a time: while the run's own is there, lines.
+                live = self.live and self.board is None and not self._bar.live.is_started
+                bar = Progress(BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn(),
+                               TextColumn(description), console=self.console, transient=True, disable=not live)  # fmt: skip
+                task = bar.add_task(description, total=1.0)
                 bar.start()
                 atexit.register(bar.stop)  # gives the cursor back, if an interruption comes before the end
             bar.update(task, completed=fraction)
             if fraction >= 1:
                 bar.stop()
-            elif not live and now - said > SECONDS_BETWEEN_LINES:
+            elif bar.disable and now - said > SECONDS_BETWEEN_LINES:
                 said = now
                 self.say(f"{description}: {fraction:.0%}, left {_clock((now - started) * (1 / fraction - 1))}")
 

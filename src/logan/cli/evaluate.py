@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import tyro
 from torch import Tensor
 
 from logan.cli.arguments import WORDS, ScoringArguments
+from logan.cli.choosing import choose_for, say
 from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.config import MAX_SEED, DataConfig, ScoreConfig
@@ -19,6 +21,9 @@ from logan.evaluation import names, protocols, records
 from logan.evaluation.evaluator import Evaluator
 from logan.evaluation.protocols import Protocol
 from logan.sampling import snapshot
+from logan.sampling.choice import Choice
+from logan.training.folder import OPTIONS, read_options
+from logan.training.scoring import SEED_AFTER
 from logan.training.watch import Watch
 
 DESCRIPTION = """Score snapshots of a run (RUN), or the images of a folder or zip against real ones (REAL FAKE).
@@ -32,8 +37,8 @@ class EvaluateArguments(ScoringArguments):
 
     what: Annotated[tuple[str, ...], tyro.conf.Positional]
     """A run folder or a network-snapshot-....safetensors; or two folders or zips of images, the real ones first."""
-    snapshots: Literal["latest", "best", "all"] = "latest"
-    """Which of a run folder's snapshots."""
+    snapshots: Literal["auto", "best", "latest", "all"] = "auto"
+    """Which of a run folder's snapshots; auto: the best by the scores of training if there is one, else the latest."""
     protocol: Literal["training", "A", "B", "C"] = "training"
     """training: 50k training images, 10k fakes. A: 50k and 50k, 10 splits. B: first 10k, 10k. C: 10k test images, 5k."""
     metrics: tuple[str, ...] | None = None
@@ -87,7 +92,8 @@ def _run(given: EvaluateArguments) -> None:
     from logan.evaluation import snapshots
     from logan.sampling import load
 
-    found = _snapshots(Path(given.what[0]), given.snapshots)
+    chosen = _snapshots(Path(given.what[0]), given.snapshots)
+    found = [choice.path for choice in chosen]
     if given.image_size is not None:
         raise InputError("--image-size is for two folders of images; a run's generator makes images of one size")
     for flag in ("skip-broken", "skip-small"):
@@ -115,22 +121,33 @@ def _run(given: EvaluateArguments) -> None:
             path, model, evaluator, protocol, seed=given.seed, trunc=given.trunc, latent_steps=given.latent_steps,
             batch=given.batch, progress=advance,
         )  # fmt: skip
+        say(chosen[i], "snapshots")
         _print_scores(path.name, scores)
+        if protocol.name == "training" and not given.latent_steps and given.trunc == 1:
+            _say_training(path, model.info.images, scores, given.seed)
     _print_detector(evaluator)
 
 
-def _snapshots(path: Path, which: str) -> list[Path]:
-    if which != "latest" and not path.is_dir():
-        raise InputError(f"--snapshots {which} is for run folders, and {path} is one snapshot; leave it out")
-    if which == "latest":
-        return [snapshot.find(path)]
-    if which == "all":
-        snapshot.find(path)  # says what is wrong if there is none
-        return sorted(path.glob(snapshot.PATTERN))
-    best = path / records.BEST_SNAPSHOT
-    if not best.exists():
-        raise InputError(f"{path} has no {best.name}: nothing was measured in training; name one of its snapshots")
-    return [best]
+def _snapshots(path: Path, which: str) -> list[Choice]:
+    if which != "all":
+        return [choose_for(path, which, "snapshots")]
+    if not path.is_dir():
+        raise InputError(f"--snapshots all is for run folders, and {path} is one snapshot; leave it out")
+    snapshot.find(path)  # says what is wrong if there is none
+    return [Choice(file) for file in sorted(path.glob(snapshot.PATTERN))]
+
+
+def _say_training(path: Path, images: int, scores: dict[str, float], seed: int) -> None:
+    """Training has measured the same snapshot on other latents, so its log has another number."""
+    run = path.absolute().parent
+    if not (run / OPTIONS).exists():
+        return
+    known, _ = records.measured(run).get(images, ({}, None))
+    own = read_options(run).run.seed + SEED_AFTER
+    shared = [name for name in scores if name in known and math.isfinite(known[name])]
+    if shared and seed != own:
+        text = "  ".join(f"{name} {known[name]:.4g}" for name in shared)
+        print(f"  in training: {text}, on other latents (seed {own}, here {seed}); --seed {own} draws the same")
 
 
 def _protocol(given: EvaluateArguments, metrics: tuple[str, ...] | None = None) -> Protocol:

@@ -143,6 +143,7 @@ def main(args: Sequence[str]) -> int:
 
 def _train(given: TrainArguments) -> None:
     from logan.distributed import World
+    from logan.training.ending import farewell
     from logan.training.loop import train
 
     with World.joined(given.config.run.device) as world:
@@ -152,7 +153,7 @@ def _train(given: TrainArguments) -> None:
         resume = given.resume if own is None else own  # else: it died before there was one, so begin as the first time
         path = train(given.config, outdir=given.outdir, desc=given.desc, resume=resume, world=world)
         if world.first:
-            print(f"done: {path}  (look at its fakes*.png; more samples: logan sample {path})")
+            print(farewell(path))
 
 
 def _own_run(given: TrainArguments) -> Path | None:

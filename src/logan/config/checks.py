@@ -44,6 +44,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "alarm_snapshots": (1, 10**6),
     "back_factor": (1e-6, 1),
     "most_backs": (0, 1000),
+    "score_every": (0, 10**6),
     "metric_latent_steps": (0, 10**6),
     "probe": (0, 10**9),
     "probe_eigenvalues": (0, 1000),

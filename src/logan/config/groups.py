@@ -180,6 +180,9 @@ class ScoreConfig:
     """Whose features are compared: a classifier trained on the set's own labels, or the Inception network of 2015."""
     detector_weights: str | None = None
     """The detector's weights: the Inception file (None looks in torch's download cache), or a classifier's."""
+    score_every: int = 0
+    """Score every so many-th snapshot, and the last. 0: as often as takes about a tenth of the operations of training, and ten
+    times a run at least."""
     metric_latent_steps: int = 0
     """Steps of latent optimisation before an image is scored. The paper: 10 on CIFAR-10, none on ImageNet."""
 

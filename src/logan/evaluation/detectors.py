@@ -25,6 +25,10 @@ LITTLE = 1.5
 """Times the accuracy of guessing: a classifier that is no better has learnt nothing of what the images show."""
 
 
+class NotTrainedError(Exception):
+    """A classifier would have to be trained, which takes minutes, and may not be now."""
+
+
 def check(name: str, weights: str | None, labelled: bool, data_name: str) -> Detector | None:
     """Refuse what :func:`get` would refuse, before any work is done; the detector, unless it is a classifier without a file.
 
@@ -53,6 +57,7 @@ def get(
     device: torch.device | str = "cpu",
     say: Callable[[str], None] = lambda message: None,
     progress: Callable[[float], None] = lambda fraction: None,
+    may_train: bool = True,
 ) -> Detector:
     """The detector, on the CPU.
 
@@ -64,9 +69,11 @@ def get(
         device: on which a classifier is trained.
         say: told what takes long.
         progress: called with the fraction of the classifier's training that is done.
+        may_train: whether a classifier may be trained now.
 
     Raises:
         InputError: see :func:`check`.
+        NotTrainedError: if it may not, and would have to be.
     """
     there = check(name, weights, train.num_classes > 1, train.name)
     if there is not None:
@@ -83,6 +90,8 @@ def get(
             return load_classifier(path)
         except InputError as error:
             say(f"{error}: it is trained again")
+    if not may_train:
+        raise NotTrainedError
     say(
         f"training a classifier on {train.name}, to score images with, once: it is kept in {path.parent}. "
         f"Without scores, none is needed: `metrics` none"

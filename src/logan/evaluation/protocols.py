@@ -75,6 +75,7 @@ def prepare(
     device: torch.device,
     say: Any = lambda message: None,
     progress: Any = lambda fraction: None,
+    may_train: bool = True,
 ) -> Evaluator:
     """An evaluator with its detector and its real features, ready to score; everything that can be missing is found here.
 
@@ -84,7 +85,7 @@ def prepare(
         train: the training set, if it is open already. The classifier learns from it, whatever the protocol's split.
         detector, weights: as :func:`logan.evaluation.detectors.get` takes them.
         device: where features are computed.
-        say, progress: as there.
+        say, progress, may_train: as there.
 
     Raises:
         InputError: data, a split, labels, a detector or its weights are missing, or a metric does not fit.
@@ -121,7 +122,7 @@ def prepare(
         )
     if protocol.name in PUBLISHED and available < (protocol.reals or 0):
         say(f"protocol {protocol.name} asks for {protocol.reals:,} real images, and {reals.name} has {available:,}")
-    network = detectors.get(detector, weights, train, device=device, say=say, progress=progress)  # type: ignore[arg-type]
+    network = detectors.get(detector, weights, train, device=device, say=say, progress=progress, may_train=may_train)  # type: ignore[arg-type]
     network.to(device)
     real = reference.of_real(reals, protocol.reals, network, device, say)
     return Evaluator(metrics, network, real, splits=protocol.splits)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from logan.config import Config
 from logan.data import Dataset, Mixture
 from logan.distributed import World
-from logan.evaluation import names, protocols, records
+from logan.evaluation import detectors, names, protocols, records
+from logan.evaluation.evaluator import Evaluator
 from logan.sampling import draw_latents, evaluation_step, generate
 
 BATCH = 250
@@ -49,17 +50,23 @@ class Scorer:
         s, small = config.scores, config.game.batch_gpu
         self.batch = BATCH if small is None else min(BATCH, max(small, 64))
         self.step = evaluation_step(config, s.metric_latent_steps) if names.parse_all(s.metrics) else None
-        self.evaluator = protocols.prepare(
-            replace(protocols.PROTOCOLS["training"], metrics=s.metrics),
-            config.data,
-            data,
-            detector=s.detector,
-            weights=s.detector_weights,
-            device=device,
-            say=say,
-            progress=progress,
-        )
+        try:
+            self.evaluator = protocols.prepare(
+                replace(protocols.PROTOCOLS["training"], metrics=s.metrics),
+                config.data,
+                data,
+                detector=s.detector,
+                weights=s.detector_weights,
+                device=device,
+                say=say,
+                progress=progress,
+            )
+        except detectors.NoDetectorError as error:  # nobody asked for a certain one, and a run without scores is a run
+            say(f"training without scores: {error}")
+            self.evaluator = Evaluator(())
         self.evaluator.gather = self.world.all_gather_rows
+        if (detector := self.evaluator.detector) is not None:
+            say(f"scores are by {detector.name} {detector.sha256[:12]}, {detector.size / 1e6:.3g} MB")
 
     def __call__(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, float]:
         """Scores by name; the same latents every time."""

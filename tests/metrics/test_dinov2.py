@@ -214,13 +214,18 @@ def wrong(state: dict[str, torch.Tensor], what: str) -> object:
         return official(width=192)
     if what == "not finite":
         state["norm.bias"][3] = torch.nan
+    if what == "huge by strides":
+        state["norm.bias"] = torch.zeros(1).expand(2**40)
+    if what == "huge by positions":
+        state["pos_embed"] = torch.zeros(1, 1, 1).expand(1, 1 + 70**2, WIDTH)
     if what == "a classifier's":
         state["head.weight"] = torch.zeros(10, WIDTH)
     return state
 
 
 @pytest.mark.parametrize("what", ["no state", "a layer too many", "a weight missing", "no class token", "odd shape",
-                                  "another width", "not finite", "a classifier's"])  # fmt: skip
+                                  "another width", "not finite", "huge by strides",
+                                  "huge by positions", "a classifier's"])  # fmt: skip
 def test_other_networks_are_refused(tmp_path, what):
     torch.save(wrong(official(), what), tmp_path / "w.pth")
     with pytest.raises(InputError, match=r"w\.pth holds (no DINOv2 network|something else)"):

@@ -1,5 +1,6 @@
 """EfficientNet-Lite0 against a forward pass written anew, by the names in its file."""
 
+import doctest
 import hashlib
 
 import pytest
@@ -143,3 +144,8 @@ def test_a_gpu_finds_the_same(detector, images):
     found = EfficientNetLite0Detector().to(device)(images.to(device))
     for one, two in zip(found, detector(images), strict=True):
         torch.testing.assert_close(one.cpu(), two, atol=1e-3, rtol=1e-3)
+
+
+def test_its_example():
+    example = doctest.DocTestFinder(recurse=False).find(EfficientNetLite0Detector, globs={**vars(efficientnet_lite0)})
+    assert doctest.DocTestRunner().run(example[0]).failed == 0

@@ -40,6 +40,9 @@ PUBLISHED = {
 URL = "https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, of colours in [0, 1]."""
+MOST_NUMBERS, MOST_TENSORS = 2**23, 1000
+"""In a tensor and in a file: ViT-L has a few hundred of four million at most."""
+MOST_GRID, MOST_REGISTERS = 64, 64
 AT_ONCE = {"cpu": 8}
 """Images that go through the network together, else 64."""
 
@@ -205,6 +208,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], str, int]:
         raise InputError(f"{path} is damaged, or no file of weights ({first_line(error)})") from None
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError(f"{path} holds something else than tensors by name")
+    if len(state) > MOST_TENSORS or any(v.numel() > MOST_NUMBERS for v in state.values()):  # a few bytes can claim many
+        raise InputError(f"{path} holds no DINOv2 network of the sizes S, B and L (it has more numbers than they have)")
     return dict(state), digest.hexdigest(), size
 
 
@@ -214,8 +219,6 @@ def _network_of(state: Mapping[str, Tensor]) -> tuple[VisionTransformer, str]:
     for name in ("cls_token", "pos_embed", *(["register_tokens"] if "register_tokens" in state else [])):
         if name not in state or state[name].ndim != 3:
             raise InputError(f"it has no {name} of three dimensions")
-    if not all(bool(value.isfinite().all()) for value in state.values()):
-        raise InputError("not all of its weights are finite numbers")
     width = state["cls_token"].shape[-1]
     blocks = 1 + max((int(m[1]) for name in state if (m := re.match(r"blocks\.(\d{1,3})\.", name))), default=-1)
     variant = next((name for name, size in SIZES.items() if size == (width, blocks)), None)
@@ -223,10 +226,14 @@ def _network_of(state: Mapping[str, Tensor]) -> tuple[VisionTransformer, str]:
         raise InputError(f"its width is {width}, and it has {blocks} blocks")
     grid = round((state["pos_embed"].shape[1] - 1) ** 0.5)
     registers = state["register_tokens"].shape[1] if "register_tokens" in state else 0
+    if grid > MOST_GRID or registers > MOST_REGISTERS:
+        raise InputError(f"it has {grid} x {grid} positions and {registers} registers")
     with torch.device("meta"):  # no random numbers are drawn for weights that are replaced
         network = VisionTransformer(width, blocks, grid, registers)
     values = {name: value.float() for name, value in state.items() if name != "mask_token"}  # of the training alone
     network.load_state_dict(values, assign=True)
+    if not all(bool(value.isfinite().all()) for value in values.values()):
+        raise InputError("not all of its weights are finite numbers")
     return network.eval().requires_grad_(False), variant + (f"-reg{registers}" if registers else "")
 
 

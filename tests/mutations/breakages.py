@@ -387,6 +387,38 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "if False:",
         ),
     ],
+    ("metrics/efficientnet_lite0.py", "metrics/test_efficientnet_lite0.py"): [
+        (
+            "padding to the left and above",
+            "border += [missing // 2, missing - missing // 2]",
+            "border += [missing - missing // 2, missing // 2]",
+        ),
+        ("PyTorch's ε in batch norm", "nn.BatchNorm2d(c_out, eps=1e-3)", "nn.BatchNorm2d(c_out)"),
+        ("any weights under a detector's name", "if check and self.sha256 != SHA256:", "if False:"),
+        (
+            "features in the caller's autocast",
+            "without_tf32(), torch.autocast(images.device.type, enabled=False)",
+            "without_tf32()",
+        ),
+    ],
+    ("metrics/dinov2.py", "metrics/test_dinov2.py"): [
+        (
+            "positions by the sizes alone",
+            'how = {"scale_factor": ((side + 0.1) / self.grid,) * 2}',
+            'how = {"size": (side, side)}',
+        ),
+        (
+            "the class token before the last norm",
+            "return self.norm(self.blocks(x)[:, 0])",
+            "return self.blocks(x)[:, 0]",
+        ),
+    ],
+    ("metrics/pixels.py", "metrics/test_pixels.py"): [
+        ("an aliased reduction", 'mode="bicubic", antialias=True', 'mode="bicubic"'),
+    ],
+    ("evaluation/detectors.py", "evaluation/test_detectors.py"): [
+        ("a pin that holds nothing", "if found.hexdigest() != pin.lower():", "if False:"),
+    ],
     ("training/state.py", "training/test_state_entries.py"): [
         ("torch's advice to run what is in a state", "except pickle.UnpicklingError:", "except ZeroDivisionError:"),
         ("a format that is a tensor", "is not int or known != FORMAT", "is None or known != FORMAT"),

@@ -102,7 +102,8 @@ def _run(given: EvaluateArguments) -> None:
     first = load(found[0], given.device)
     config = first.info.config
     points = first.info.architecture["image_size"] == 1
-    protocol = _protocol(given, ("modes10k",) if points else None)
+    detector = given.detector or config.scores.detector
+    protocol = _protocol(given, detector, ("modes10k",) if points else None)
     first.check_sampling(given.seed, given.trunc, given.latent_steps, given.batch)
     data = replace(config.data, data=given.data or config.data.data)
     train = open_configured(data)
@@ -122,7 +123,7 @@ def _run(given: EvaluateArguments) -> None:
             batch=given.batch, progress=advance,
         )  # fmt: skip
         say(chosen[i], "snapshots")
-        _print_scores(path.name, scores)
+        _print_scores(path.name, scores, evaluator)
         if protocol.name == "training" and not given.latent_steps and given.trunc == 1:
             _say_training(path, model.info.images, scores, given.seed)
     _print_detector(evaluator)
@@ -150,9 +151,11 @@ def _say_training(path: Path, images: int, scores: dict[str, float], seed: int) 
         print(f"  in training: {text}, on other latents (seed {own}, here {seed}); --seed {own} draws the same")
 
 
-def _protocol(given: EvaluateArguments, metrics: tuple[str, ...] | None = None) -> Protocol:
+def _protocol(given: EvaluateArguments, detector: str | None, metrics: tuple[str, ...] | None = None) -> Protocol:
     protocol = protocols.get(given.protocol)
     chosen = given.metrics or metrics or protocol.metrics
+    if given.metrics is None and detector == "dinov2":  # which has no classes
+        chosen = tuple(name for name in chosen if not name.startswith("is"))
     if not names.parse_all(chosen):
         raise InputError("--metrics none leaves nothing to measure")
     return replace(protocol, metrics=tuple(chosen))
@@ -191,7 +194,7 @@ def _folders(given: EvaluateArguments) -> None:
             f"{fake} has {len(fakes)} images; scores need {names.LEAST} or more, and mean something from thousands on"
         )
     default = tuple(f"{kind}{names.count_name(len(fakes))}" for kind in ("fid", "is"))
-    protocol = _protocol(given, default if given.protocol == "training" else None)
+    protocol = _protocol(given, given.detector, default if given.protocol == "training" else None)
     short = [m for m in protocol.metrics for p in names.parse_all([m]) if p.count > len(fakes)]
     if short:
         instead = short[0].rstrip("0123456789k") + names.count_name(len(fakes))
@@ -205,12 +208,14 @@ def _folders(given: EvaluateArguments) -> None:
             yield fakes.batch(part)[0].to(device)
 
     evaluator = given.evaluator(protocol, wanted, train, ScoreConfig(), watch)
-    _print_scores(fake, evaluator(draw, from_generator=False, seed=given.seed))
+    scores = evaluator(draw, from_generator=False, seed=given.seed)
+    _print_scores(fake, scores, evaluator)
     _print_detector(evaluator)
 
 
-def _print_scores(name: str, scores: dict[str, float]) -> None:
-    print(f"{name}: " + "  ".join(f"{k} {v:.4g}" for k, v in scores.items()))
+def _print_scores(name: str, scores: dict[str, float], evaluator: Evaluator) -> None:
+    by = f"  (by {evaluator.detector.name})" if evaluator.detector else ""  # never an FID without its detector's name
+    print(f"{name}: " + "  ".join(f"{k} {v:.4g}" for k, v in scores.items()) + by)
 
 
 def _print_detector(evaluator: Evaluator) -> None:

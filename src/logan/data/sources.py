@@ -15,6 +15,7 @@ from .bounds import DAMAGE, MOST_BYTES, MOST_FOLD, MOST_LINKS, in_units, room
 from .dataset import BrokenImage
 from .formats import SUFFIXES, looks_like_an_image, no_image
 from .tar_members import is_tar, tar_members
+from .zip_directory import check_directory
 from .zip_packed import is_packed, unpacked
 
 Result = TypeVar("Result")
@@ -188,7 +189,10 @@ class Zip:
     def _open(self) -> zipfile.ZipFile:
         if self._handle is None or self._process != os.getpid():
             try:
+                check_directory(self.path)
                 self._handle, self._process = zipfile.ZipFile(self.path), os.getpid()
+            except InputError:
+                raise
             except DAMAGE as error:
                 raise InputError(f"{self.path}: cannot be opened as a zip file ({first_line(error)})") from error
         return self._handle

@@ -14,8 +14,8 @@ from logan.config import MAX_SEED, Config
 from logan.devices import choose_device
 from logan.errors import InputError
 from logan.latent import LatentMethod, to_sphere
-from logan.sampling import snapshot
-from logan.sampling.snapshot import Snapshot
+from logan.sampling import choice
+from logan.sampling.snapshot import Snapshot, load_networks
 from logan.side_effects import same_random_numbers_next
 from logan.turns import Rules, move
 
@@ -176,12 +176,14 @@ def generate(
         yield images
 
 
-def load(run: str | Path, device: str = "auto") -> Model:
+def load(run: str | Path, device: str = "auto", snapshot: str | int = choice.AUTO) -> Model:
     """Load a snapshot for sampling. Nothing in the file is executed.
 
     Args:
-        run: a run folder (its latest snapshot) or a ``network-snapshot-….safetensors``.
+        run: a run folder or a ``network-snapshot-….safetensors``.
         device: ``auto``, ``cpu``, ``cuda`` …
+        snapshot: of a run folder: ``auto`` (the best by the scores of training, if it measured any, else the latest), ``best``,
+            ``latest``, or the thousands of images at which it was taken. What was loaded says ``Model.info.images``.
 
     Raises:
         InputError: if there is no snapshot, or it is damaged.
@@ -196,5 +198,5 @@ def load(run: str | Path, device: str = "auto") -> Model:
         >>> model.sample(3, seed=0).shape  # points in the plane
         torch.Size([3, 2, 1, 1])
     """
-    info, generator, discriminator = snapshot.load_networks(run)
+    info, generator, discriminator = load_networks(choice.choose(run, snapshot).path)
     return Model(info, generator, discriminator, choose_device(device))

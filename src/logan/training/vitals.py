@@ -145,8 +145,15 @@ class Vitals:
             return ()  # never the same point twice
         s = c.data
         test = open_data(
-            s.data, image_size=s.image_size, channels=s.channels, pad=s.pad, skip_broken=True, memory_limit=0, split="test"
-        )  # fmt: skip
+            s.data,
+            image_size=s.image_size,
+            channels=s.channels,
+            pad=s.pad,
+            skip_broken=True,
+            skip_small=s.skip_small,
+            memory_limit=0,
+            split="test",
+        )
         assert not isinstance(test, Mixture)
         if len(test) < LEAST or (test.channels, test.image_size) != (data.channels, data.image_size):
             self.unwatched = f"{test.name} has fewer than {LEAST} test images, or of another size"

@@ -59,6 +59,7 @@ dist:
 docs: .venv/installed-docs
 	PYTHONPATH=src $(BIN)/python docs/site.py build/docs
 	$(BIN)/python -m zensical build --strict --clean --config-file build/zensical.toml
+	rm -rf site && mv build/site site
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -19,7 +19,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "SECURITY.md": "security.md", "CHANGELOG.md": "changes.md"}
+PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+    "CHANGELOG.md": "changes.md",
+}
 """Of the root; those of docs/ keep their names, a README as the index of its folder."""
 EXAMPLES = ("own_gan", "own_gan_latent", "gradient_penalty", "maml")
 REFERENCE = {

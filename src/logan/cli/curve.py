@@ -31,7 +31,7 @@ class CurveArguments(ScoringArguments):
     """What ``logan curve`` takes."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Run folders (their latest snapshots) or network-....safetensors, all of one data set."""
+    """Run folders (their latest snapshots), network-....safetensors, exports or hub:USER/NAME, all of one data set."""
     levels: tuple[float, ...] = LEVELS
     """The truncations s."""
     n: int = 10_000

@@ -17,6 +17,7 @@ COMMANDS = {
     "sample": "draw images from a trained generator",
     "evaluate": "score a run's snapshots, or a folder of images against another",
     "curve": "draw truncation curves: FID against IS",
+    "export": "share a trained generator: a folder or the Hugging Face Hub, with a model card",
     "compare": "train several methods over several seeds, and put their scores side by side",
     "reproduce": "run what a claim of the paper needs: table2, mixtures, figure4a to 5b, dynamics",
     "plan": "what a run would take on other devices: operations, memory, days",

@@ -17,6 +17,7 @@ from logan.errors import InputError, did_you_mean
 from logan.files import explained, write_atomically
 from logan.report.pictures import as_pil, save_picture, to_uint8
 from logan.sampling import Model, load, snapshot
+from logan.sampling.download import is_hub
 
 DESCRIPTION = """Draw images from a trained generator.
 
@@ -29,7 +30,7 @@ class SampleArguments:
     """What ``logan sample`` takes."""
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """A run folder (its latest snapshot) or a network-snapshot-....safetensors."""
+    """A run folder (its latest snapshot), a network-snapshot-....safetensors, an export, or hub:USER/NAME."""
     n: int = 64
     """How many images."""
     seed: int = 0
@@ -54,7 +55,7 @@ def main(args: Sequence[str]) -> int:
     source = snapshot.find(given.run)
     model = load(source, given.device)
     kimg = source.stem.rpartition("-")[2]
-    default = source.parent / f"samples{kimg}-seed{given.seed}.png"
+    default = (Path() if is_hub(given.run) else source.parent) / f"samples{kimg}-seed{given.seed}.png"
     out = default if given.out is None else Path(given.out).expanduser()
     write = _writer(out, model)
     images = model.sample(

@@ -14,7 +14,7 @@ from logan.config import MAX_SEED, Config
 from logan.devices import choose_device
 from logan.errors import InputError
 from logan.latent import LatentMethod, to_sphere
-from logan.sampling import snapshot
+from logan.sampling import notebook, snapshot
 from logan.sampling.snapshot import Snapshot
 from logan.turns import Rules, move
 
@@ -32,6 +32,13 @@ class Model:
         self.info, self.device = info, device
         self.generator = generator.to(device).eval().requires_grad_(False)
         self.discriminator = discriminator.to(device).eval().requires_grad_(False)
+
+    def __repr__(self) -> str:
+        return f"<Model: {notebook.facts(self)}>"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: a few samples, the same each time, and what they are from."""
+        return notebook.as_html(self)
 
     @property
     def num_classes(self) -> int:
@@ -179,11 +186,13 @@ def load(run: str | Path, device: str = "auto") -> Model:
     """Load a snapshot for sampling. Nothing in the file is executed.
 
     Args:
-        run: a run folder (its latest snapshot) or a ``network-snapshot-….safetensors``.
+        run: a run folder (its latest snapshot), a ``network-snapshot-….safetensors``, the folder of a ``logan export``, or one on
+            the Hugging Face Hub, ``hub:user/name`` or ``hub:user/name@revision`` (extra: hub). An export is compared with its
+            manifest first.
         device: ``auto``, ``cpu``, ``cuda`` …
 
     Raises:
-        InputError: if there is no snapshot, or it is damaged.
+        InputError: if there is no snapshot, or it is damaged, or an export is not what its manifest says.
 
     Example:
         >>> import tempfile

@@ -12,7 +12,7 @@ from logan.config import presets
 from logan.errors import InputError
 from logan.sharing import Wording, export
 from logan.sharing.card import LICENCES
-from logan.sharing.command import training_command
+from logan.sharing.training_command import training_command
 
 from ..training.small import config
 from .small import SCORES, make_run

@@ -10,8 +10,8 @@ from typing import Any
 
 from logan import __version__
 from logan.errors import InputError, did_you_mean
-from logan.sharing.command import training_command
 from logan.sharing.facts import Facts
+from logan.sharing.training_command import training_command
 
 LICENCES = (
     "apache-2.0", "mit", "openrail", "openrail++", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0",

@@ -36,7 +36,7 @@ MOST_BYTES = 2**31 - 1
 
 
 def save(
-    path: Path,
+    path: str | Path,
     network: nn.Module,
     example: Tensor,
     labels: Tensor | None = None,
@@ -66,6 +66,7 @@ def save(
         True
     """
     onnx, runtime = _libraries()
+    path = Path(path)
     if len(example) < max(BATCHES):
         raise InputError(
             f"`example` has {len(example)} samples; {max(BATCHES)} are needed to compare several batch sizes"

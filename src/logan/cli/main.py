@@ -16,6 +16,7 @@ COMMANDS = {
     "data": "prepare a large set of images, such as ImageNet, for training",
     "sample": "draw images from a trained generator",
     "evaluate": "score a run's snapshots, or a folder of images against another",
+    "report": "write one HTML file about a run, or about several beside each other",
     "curve": "draw truncation curves: FID against IS",
     "compare": "train several methods over several seeds, and put their scores side by side",
     "reproduce": "run what a claim of the paper needs: table2, mixtures, figure4a to 5b, dynamics",

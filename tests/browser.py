@@ -1,7 +1,7 @@
-"""A real browser for tests: the system's Chromium, headless, driven by Playwright. Tests skip, with the reason, where there is none.
+"""A real browser for tests: the system's Chromium, headless, driven by Playwright. Tests skip where there is none.
 
-A test module imports the fixture ``browser`` and opens pages with :func:`opened`, which fails the test if the page wrote to the console
-or asked for anything that it should not.
+A folder's ``conftest.py`` imports the fixture ``browser``; tests open pages with :func:`opened`, which fails the test if the page
+wrote to the console or asked for anything that it should not.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def chromium():
 
 @contextmanager
 def opened(browser, url: str, size=LAPTOP, *, dark=False, allowed=(), **context) -> Iterator:
-    """A page, laid out and idle; on leaving, its console was silent, nothing failed, and nothing else was asked for.
+    """A page, loaded; on leaving, its console was silent, nothing failed, and nothing else was asked for.
 
     Args:
         browser: the fixture.
@@ -68,7 +68,6 @@ def opened(browser, url: str, size=LAPTOP, *, dark=False, allowed=(), **context)
     page.add_init_script(_WATCH_SHIFTS)
     try:
         page.goto(url)
-        page.wait_for_load_state("networkidle")
         yield page
         fine = (url, "data:", "blob:", *allowed)
         assert [a[:200] for a in asked if not a.startswith(fine)] == []

@@ -47,13 +47,18 @@ def folder(path: Path, config=None, *, snapshots=3, side=82, texture="smooth", a
             "seconds": tick + 1.0, "seconds_left": 1.0,
         }  # fmt: skip
         if tick % 10 == 9:
-            line["metrics"] = {name: 100.0 - tick for name in scores}
+            line["metrics"] = dict.fromkeys(scores, 100.0 - tick)
             line["diversity"] = 0.9
         if tick == 20 and alarms:
             line["alarms"] = list(alarms)
         append_line(path / "stats.jsonl", line)
     if scores:
-        kept = {"by": scores[0], "images": config.run.kimg * 1000, "kimg": float(config.run.kimg), "scores": {scores[0]: 61.0}}
+        kept = {
+            "by": scores[0],
+            "images": config.run.kimg * 1000,
+            "kimg": float(config.run.kimg),
+            "scores": {scores[0]: 61.0},
+        }
         write_json(path / "best.json", kept | {"measure": [None, None, None]})
     return path
 

@@ -35,12 +35,14 @@ class ReportArguments:
 
 def main(args: Sequence[str]) -> int:
     """Run the command."""
+    from logan.devices import choose_device
     from logan.report import material, page
     from logan.report.networks_of import look_at
 
     given = parse(ReportArguments, args, prog="logan report", description=DESCRIPTION)
     if not 1 <= len(given.runs) <= len(page.LETTERS):
         raise InputError(f"pass 1 to {len(page.LETTERS)} run folders, not {len(given.runs)}")
+    choose_device(given.device)  # of a run without networks nobody would ask later
     paths = [Path(run).expanduser() for run in given.runs]
     out = _out(given.out, paths, page.NAME)
     runs = [material.read(path) for path in paths]

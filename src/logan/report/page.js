@@ -44,7 +44,8 @@
       }, Math.max(80, Math.min(500, 8000 / stops.length)));
     });
     const before = kept.get("stop");
-    if (data.live !== null && before !== null && before !== "last") {
+    const again = performance.getEntriesByType("navigation")[0]?.type === "reload";
+    if (again && before !== null && before !== "last") {
       const index = stops.findIndex((at) => at >= Number(before));
       if (index >= 0) { slider.value = String(index); show(); }
     }

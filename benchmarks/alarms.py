@@ -25,7 +25,6 @@ from logan.files import write_json
 from logan.training import alarms, folder
 from logan.training.loop import train
 
-
 FLAGS: dict[str, dict[str, type]] = {
     "data": {"data": str, "image_size": int},
     "networks": {"width": int},
@@ -97,8 +96,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 on")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU")
     for name, kind in {name: kind for names in FLAGS.values() for name, kind in names.items()}.items():
-        many = {"nargs": "+"} if name == "metrics" else {}
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="each preset's own by default", **many)
+        many = "+" if name == "metrics" else None
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, nargs=many, help="each preset's own by default")
     parser.add_argument("--add", action="store_true", help="keep what the file has of other runs")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file")
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""A comparison that ends at any point of a run's last snapshot: the same command goes on, and leaves the runs that it would have left."""
+"""A comparison that ends at any point of a run's last snapshot: the same command goes on, and leaves the same runs."""
 
 from __future__ import annotations
 

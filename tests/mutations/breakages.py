@@ -467,6 +467,35 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("cli/main.py", "test_errors.py"): [
         ("bad input is success", '{line}")\n    return 2', '{line}")\n    return 0'),
     ],
+    ("sampling/manifest.py", "sharing/test_folder.py"): [
+        ("an export of any content", "_hash(folder / name) != entry.sha256", "not _hash(folder / name)"),
+        ("an export of any size", "if size != entry.bytes:", "if size > MOST_BYTES[path.suffix]:"),
+        ("scripts in an export", "path.suffix.lower() not in BESIDE", "path.suffix.lower() in {}"),
+        ("kinds of files that a manifest may not name", "if suffix not in MOST_BYTES:", "if not suffix:"),
+        ("names that lead out of an export", "not SAFE_NAME.fullmatch(name)", "not SAFE_NAME.match(name)"),
+    ],
+    ("sampling/snapshot.py", "sharing/test_folder.py"): [
+        ("the manifest not looked at", "        manifest.verify(path.parent)", "        pass"),
+    ],
+    ("sampling/download.py", "sharing/test_hub.py"): [
+        ("all of a repository is fetched", "allow_patterns=[manifest.NAME, *wanted.files]", "allow_patterns=None"),
+        ("sizes on the hub not looked at", "_sizes(hub, name, commit), f", "{}, f"),
+    ],
+    ("sharing/facts.py", "sharing/test_folder.py"): [
+        ("local paths are shared", "data=file_name(config.data.data)", "data=config.data.data"),
+        ("networks without their code", 'startswith("logan.")', 'startswith("")'),
+    ],
+    ("sharing/facts.py", "sharing/test_card.py"): [
+        ("scores of other snapshots", 'line["images"] == info.images', 'line["images"] > 0'),
+    ],
+    ("sharing/onnx.py", "sharing/test_onnx.py"): [
+        (
+            "spectral norm left out of ONNX",
+            "values = {name: getattr(module, name)",
+            "values = {name: module.parametrizations[name].original",
+        ),
+        ("ONNX that nobody compared", "if not difference <= TOLERANCE:", "if False and difference:"),
+    ],
     ("interrupts.py", "cli/test_cli.py::test_ctrl_c_while_modules_are_loaded"): [
         ("Ctrl-C is success", "os._exit(status)", "os._exit(0)"),
     ],

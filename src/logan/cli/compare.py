@@ -27,7 +27,7 @@ ngd:beta=5:stop-gradient=both. Interrupted, the same command goes on where it wa
 {PRESETS}"""
 
 
-NOT_FOR_EITHER = ("--latent", "--resume", "--dry-run", "--desc")
+NOT_FOR_EITHER = ("--latent", "--resume", "--dry-run", "--desc", "--report", "--no-report")
 NOT_FOR_ALL = (*NOT_FOR_EITHER, "--dynamics")
 NOT_FOR_ONE = (*NOT_FOR_EITHER, "--preset", "--seed", "--outdir", "--metrics", "--detector", "--detector-weights",
                "--data", "--image-size", "--channels", "--pad", "--kimg")  # fmt: skip

@@ -33,7 +33,7 @@ class CurveArguments(ScoringArguments):
     """What ``logan curve`` takes."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Run folders or network-....safetensors, all of one data set."""
+    """Run folders, network-....safetensors, exports or hub:USER/NAME, all of one data set."""
     snapshot: str = "auto"
     """Of run folders: best (by the scores of training), latest, a number of kimg, or auto: the best if there is one, else the
     latest."""

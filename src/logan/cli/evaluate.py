@@ -36,7 +36,7 @@ class EvaluateArguments(ScoringArguments):
     """What ``logan evaluate`` takes."""
 
     what: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """A run folder or a network-snapshot-....safetensors; or two folders or zips of images, the real ones first."""
+    """A run folder, network-snapshot-....safetensors, export or hub:USER/NAME; or two folders or zips of images, the real first."""
     snapshots: Literal["auto", "best", "latest", "all"] = "auto"
     """Which of a run folder's snapshots; auto: the best by the scores of training if there is one, else the latest."""
     protocol: Literal["training", "A", "B", "C"] = "training"
@@ -83,7 +83,7 @@ def main(args: Sequence[str]) -> int:
 
 
 def _is_run(path: str) -> bool:
-    return path.endswith(".safetensors") or (Path(path) / "training_options.json").exists()
+    return path.endswith(".safetensors") or path.startswith("hub:") or (Path(path) / "training_options.json").exists()
 
 
 def _run(given: EvaluateArguments) -> None:

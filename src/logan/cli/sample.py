@@ -22,6 +22,7 @@ from logan.errors import InputError, did_you_mean
 from logan.files import explained, write_atomically
 from logan.report.pictures import as_pil, save_picture, to_uint8
 from logan.sampling import Model, load
+from logan.sampling.download import is_hub
 
 DESCRIPTION = """Draw images from a trained generator.
 
@@ -40,7 +41,7 @@ class SampleArguments:
     """What ``logan sample`` takes."""
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """A run folder or a network-snapshot-....safetensors."""
+    """A run folder, a network-snapshot-....safetensors, an export, or hub:USER/NAME."""
     snapshot: str = "auto"
     """Of a run folder: best (by the scores of training), latest, a number of kimg, or auto: the best if there is one, else the
     latest."""
@@ -86,7 +87,7 @@ def main(args: Sequence[str]) -> int:
     model = load(source, given.device)
     labels = None if given.labels is None else class_numbers(given.labels, model.info.class_names)
     if given.out is None:
-        out = source.parent / default_name(given, model.info.images, labels)
+        out = (Path() if is_hub(given.run) else source.parent) / default_name(given, model.info.images, labels)
     else:
         out = Path(given.out).expanduser()
         if out.suffix:

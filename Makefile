@@ -41,9 +41,9 @@ gpu: $(if $(filter $(BIN)/python,$(RUN)),.venv/installed-dev)
 	$(RUN) benchmarks/gpu.py $(ARGS)
 
 check: .venv/installed-dev
-	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff check src tests docs examples benchmarks
 	$(BIN)/ruff check --preview --select PLW1514 src examples benchmarks  # text of a named encoding: Windows has another
-	$(BIN)/ruff format --check src tests examples benchmarks
+	$(BIN)/ruff format --check src tests examples benchmarks docs/*.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

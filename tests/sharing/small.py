@@ -47,6 +47,7 @@ def make_run(path: Path, *, seed: int = 0, settings: Config | None = None, **arc
         SCORES | {"images": 4000, "in_training": True},
         SCORES | {"images": 4000, "in_training": False, "protocol": "C", "results": {"fid10k": 13.25}},
         SCORES | {"images": 4000, "in_training": False, "protocol": "A", "results": {"fid10k": None}},
+        SCORES | {"images": 6000, "in_training": True, "results": {"fid10k": 7.0}},
     ]
     (path / "metric-fid10k.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path

@@ -262,17 +262,24 @@ def test_half_an_export_is_not_left(run, tmp_path, monkeypatch):
     assert not (tmp_path / "there").exists()
 
 
-def test_networks_of_ones_own_need_onnx(tmp_path, monkeypatch):
-    def build(spec):
-        return NETWORKS["mlp"](replace(spec, name="mlp"))
+@pytest.fixture
+def run_of_ones_own(tmp_path, monkeypatch):
+    """Of networks that somebody added."""
+    monkeypatch.setitem(NETWORKS, "mine", lambda spec: NETWORKS["mlp"](replace(spec, name="mlp")))
+    return make_run(tmp_path / "run", name="mine")
 
-    monkeypatch.setitem(NETWORKS, "mine", build)
-    run = make_run(tmp_path / "run", name="mine")
+
+def test_networks_of_ones_own_are_not_shared_without_their_code(run_of_ones_own, tmp_path):
+    assert logan.load(run_of_ones_own).sample(1).shape == (1, 1, 8, 8)
     with pytest.raises(InputError, match="networks of your own, 'mine', and an export carries no code") as caught:
-        export(run, tmp_path / "there")
+        export(run_of_ones_own, tmp_path / "there")
     assert caught.value.field == "onnx"
     assert not (tmp_path / "there").exists()
-    folder = Path(export(run, tmp_path / "there", with_onnx=True))
+
+
+def test_networks_of_ones_own_are_shared_as_onnx(run_of_ones_own, tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript", reason="the extra 'onnx' is not installed")
+    folder = Path(export(run_of_ones_own, tmp_path / "there", with_onnx=True))
     assert "the maker's own, `mine`" in (folder / "README.md").read_text("utf-8")
     assert (folder / "generator.onnx").exists()
     monkeypatch.delitem(NETWORKS, "mine")

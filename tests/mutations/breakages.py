@@ -31,6 +31,30 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("looking moves D", "held(own, move=False), no_side_effects()", "held(own, move=True)"),
         ("overfitting by chance", "3 * error", "0 * error"),
     ],
+    ("guide/langevin.py", "guide/test_targets.py"): [
+        ("half the drift", "2 * self._delta * slope", "self._delta * slope"),
+        (
+            "the proposal taken for symmetric",
+            "return joint(v, d_v, slope_v, u) - joint(u, d, slope, v)",
+            "return d_v - d",
+        ),
+    ],
+    ("guide/reject.py", "guide/test_targets.py"): [
+        (
+            "accepts by the odds",
+            "torch.sigmoid(guide._log_odds(d, guide.gamma))",
+            "guide._log_odds(d, guide.gamma).exp()",
+        ),
+    ],
+    ("guide/flow.py", "guide/test_fixed_points.py"): [
+        ("js for logd", 'd if self.divergence == "js" else -d', "d"),
+    ],
+    ("guide/transport.py", "guide/test_fixed_points.py"): [
+        ("moves where D is not steep", ".clamp(min=0)", ".clamp(min=-1)"),
+    ],
+    ("guide/calibration.py", "guide/test_calls.py"): [
+        ("the sizes of the sets come in", "0.5 / len(real)", "0.5 / len(fake)"),
+    ],
     ("latent.py", "test_latent.py"): [
         ("g without its graph", "(z,), create_graph=create_graph", "(z,), create_graph=False"),
         ("g of the mean", "objective(wide)).sum()", "objective(wide)).mean()"),
@@ -362,6 +386,38 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "if described != {name: value.shape for name, value in weights.items()}:",
             "if False:",
         ),
+    ],
+    ("metrics/efficientnet_lite0.py", "metrics/test_efficientnet_lite0.py"): [
+        (
+            "padding to the left and above",
+            "border += [missing // 2, missing - missing // 2]",
+            "border += [missing - missing // 2, missing // 2]",
+        ),
+        ("PyTorch's ε in batch norm", "nn.BatchNorm2d(c_out, eps=1e-3)", "nn.BatchNorm2d(c_out)"),
+        ("any weights under a detector's name", "if check and self.sha256 != SHA256:", "if False:"),
+        (
+            "features in the caller's autocast",
+            "without_tf32(), torch.autocast(images.device.type, enabled=False)",
+            "without_tf32()",
+        ),
+    ],
+    ("metrics/dinov2.py", "metrics/test_dinov2.py"): [
+        (
+            "positions by the sizes alone",
+            'how = {"scale_factor": ((side + 0.1) / self.grid,) * 2}',
+            'how = {"size": (side, side)}',
+        ),
+        (
+            "the class token before the last norm",
+            "return self.norm(self.blocks(x)[:, 0])",
+            "return self.blocks(x)[:, 0]",
+        ),
+    ],
+    ("metrics/pixels.py", "metrics/test_pixels.py"): [
+        ("an aliased reduction", 'mode="bicubic", antialias=True', 'mode="bicubic"'),
+    ],
+    ("evaluation/detectors.py", "evaluation/test_detectors.py"): [
+        ("a pin that holds nothing", "if found.hexdigest() != pin.lower():", "if False:"),
     ],
     ("training/state.py", "training/test_state_entries.py"): [
         ("torch's advice to run what is in a state", "except pickle.UnpicklingError:", "except ZeroDivisionError:"),

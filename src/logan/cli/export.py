@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
+from logan.cli.choosing import choose_for, say
+from logan.cli.command import Command
 from logan.cli.parsing import parse
-from logan.errors import InputError
-from logan.evaluation import records
-from logan.sampling import snapshot
 
 DESCRIPTION = """Share a trained generator: a folder, or hub:USER/NAME on the Hugging Face Hub, with the weights, a model card,
-samples, settings, scores and the sha256 of every file. Nothing in it is code.
-
-logan export runs/00003-digits-ngd --to digits --licence mit --onnx
-logan export runs/00003-digits-ngd --to hub:USER/digits --licence mit"""
+samples, settings, scores and the sha256 of every file. Nothing in it is code."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +24,9 @@ class ExportArguments:
     """A run folder, a network-snapshot-....safetensors, an export, or hub:USER/NAME."""
     to: str
     """A new folder, or hub:USER/NAME (extra: hub)."""
-    snapshots: Literal["latest", "best"] = "latest"
-    """Which of a run folder's snapshots."""
+    snapshot: str = "auto"
+    """Of a run folder: best (by the scores of training), latest, a number of kimg, or auto: the best if there is one, else the
+    latest."""
     onnx: bool = False
     """G and D as ONNX too (extra: onnx)."""
     licence: str | None = None
@@ -49,29 +45,32 @@ class ExportArguments:
     """A new repository on the Hub is seen by you alone."""
 
 
+COMMAND = Command(
+    "export",
+    ExportArguments,
+    DESCRIPTION,
+    examples=(
+        ("export runs/00003-digits-ngd --to digits --licence mit --onnx", "a folder with the weights, and as ONNX"),
+        ("export runs/00003-digits-ngd --to hub:USER/digits --licence mit", "a page on the Hugging Face Hub"),
+    ),
+)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    given = parse(ExportArguments, args, prog="logan export", description=DESCRIPTION)
+    given = parse(COMMAND, args)
     from logan.sharing import Wording, export
     from logan.training.watch import Watch
 
     wording = Wording(given.title, given.licence, given.dataset, given.description)
-    source = _snapshot(given)
+    choice = choose_for(given.run, given.snapshot)
     watch = Watch(1)
     if given.licence is None:
         watch.say("no --licence: the card says that none was stated, and nobody may do much with it")
     where = export(
-        source, given.to, wording=wording, with_onnx=given.onnx, data=given.data, private=given.private, seed=given.seed,
+        choice.path, given.to, wording=wording, with_onnx=given.onnx, data=given.data, private=given.private, seed=given.seed,
         say=watch.say,
     )  # fmt: skip
+    say(choice)
     print(where)
     return 0
-
-
-def _snapshot(given: ExportArguments) -> Path:
-    if given.snapshots == "latest":
-        return snapshot.find(given.run)
-    best = Path(given.run) / records.BEST_SNAPSHOT
-    if not best.exists():
-        raise InputError(f"{given.run} has no {best.name}: nothing was measured in training; leave out --snapshots")
-    return best

@@ -27,6 +27,8 @@ from logan.sampling import download, manifest
 
 FORMAT = 1
 PATTERN = "network-snapshot-*.safetensors"
+OPTIONS = "training_options.json"
+"""What a run folder holds from its beginning on."""
 ARCHITECTURE = {
     "image_size": (1, 8192),
     "image_channels": (1, 64),
@@ -80,21 +82,41 @@ def find(run: str | Path) -> Path:
     Raises:
         InputError: if there is none.
     """
-    path = download.download(run) if download.is_hub(run) else Path(run)
+    if not str(run):
+        raise InputError("the run must not be empty; pass a run folder or a network-snapshot-….safetensors")
+    path = download.download(run) if download.is_hub(run) else Path(run).expanduser()
     if path.is_dir() and manifest.is_export(path):
         return manifest.snapshot_in(path)
     if path.is_dir():
         found = sorted(path.glob(PATTERN))
         if not found:
-            if (path / "training_options.json").exists():
-                raise InputError(f"{path} has not come to its first snapshot; go on training it with `resume` {path}")
-            raise InputError(f"{path} is not a run folder: it holds no {PATTERN}")
+            raise InputError(_no_run(path))
         return found[-1]
     if not path.exists():
         raise InputError(f"{path} does not exist; pass a run folder or a network-snapshot-….safetensors")
     if path.suffix == ".json" and path.with_suffix(".safetensors").exists():
         return path.with_suffix(".safetensors")
+    if path.suffix != ".safetensors":
+        raise InputError(_no_snapshot(path))
     return path
+
+
+def _no_run(folder: Path) -> str:
+    """What is said of a folder without snapshots."""
+    if (folder / OPTIONS).exists():
+        return f"{folder} has not come to its first snapshot; go on training it with `resume` {folder}"
+    runs = sorted(options.parent for options in folder.glob(f"*/{OPTIONS}"))
+    if runs:
+        return f"{folder} is a folder of {len(runs):,} run{'s' * (len(runs) > 1)}; pass one of them, such as {runs[-1]}"
+    return f"{folder} is not a run folder: it holds no {PATTERN}; logan train makes run folders"
+
+
+def _no_snapshot(path: Path) -> str:
+    """What is said of a file that is none."""
+    if (path.parent / OPTIONS).exists():
+        what = "is what training goes on from, not a snapshot" if path.suffix == ".pt" else "is not a snapshot"
+        return f"{path} {what}; pass its run folder, {path.parent}"
+    return f"{path} is not a snapshot; pass a run folder of logan train, or a network-snapshot-….safetensors"
 
 
 def read(run: str | Path) -> tuple[Snapshot, dict[str, Tensor]]:

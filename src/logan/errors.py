@@ -8,6 +8,11 @@ from typing import Any, get_args
 
 _SETTING = re.compile(r"`([a-z]\w*)`")
 
+_COMMANDS = re.compile(
+    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]|\\r(?!\\n)"
+)
+"""Control characters but tabs and ends of lines, and what turns the direction of text: a terminal obeys them."""
+
 wording: Callable[[str], str] = str
 """How a message is put to a person: as it is. The command line, where settings are flags, puts its own here."""
 
@@ -48,6 +53,15 @@ class SaidElsewhereError(InputError):
 def with_settings(message: str, write: Callable[[str], str]) -> str:
     """``message`` with ``write(name)`` for each setting that stands in it in backquotes."""
     return _SETTING.sub(lambda found: write(found[1]), message)
+
+
+def printable(text: str) -> str:
+    """A text whose words come from files, made harmless for a terminal: what it would obey is written out.
+
+    >>> print(printable("a name that clears the screen: \\x1b[2J"))
+    a name that clears the screen: \\x1b[2J
+    """
+    return _COMMANDS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def check_choices(owner: object, **kinds: Any) -> None:

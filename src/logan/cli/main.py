@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from logan import __version__, errors
-from logan.cli.streams import print_what_can_be
+from logan.cli.streams import only_text, print_what_can_be
 from logan.errors import AlarmError, InputError, SaidElsewhereError, did_you_mean, with_settings
 from logan.interrupts import interrupts, leaving_the_process
 
@@ -26,8 +26,12 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a sub-command. Bad input: one line on standard error, exit status 2, no traceback."""
-    args = list(sys.argv[1:] if argv is None else argv)
     print_what_can_be(sys.stdout, sys.stderr)
+    with only_text():
+        return _main(list(sys.argv[1:] if argv is None else argv))
+
+
+def _main(args: list[str]) -> int:
     before, errors.wording = errors.wording, in_flags
     try:
         if not args or args[0] in ("-h", "--help"):

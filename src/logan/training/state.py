@@ -8,7 +8,6 @@ current tick.
 from __future__ import annotations
 
 import pickle
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from logan.data.fingerprint import fingerprint
 from logan.errors import InputError, first_line
 from logan.files import write_atomically
 from logan.foreign import Fields
-from logan.training import entries, random_states
+from logan.regular import open_regular
+from logan.training import entries, random_states, stored
 from logan.training.averaging import AveragedGenerator
 from logan.training.setup import Parts
 
@@ -148,11 +148,14 @@ def _compute_as(optimiser: torch.optim.Optimizer, saved: dict[str, Any]) -> None
 def _read(path: Path, names: set[str]) -> dict[str, Any]:
     damaged = _damaged(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            bad = archive.testzip()  # torch does not check the sums of what it reads
-        # Optimiser states follow their parameters' device by themselves; random states must stay on the CPU.
-        state = None if bad else torch.load(path, map_location="cpu", weights_only=True)
-    except (PermissionError, IsADirectoryError) as error:
+        with open_regular(path) as file:
+            bad = stored.damaged_member(file)  # torch does not check the sums of what it reads
+            file.seek(0)
+            # Optimiser states follow their parameters' device by themselves; random states must stay on the CPU.
+            state = None if bad else torch.load(file, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
+    except PermissionError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except FileNotFoundError:
         raise InputError(

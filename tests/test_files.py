@@ -127,7 +127,9 @@ def test_each_reason_is_said(tmp_path, number):
 
 
 @pytest.mark.parametrize("named", [True, False])
-@pytest.mark.parametrize("name", ["ESTALE", "ENAMETOOLONG", "ELOOP", "ENOTDIR", "ETIMEDOUT", "EISDIR", "ENXIO", "ENODEV"])
+@pytest.mark.parametrize(
+    "name", ["ESTALE", "ENAMETOOLONG", "ELOOP", "ENOTDIR", "ETIMEDOUT", "EISDIR", "ENXIO", "ENODEV"]
+)
 def test_any_other_failure_of_our_file_is_one_line_too(tmp_path, name, named):
     path, number = tmp_path / "a.bin", getattr(errno, name)
 

@@ -71,7 +71,10 @@ def test_a_holder_that_is_no_file_is_not_read(tmp_path, make, monkeypatch):
     [
         *((OSError(getattr(errno, name), name), True) for name in ("ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS")),
         (NotImplementedError("no flock here"), True),
-        *((OSError(getattr(errno, name), name), False) for name in ("EIO", "EACCES", "ENOSPC", "ESTALE", "EMFILE", "ELOOP")),
+        *(
+            (OSError(getattr(errno, name), name), False)
+            for name in ("EIO", "EACCES", "ENOSPC", "ESTALE", "EMFILE", "ELOOP")
+        ),
     ],
     ids=repr,
 )

@@ -97,7 +97,10 @@ def test_what_torch_has_saved_is_read(tmp_path, saved):
 def test_a_bomb_takes_nothing(tmp_path):
     """64 MiB in 0.3."""
     path = tmp_path / state.FILE_NAME
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, archive.open("a/data/0", "w") as f:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("a/data/0", "w") as f,
+    ):
         for _ in range(64):
             f.write(bytes(1 << 20))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -146,8 +146,8 @@ def test_a_folder_in_a_files_place_is_one_line(tmp_path):
         write_json(tmp_path / "a.json", {})
     with pytest.raises(WriteError, match="file name too long"):
         write_json(tmp_path / ("x" * 300), {})
+    (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="not a directory"):
-        (tmp_path / "file").write_text("")
         write_json(tmp_path / "file" / "a.json", {})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "file"]
 

@@ -10,7 +10,6 @@ import shutil
 import signal
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 import torch

@@ -1,6 +1,6 @@
 """Harm that no change of bytes does: something else in a file's place, files of no end, and what takes time with its square.
 
-The damaged files of the other tests are files. Here a run's folder, a cache, labels and states hold links, pipes, devices and folders.
+The damaged files of the other tests are files. Here a run's folder, a cache and labels hold links, pipes, devices and folders.
 """
 
 from __future__ import annotations

@@ -50,6 +50,19 @@ def two_ends(data: bytes) -> bytes:
     return data[:found] + data[found : found + stored.END_64.size] + data[found:]
 
 
+def end_elsewhere(data: bytes) -> bytes:
+    """In the middle of a tensor, where Python does not look and torch does."""
+    end = bytes(stored.END_64.size)
+    for _ in range(2):
+        file = io.BytesIO()
+        torch.save({"format": 1, "x": torch.tensor(list(end), dtype=torch.uint8)}, file)
+        data = file.getvalue()
+        found = data.rindex(b"PK\6\6")
+        end = data[found : found + stored.END_64.size]
+    locator = len(data) - stored.END.size - stored.LOCATOR.size
+    return data[: locator + 8] + struct.pack("<Q", data.index(end)) + data[locator + 16 :]
+
+
 def other_sizes(data: bytes) -> bytes:
     end = len(data) - stored.END.size
     return data[: end + 10] + struct.pack("<H", 3) + data[end + 12 :]
@@ -62,6 +75,7 @@ FORGED = {
     "LZMA": lambda data: rebuilt(data, zipfile.ZIP_LZMA, "data/0"),
     "the same bytes many times": overlapping,
     "two ends": two_ends,
+    "an end elsewhere": end_elsewhere,
     "two counts": other_sizes,
     "a comment": lambda data: data[:-2] + b"\1\0x",
     "something before": lambda data: b"x" + data,

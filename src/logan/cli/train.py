@@ -71,6 +71,8 @@ COMMAND = Command(
 def read_arguments(args: Sequence[str], prog: str = "logan train") -> TrainArguments:
     """Two passes: the preset, the latent method and the run to resume set the defaults; the flags change them."""
     resume, preset, latent = (value_of(f"--{name}", args) for name in ("resume", "preset", "latent"))
+    if resume == "":
+        raise InputError("--resume must not be empty; give a run folder, a snapshot, or auto")
     if resume not in (None, "auto") and preset is None:
         base = _resumed_config(Path(resume), args)
     else:

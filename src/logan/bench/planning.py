@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from logan import networks
 from logan.bench.counting import Operations, bytes_of
@@ -140,7 +141,29 @@ class AbsentRanks(World):
         pass
 
 
-def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus: int = 1) -> Plan:
+class Stopping(TorchDispatchMode):
+    """Raises KeyboardInterrupt at the next operation, once ``asked`` says so.
+
+    An operation may fail, and all of torch is prepared for that. A signal that arrives in code which torch calls elsewhere (to
+    take leave of a tensor, say) is printed and forgotten there, or ends the process with "terminate called".
+    """
+
+    def __init__(self, asked: Callable[[], bool]) -> None:
+        super().__init__()
+        self._asked = asked
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if self._asked():
+            raise KeyboardInterrupt
+        return func(*args, **(kwargs or {}))
+
+
+def make(
+    config: Config,
+    say: Callable[[str], None] = lambda message: None,
+    gpus: int = 1,
+    stop: Callable[[], bool] = lambda: False,
+) -> Plan:
     """Play the config's step, and the ordinary GAN's, on tensors without numbers.
 
     Args:
@@ -148,9 +171,11 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
         say: told what takes long.
         gpus: how many ranks train together. The figures are those of one of them: with several, batch norm is over all, and
             gradients are averaged.
+        stop: asked at every operation whether to go on no more.
 
     Raises:
         InputError: for settings that cannot be planned.
+        KeyboardInterrupt: when ``stop`` says so.
     """
     if config.game.dynamics != "plain":
         raise InputError(f"`dynamics` {config.game.dynamics} cannot be planned yet; see benchmarks/dynamics_cost.py")
@@ -161,15 +186,18 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
     config.check(gpus)
     data = stand_in(config)
     say("building the networks")
-    with torch.device("meta"):
+    with torch.device("meta"), Stopping(stop):
         built = networks.create(**architecture(config, data))  # type: ignore[arg-type]
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    with FakeTensorMode(allow_non_fake_inputs=True), Stopping(stop):
         players = (without_numbers(built[0]), without_numbers(built[1]))
         recompute_activations(players, config.run.checkpointing)
         inputs = batch_without_numbers(config, data, _prime_beside(players, config, data))
         costs: dict[str, StepCost] = {}
-        for method in dict.fromkeys(("none", config.latent.latent)):
-            say(f"counting a step: {method}")
+        methods = [*dict.fromkeys(("none", config.latent.latent))]
+        for i, method in enumerate(methods, 1):
+            say(
+                f"counting what a step of {method} computes and holds ({i} of {len(methods)}; large networks take a minute)"
+            )
             played = replace(config, latent=replace(config.latent, latent=method))
             costs[method] = _cost(played, players, inputs, AbsentRanks(size=gpus))
     if config.latent.latent != "none" and config.latent.latent_every > 1:

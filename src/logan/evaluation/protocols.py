@@ -75,6 +75,7 @@ def prepare(
     device: torch.device,
     say: Any = lambda message: None,
     progress: Any = lambda fraction: None,
+    only_check: bool = False,
 ) -> Evaluator:
     """An evaluator with its detector and its real features, ready to score; everything that can be missing is found here.
 
@@ -85,6 +86,7 @@ def prepare(
         detector, weights: as :func:`logan.evaluation.detectors.get` takes them.
         device: where features are computed.
         say, progress: as there.
+        only_check: find what is missing, and train and read nothing; what is returned scores nothing.
 
     Raises:
         InputError: data, a split, labels, a detector or its weights are missing, or a metric does not fit.
@@ -121,6 +123,8 @@ def prepare(
         )
     if protocol.name in PUBLISHED and available < (protocol.reals or 0):
         say(f"protocol {protocol.name} asks for {protocol.reals:,} real images, and {reals.name} has {available:,}")
+    if only_check:
+        return Evaluator(())
     network = detectors.get(detector, weights, train, device=device, say=say, progress=progress)  # type: ignore[arg-type]
     network.to(device)
     real = reference.of_real(reals, protocol.reals, network, device, say)

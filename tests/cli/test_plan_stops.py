@@ -1,0 +1,119 @@
+"""``logan plan`` leaves at once when asked to, wherever torch is; and counts once for several devices."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from logan.bench import kept_plans, planning
+from logan.bench.live_memory import LiveMemory
+from logan.cli.main import main
+
+PLAN = ["plan", "--preset", "digits", "--width", "8", "--depth", "1"]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOGAN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call"),
+    [
+        ("logan.networks", "create", 1),
+        ("logan.bench.planning", "without_numbers", 2),
+        ("logan.bench.planning", "game_of", 2),
+        ("logan.bench.planning", "bytes_of", 1),
+        # in code that torch calls: within an operation, within a backward pass, and when a tensor's memory goes
+        ("logan.bench.live_memory.LiveMemory", "__torch_dispatch__", 7),
+        ("logan.bench.counting.Operations", "__torch_dispatch__", 40),
+        ("logan.bench.live_memory.LiveMemory", "_gone", 3),
+        ("logan.bench.planning", "_resident", 1),
+    ],
+)
+def test_ctrl_c_leaves_at_once(owner, name, call, monkeypatch, capfd, cache):
+    import importlib
+
+    module, _, kind = owner.rpartition(".") if owner.rpartition(".")[2][0].isupper() else (owner, "", "")
+    target = importlib.import_module(module)
+    target = getattr(target, kind) if kind else target
+    original, calls, at = getattr(target, name), [], []
+
+    def signalled(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == call:
+            at.append(time.process_time())
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(*args, **kwargs)
+
+    with monkeypatch.context() as m:
+        m.setattr(target, name, signalled)
+        assert main(PLAN) == 130
+    assert time.process_time() - at[0] < 1
+    error = capfd.readouterr().err
+    assert error.splitlines()[-1] == "logan: interrupted"
+    for bad in ("Traceback", "Exception ignored", "terminate called", "KeyboardInterrupt"):
+        assert bad not in error
+    assert not list(cache.glob("*.json"))
+    assert main(PLAN) == 0
+
+
+def test_the_next_device_is_answered_from_what_was_counted(monkeypatch, capsys):
+    assert main([*PLAN, "--device", "h100"]) == 0
+    first = capsys.readouterr().out
+    with monkeypatch.context() as m:
+        m.setattr(planning, "make", None)
+        assert main([*PLAN, "--device", "h100"]) == 0
+        assert capsys.readouterr().out == first
+        assert main([*PLAN, "--device", "v100", "--utilisation", "0.2"]) == 0
+        assert capsys.readouterr().out != first
+    made = []
+    monkeypatch.setattr(planning, "make", lambda *args, real=planning.make: made.append(1) or real(*args))
+    assert main([*PLAN, "--batch", "32"]) == 0  # other settings are counted
+    assert made == [1]
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"costs": {"none": 3}}', b'{"costs": {"none": {"flop_per_image": "x"}}}']
+)
+def test_a_damaged_plan_is_made_anew(damage, cache, capsys):
+    assert main(PLAN) == 0
+    first = capsys.readouterr().out
+    (path,) = cache.glob("plan-*.json")
+    whole = path.read_bytes()
+    path.write_bytes(damage)
+    assert main(PLAN) == 0
+    assert capsys.readouterr().out == first
+    assert path.read_bytes() == whole
+
+
+def test_what_is_kept_is_what_was_counted(cache):
+    from logan.cli.train import read_arguments
+
+    config = read_arguments(PLAN[1:]).config
+    plan = planning.make(config)
+    path = kept_plans.place(config, 1)
+    kept_plans.keep(path, plan)
+    again = kept_plans.read(path, config)
+    assert (again.parameters, again.resident, again.local_batch) == (plan.parameters, plan.resident, plan.local_batch)
+    for method, cost in plan.costs.items():
+        assert again.costs[method].flop_per_image == cost.flop_per_image
+        for batch in (1, 7, 64, 10_000):
+            for in_parts in (False, True):
+                assert again.costs[method].bytes(batch, in_parts) == cost.bytes(batch, in_parts)
+    assert kept_plans.place(config, 2) != path
+
+
+def test_moments_that_are_never_the_worst_are_not_kept():
+    memory = LiveMemory.of(7, [(0, 0), (5, 0), (3, 14), (3, 7), (5, 7), (1, 28), (0, 21)])
+    assert sorted(memory.moments()) == [(1, 28), (3, 14), (5, 7)]
+    for batch in (1, 7, 70):
+        assert LiveMemory.of(7, memory.moments()).most(batch) == memory.most(batch)
+
+
+def test_without_a_terminal_lines_say_what_is_done(capsys):
+    assert main(PLAN) == 0
+    error = capsys.readouterr().err
+    assert "counting what a step of none computes and holds (1 of 2" in error

@@ -7,14 +7,14 @@ the speed is a claim: a share of the device's published peak.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from logan import networks
 from logan.bench.counting import Operations, bytes_of
@@ -141,29 +141,7 @@ class AbsentRanks(World):
         pass
 
 
-class Stopping(TorchDispatchMode):
-    """Raises KeyboardInterrupt at the next operation, once ``asked`` says so.
-
-    An operation may fail, and all of torch is prepared for that. A signal that arrives in code which torch calls elsewhere (to
-    take leave of a tensor, say) is printed and forgotten there, or ends the process with "terminate called".
-    """
-
-    def __init__(self, asked: Callable[[], bool]) -> None:
-        super().__init__()
-        self._asked = asked
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if self._asked():
-            raise KeyboardInterrupt
-        return func(*args, **(kwargs or {}))
-
-
-def make(
-    config: Config,
-    say: Callable[[str], None] = lambda message: None,
-    gpus: int = 1,
-    stop: Callable[[], bool] = lambda: False,
-) -> Plan:
+def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus: int = 1) -> Plan:
     """Play the config's step, and the ordinary GAN's, on tensors without numbers.
 
     Args:
@@ -171,11 +149,9 @@ def make(
         say: told what takes long.
         gpus: how many ranks train together. The figures are those of one of them: with several, batch norm is over all, and
             gradients are averaged.
-        stop: asked at every operation whether to go on no more.
 
     Raises:
         InputError: for settings that cannot be planned.
-        KeyboardInterrupt: when ``stop`` says so.
     """
     if config.game.dynamics != "plain":
         raise InputError(f"`dynamics` {config.game.dynamics} cannot be planned yet; see benchmarks/dynamics_cost.py")
@@ -186,9 +162,9 @@ def make(
     config.check(gpus)
     data = stand_in(config)
     say("building the networks")
-    with torch.device("meta"), Stopping(stop):
+    with torch.device("meta"), _no_power_iterations():
         built = networks.create(**architecture(config, data))  # type: ignore[arg-type]
-    with FakeTensorMode(allow_non_fake_inputs=True), Stopping(stop):
+    with FakeTensorMode(allow_non_fake_inputs=True):
         players = (without_numbers(built[0]), without_numbers(built[1]))
         recompute_activations(players, config.run.checkpointing)
         inputs = batch_without_numbers(config, data, _prime_beside(players, config, data))
@@ -205,6 +181,17 @@ def make(
         costs[own] = costs[own].every(config.latent.latent_every, costs["none"])
     parameters = (networks.count_parameters(players[0]), networks.count_parameters(players[1]))
     return Plan(config, parameters, _resident(*players), costs, config.game.batch // gpus)
+
+
+@contextmanager
+def _no_power_iterations() -> Iterator[None]:
+    """Spectral norm begins with fifteen in each layer, an eighth of the time that a plan takes; here there is nothing to estimate."""
+    kind: Any = torch.nn.utils.parametrizations._SpectralNorm
+    before, kind._power_method = kind._power_method, lambda *args: None
+    try:
+        yield
+    finally:
+        kind._power_method = before
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from logan.cli.parsing import dispatch
 from logan.errors import InputError
 from logan.fast import EngineName
 from logan.files import write_json
+from logan.interrupts import leaving_at_once
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -117,7 +119,11 @@ def _step(args: Sequence[str]) -> int:
     for engine in given.engines:
         choose_engine(engine, choose_device(config.run.device))
     keep_freed_memory()
-    with cpu_threads(config.run.threads), kernels(config.run.deterministic):
+    with (
+        cpu_threads(config.run.threads),
+        kernels(config.run.deterministic),
+        leaving_at_once(sys.stderr.isatty()),
+    ):
         result = steps.measure(config, variants, given.seconds, Watch(1).fraction_bar(f"timing {config.preset}"))
     result = {"preset": config.preset, "batch": config.game.batch, "settings": config.to_dict(), **result}
     _print_costs(result)
@@ -157,6 +163,10 @@ def _profile(args: Sequence[str]) -> int:
     from logan.training.allocator import keep_freed_memory
 
     keep_freed_memory()
-    with cpu_threads(given.config.run.threads), kernels(given.config.run.deterministic):
+    with (
+        cpu_threads(given.config.run.threads),
+        kernels(given.config.run.deterministic),
+        leaving_at_once(sys.stderr.isatty()),
+    ):
         print_profile(given.config, given.rows)
     return 0

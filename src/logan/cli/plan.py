@@ -26,7 +26,7 @@ from logan.cli.command import Command
 from logan.config import Config
 from logan.errors import InputError
 from logan.files import write_json
-from logan.interrupts import interrupts
+from logan.interrupts import leaving_at_once
 
 if TYPE_CHECKING:
     from logan.bench.planning import Device, Plan
@@ -89,10 +89,9 @@ def main(args: Sequence[str]) -> int:
     kept = kept_plans.place(config, given.gpus)
     plan = kept_plans.read(kept, config)
     if plan is None:
-        with interrupts(held=True) as stop, _said(Console(stderr=True)) as say:
-            plan = planning.make(config, say, given.gpus, lambda: stop.requested)
-            if stop.requested:
-                raise KeyboardInterrupt
+        console = Console(stderr=True)
+        with leaving_at_once(console.is_terminal), _said(console) as say:
+            plan = planning.make(config, say, given.gpus)
         kept_plans.keep(kept, plan)
     figures = _figures(given, config, device, plan)
     _print(given, config, figures)

@@ -19,7 +19,7 @@ from logan.training.outputs import Measure
 from logan.training.report_sums import Sums
 from logan.training.resume import AUTO, run_to_go_on_with, start_from_snapshot
 from logan.training.scoring import Scorer
-from logan.training.setup import Parts, build, training_data
+from logan.training.setup import Parts, build, choose_engine, training_data
 from logan.training.state import Progress
 from logan.training.stopwatch import Stopwatch
 from logan.training.watch import Watch, track
@@ -85,9 +85,13 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     board, label = request.board, request.label
     data = world.all_or_none(lambda: training_data(config, None if quiet or board is not None else track))
     watch = Watch(config.run.kimg * 1000, quiet=quiet, board=board, label=label)
-    measure = request.measure
+    measure, device = request.measure, choose_device(world.device or config.run.device)
+    if not config.run.checkpointing:
+        world.all_or_none(
+            lambda: choose_engine(config.run.engine, device, world.size)
+        )  # before a classifier is trained
     if measure is None:
-        device, told = choose_device(world.device or config.run.device), watch.fraction_bar("training a classifier")
+        told = watch.fraction_bar("training a classifier")
         with world.first_alone():  # the others find the classifier and the features in the cache
             measure = Scorer(config, data, device, watch.say, told, world)
     parts = build(config, data, world)

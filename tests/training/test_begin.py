@@ -122,7 +122,7 @@ def test_a_stop_before_the_first_step_stops_at_once(tmp_path, monkeypatch, capsy
 
 
 def test_a_stop_while_the_classifier_is_trained(tmp_path, monkeypatch):
-    monkeypatch.setattr(begin, "Scorer", lambda *args: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(begin, "Scorer", lambda *args, **named: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(KeyboardInterrupt):
         train(config(kimg=1), outdir=tmp_path, quiet=True)
     assert list(tmp_path.iterdir()) == []

@@ -49,10 +49,10 @@ UnscoredSettings = Annotated[UnscoredConfig, tyro.conf.arg(name="")]
 class ScoringArguments:
     """What the commands take that score generators."""
 
-    detector: Literal["classifier", "inception"] | None = None
+    detector: Literal["auto", "classifier", "efficientnet-lite0", "dinov2", "inception"] | None = None
     """Whose features are compared; by default the run's own (of several, the first's)."""
     detector_weights: str | None = None
-    """The detector's weights: the Inception file (by default looked for in torch's download cache), or a classifier's."""
+    """The detector's weights, as FILE or FILE@SHA256: DINOv2's, a classifier's, or Inception's (None: torch's download cache)."""
     seed: int = 0
     """Of the latents: the same seed, the same latents."""
     batch: int = 250

@@ -74,8 +74,6 @@ def examine(outdir: Path) -> dict[str, Any]:
 
 
 def _versions(wrong: list[str]) -> dict[str, str]:
-    if sys.version_info < (3, 10):
-        wrong.append(f"Python {platform.python_version()} is too old; install 3.10 or later")
     found = {"logan": __version__, "python": platform.python_version(), "system": platform.platform(terse=True)}
     for name in OURS:
         try:

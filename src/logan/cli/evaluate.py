@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import tyro
 from torch import Tensor
 
 from logan.cli.arguments import WORDS, ScoringArguments
+from logan.cli.choosing import choose_for, say
 from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.config import MAX_SEED, DataConfig, ScoreConfig
@@ -19,6 +21,9 @@ from logan.evaluation import names, protocols, records
 from logan.evaluation.evaluator import Evaluator
 from logan.evaluation.protocols import Protocol
 from logan.sampling import snapshot
+from logan.sampling.choice import Choice
+from logan.training.folder import OPTIONS, read_options
+from logan.training.scoring import SEED_AFTER
 from logan.training.watch import Watch
 
 DESCRIPTION = """Score snapshots of a run (RUN), or the images of a folder or zip against real ones (REAL FAKE).
@@ -31,9 +36,9 @@ class EvaluateArguments(ScoringArguments):
     """What ``logan evaluate`` takes."""
 
     what: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """A run folder or a network-snapshot-....safetensors; or two folders or zips of images, the real ones first."""
-    snapshots: Literal["latest", "best", "all"] = "latest"
-    """Which of a run folder's snapshots."""
+    """A run folder, network-snapshot-....safetensors, export or hub:USER/NAME; or two folders or zips of images, the real first."""
+    snapshots: Literal["auto", "best", "latest", "all"] = "auto"
+    """Which of a run folder's snapshots; auto: the best by the scores of training if there is one, else the latest."""
     protocol: Literal["training", "A", "B", "C"] = "training"
     """training: 50k training images, 10k fakes. A: 50k and 50k, 10 splits. B: first 10k, 10k. C: 10k test images, 5k."""
     metrics: tuple[str, ...] | None = None
@@ -78,7 +83,7 @@ def main(args: Sequence[str]) -> int:
 
 
 def _is_run(path: str) -> bool:
-    return path.endswith(".safetensors") or (Path(path) / "training_options.json").exists()
+    return path.endswith(".safetensors") or path.startswith("hub:") or (Path(path) / "training_options.json").exists()
 
 
 def _run(given: EvaluateArguments) -> None:
@@ -87,7 +92,8 @@ def _run(given: EvaluateArguments) -> None:
     from logan.evaluation import snapshots
     from logan.sampling import load
 
-    found = _snapshots(Path(given.what[0]), given.snapshots)
+    chosen = _snapshots(Path(given.what[0]), given.snapshots)
+    found = [choice.path for choice in chosen]
     if given.image_size is not None:
         raise InputError("--image-size is for two folders of images; a run's generator makes images of one size")
     for flag in ("skip-broken", "skip-small"):
@@ -96,7 +102,8 @@ def _run(given: EvaluateArguments) -> None:
     first = load(found[0], given.device)
     config = first.info.config
     points = first.info.architecture["image_size"] == 1
-    protocol = _protocol(given, ("modes10k",) if points else None)
+    detector = given.detector or config.scores.detector
+    protocol = _protocol(given, detector, ("modes10k",) if points else None)
     first.check_sampling(given.seed, given.trunc, given.latent_steps, given.batch)
     data = replace(config.data, data=given.data or config.data.data)
     train = open_configured(data)
@@ -115,27 +122,40 @@ def _run(given: EvaluateArguments) -> None:
             path, model, evaluator, protocol, seed=given.seed, trunc=given.trunc, latent_steps=given.latent_steps,
             batch=given.batch, progress=advance,
         )  # fmt: skip
-        _print_scores(path.name, scores)
+        say(chosen[i], "snapshots")
+        _print_scores(path.name, scores, evaluator)
+        if protocol.name == "training" and not given.latent_steps and given.trunc == 1:
+            _say_training(path, model.info.images, scores, given.seed)
     _print_detector(evaluator)
 
 
-def _snapshots(path: Path, which: str) -> list[Path]:
-    if which != "latest" and not path.is_dir():
-        raise InputError(f"--snapshots {which} is for run folders, and {path} is one snapshot; leave it out")
-    if which == "latest":
-        return [snapshot.find(path)]
-    if which == "all":
-        snapshot.find(path)  # says what is wrong if there is none
-        return sorted(path.glob(snapshot.PATTERN))
-    best = path / records.BEST_SNAPSHOT
-    if not best.exists():
-        raise InputError(f"{path} has no {best.name}: nothing was measured in training; name one of its snapshots")
-    return [best]
+def _snapshots(path: Path, which: str) -> list[Choice]:
+    if which != "all":
+        return [choose_for(path, which, "snapshots")]
+    if not path.is_dir():
+        raise InputError(f"--snapshots all is for run folders, and {path} is one snapshot; leave it out")
+    snapshot.find(path)  # says what is wrong if there is none
+    return [Choice(file) for file in sorted(path.glob(snapshot.PATTERN))]
 
 
-def _protocol(given: EvaluateArguments, metrics: tuple[str, ...] | None = None) -> Protocol:
+def _say_training(path: Path, images: int, scores: dict[str, float], seed: int) -> None:
+    """Training has measured the same snapshot on other latents, so its log has another number."""
+    run = path.absolute().parent
+    if not (run / OPTIONS).exists():
+        return
+    known, _ = records.measured(run).get(images, ({}, None))
+    own = read_options(run).run.seed + SEED_AFTER
+    shared = [name for name in scores if name in known and math.isfinite(known[name])]
+    if shared and seed != own:
+        text = "  ".join(f"{name} {known[name]:.4g}" for name in shared)
+        print(f"  in training: {text}, on other latents (seed {own}, here {seed}); --seed {own} draws the same")
+
+
+def _protocol(given: EvaluateArguments, detector: str | None, metrics: tuple[str, ...] | None = None) -> Protocol:
     protocol = protocols.get(given.protocol)
     chosen = given.metrics or metrics or protocol.metrics
+    if given.metrics is None and detector == "dinov2":  # which has no classes
+        chosen = tuple(name for name in chosen if not name.startswith("is"))
     if not names.parse_all(chosen):
         raise InputError("--metrics none leaves nothing to measure")
     return replace(protocol, metrics=tuple(chosen))
@@ -174,7 +194,7 @@ def _folders(given: EvaluateArguments) -> None:
             f"{fake} has {len(fakes)} images; scores need {names.LEAST} or more, and mean something from thousands on"
         )
     default = tuple(f"{kind}{names.count_name(len(fakes))}" for kind in ("fid", "is"))
-    protocol = _protocol(given, default if given.protocol == "training" else None)
+    protocol = _protocol(given, given.detector, default if given.protocol == "training" else None)
     short = [m for m in protocol.metrics for p in names.parse_all([m]) if p.count > len(fakes)]
     if short:
         instead = short[0].rstrip("0123456789k") + names.count_name(len(fakes))
@@ -188,12 +208,14 @@ def _folders(given: EvaluateArguments) -> None:
             yield fakes.batch(part)[0].to(device)
 
     evaluator = given.evaluator(protocol, wanted, train, ScoreConfig(), watch)
-    _print_scores(fake, evaluator(draw, from_generator=False, seed=given.seed))
+    scores = evaluator(draw, from_generator=False, seed=given.seed)
+    _print_scores(fake, scores, evaluator)
     _print_detector(evaluator)
 
 
-def _print_scores(name: str, scores: dict[str, float]) -> None:
-    print(f"{name}: " + "  ".join(f"{k} {v:.4g}" for k, v in scores.items()))
+def _print_scores(name: str, scores: dict[str, float], evaluator: Evaluator) -> None:
+    by = f"  (by {evaluator.detector.name})" if evaluator.detector else ""  # never an FID without its detector's name
+    print(f"{name}: " + "  ".join(f"{k} {v:.4g}" for k, v in scores.items()) + by)
 
 
 def _print_detector(evaluator: Evaluator) -> None:

@@ -15,12 +15,14 @@ import tyro
 from torch import Tensor
 
 from logan.cli.arguments import free_place
+from logan.cli.choosing import choose_for, say
 from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.errors import InputError, did_you_mean
 from logan.files import explained, write_atomically
 from logan.report.pictures import as_pil, save_picture, to_uint8
-from logan.sampling import Model, load, snapshot
+from logan.sampling import Model, load
+from logan.sampling.download import is_hub
 
 DESCRIPTION = """Draw images from a trained generator.
 
@@ -39,7 +41,10 @@ class SampleArguments:
     """What ``logan sample`` takes."""
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """A run folder (its latest snapshot) or a network-snapshot-....safetensors."""
+    """A run folder, a network-snapshot-....safetensors, an export, or hub:USER/NAME."""
+    snapshot: str = "auto"
+    """Of a run folder: best (by the scores of training), latest, a number of kimg, or auto: the best if there is one, else the
+    latest."""
     n: int = 64
     """How many images."""
     seed: int = 0
@@ -77,11 +82,12 @@ COMMAND = Command(
 def main(args: Sequence[str]) -> int:
     """Run the command."""
     given = parse(COMMAND, args)
-    source = snapshot.find(given.run)
+    choice = choose_for(given.run, given.snapshot)
+    source = choice.path
     model = load(source, given.device)
     labels = None if given.labels is None else class_numbers(given.labels, model.info.class_names)
     if given.out is None:
-        out = source.parent / default_name(given, model.info.images, labels)
+        out = (Path() if is_hub(given.run) else source.parent) / default_name(given, model.info.images, labels)
     else:
         out = Path(given.out).expanduser()
         if out.suffix:
@@ -100,6 +106,7 @@ def main(args: Sequence[str]) -> int:
         write(images)
     except OSError as error:
         raise InputError(f"--out {out} cannot be written ({error.strerror or error}); choose another place") from None
+    say(choice)
     print(out)
     return 0
 

@@ -35,6 +35,8 @@ class TrainArguments:
     resume: str | None = None
     """A run folder: go on exactly where it stopped. A network-snapshot-....safetensors: start a new run from it. auto: go on
     with the latest run in --outdir that has these settings, or start one."""
+    report: bool = True
+    """Write report.html into the run folder, and again at snapshots: a browser that shows it follows the run."""
     dry_run: bool = False
     """Print settings, parameter counts and plan; start nothing."""
 
@@ -145,6 +147,7 @@ def main(args: Sequence[str]) -> int:
 
 def _train(given: TrainArguments) -> None:
     from logan.distributed import World
+    from logan.training.ending import farewell
     from logan.training.loop import train
 
     with World.joined(given.config.run.device) as world:
@@ -152,9 +155,11 @@ def _train(given: TrainArguments) -> None:
         restarted = world.any_rank(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0)
         own = world.broadcast_result(lambda: _own_run(given)) if restarted else None
         resume = given.resume if own is None else own  # else: it died before there was one, so begin as the first time
-        path = train(given.config, outdir=given.outdir, desc=given.desc, resume=resume, world=world)
+        path = train(
+            given.config, outdir=given.outdir, desc=given.desc, resume=resume, world=world, report=given.report
+        )
         if world.first:
-            print(f"done: {path}  (look at its fakes*.png; more samples: logan sample {path})")
+            print(farewell(path))
 
 
 def _own_run(given: TrainArguments) -> Path | None:

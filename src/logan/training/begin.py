@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from logan.config import Config
+from logan.config.known import known
 from logan.data import Mixture
 from logan.devices import choose_device, cpu_threads, kernels
 from logan.distributed import World
@@ -15,11 +16,12 @@ from logan.evaluation import records
 from logan.training import folder, job, lock, state
 from logan.training.averaging import AveragedGenerator
 from logan.training.board import Board
+from logan.training.live_report import LiveReport
 from logan.training.outputs import Measure
 from logan.training.report_sums import Sums
 from logan.training.resume import AUTO, run_to_go_on_with, start_from_snapshot
 from logan.training.scoring import Scorer
-from logan.training.setup import Parts, build, choose_engine, training_data
+from logan.training.setup import Parts, build, training_data
 from logan.training.state import Progress
 from logan.training.stopwatch import Stopwatch
 from logan.training.watch import Watch, track
@@ -40,6 +42,7 @@ class Request:
     quiet: bool = False
     board: Board | None = None
     label: str = ""
+    report: bool = False
 
 
 @dataclass
@@ -56,6 +59,8 @@ class Run:
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     unlogged: list[dict[str, Any]] = field(default_factory=list)
     """Lines of the log for which there was no room yet."""
+    report: LiveReport | None = None
+    """The page about it, if one is wanted, on rank 0."""
 
     @property
     def config(self) -> Config:
@@ -85,15 +90,11 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     board, label = request.board, request.label
     data = world.all_or_none(lambda: training_data(config, None if quiet or board is not None else track))
     watch = Watch(config.run.kimg * 1000, quiet=quiet, board=board, label=label)
-    measure, device = request.measure, choose_device(world.device or config.run.device)
-    if not config.run.checkpointing:
-        world.all_or_none(
-            lambda: choose_engine(config.run.engine, device, world.size)
-        )  # before a classifier is trained
+    measure = request.measure
     if measure is None:
-        told = watch.fraction_bar("training a classifier")
+        device, told = choose_device(world.device or config.run.device), watch.fraction_bar("training a classifier")
         with world.first_alone():  # the others find the classifier and the features in the cache
-            measure = Scorer(config, data, device, watch.say, told, world)
+            measure = Scorer(config, data, device, watch.say, told, world, may_train=False)
     parts = build(config, data, world)
     average = AveragedGenerator(parts.generator, config.game.ema_kimg)
     if resumed is not None:
@@ -111,6 +112,8 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
         folder.tidy(path, progress.ticks)
     sums = Sums(parts.device, progress.sums, progress.counts)
     run = Run(parts, average, progress, path, watch, measure, sums)
+    if request.report and world.first:
+        run.report = LiveReport(run)
     watch.start = progress.images
     parts.game.steps_played = progress.steps  # decides which steps are latent steps
     parts.game.announce = lambda message: watch.say(f"warning: {message}")
@@ -120,6 +123,9 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
         named = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
         watch.say(f"warning: left out {len(broken)} broken image{'s' * (len(broken) > 1)}: {named}")
     watch.say(f"{path}: {_headline(parts)}")
+    if resumed is None:
+        for finding in known(config, parts.device.type):
+            watch.say(f"note: {finding}")
     if resumed is not None:
         watch.say(f"going on at {progress.images / 1000:g} kimg")
     elif resume not in (None, AUTO):

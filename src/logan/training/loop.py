@@ -11,6 +11,7 @@ from logan.analysis.probe import Probe
 from logan.config import Config
 from logan.devices import synchronize
 from logan.distributed import World
+from logan.errors import AlarmError
 from logan.evaluation import records
 from logan.files import WriteError, append_line, finite
 from logan.interrupts import Stop, interrupts
@@ -18,6 +19,7 @@ from logan.report.curves import save_curves
 from logan.training import folder, state
 from logan.training.begin import Request, Run, begin
 from logan.training.guard import Guard, Verdict
+from logan.training.meanwhile import PICTURE, Meanwhile
 from logan.training.outputs import Measure, Samples, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
 from logan.training.whole_steps import choose_steps
@@ -32,6 +34,7 @@ def train(
     measure: Measure | None = None,
     quiet: bool = False,
     world: World | None = None,
+    report: bool = False,
 ) -> Path:
     """Train a GAN, or go on with a run that was stopped.
 
@@ -48,6 +51,8 @@ def train(
         quiet: show nothing.
         world: the ranks that train together (:meth:`logan.distributed.World.joined`); every one of them calls this. They
             share ``outdir`` and the data; rank 0 alone writes. ``measure`` is called on all of them.
+        report: write ``report.html`` into the run folder at the start, at snapshots and at the end; a browser that shows it
+            follows the run. It changes no number of the run (:mod:`logan.training.live_report`).
 
     Returns:
         The run folder.
@@ -59,8 +64,9 @@ def train(
         RanksLostError: if another rank died. What was saved last is whole.
     """
     world = World() if world is None else world
+    request = Request(config, outdir, desc, resume, measure, quiet or not world.first, report=report)
     with interrupts(held=True) as stop:
-        turns = running(Request(config, outdir, desc, resume, measure, quiet or not world.first), stop, world)
+        turns = running(request, stop, world)
         while True:
             try:
                 next(turns)
@@ -86,6 +92,10 @@ def running(request: Request, stop: Stop, world: World) -> Generator[None, None,
                 yield from _play(run, stop)
             except WriteError as error:
                 raise WriteError(error.problem, f"go on with `resume` {run.path}") from None
+            except (KeyboardInterrupt, AlarmError):
+                if run.report is not None:
+                    run.report.stopped()
+                raise
     return run.path
 
 
@@ -95,10 +105,12 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
     probe = Probe(run.parts.game, run.config.scores.probe, run.config.scores.probe_eigenvalues)
     if p.images == 0:
         _first_pictures(run, stop)
+    if run.report is not None:
+        run.report.first()
     guard = Guard(run)
     if p.due is not None and _finish_snapshot(run, guard, stop) == "stop":
         raise guard.stop()
-    steps = choose_steps(run, probe)
+    steps, meanwhile = choose_steps(run, probe), Meanwhile(run)
     run.stopwatch.start(p.images)
     while p.images < run.total:
         until = min(_next(p.images, cadence.tick * 1000), run.total)
@@ -119,7 +131,10 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
                 steps = choose_steps(run, probe)
             if snap:
                 steps.check_next()
+            meanwhile.ticked(snap)
             run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
+        else:
+            meanwhile.look()
         if stopping:
             if p.due is None:
                 p.seconds += run.stopwatch.read(p.images).seconds
@@ -227,6 +242,8 @@ def _finish_snapshot(run: Run, guard: Guard, stop: Stop) -> Verdict:
     p.due = None
     _save_state(run)
     guard.saved(record)
+    if run.report is not None:
+        run.report.refresh()
     return verdict
 
 
@@ -239,10 +256,13 @@ def _snapshot(run: Run) -> tuple[Samples, dict[str, float]]:
     run.world.check_in_sync([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
     samples = save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
     if first:
+        (run.path / PICTURE).unlink(missing_ok=True)  # so what a finished run leaves does not depend on the clock
         save_snapshot(run.path, run.parts, run.average, p.images)
+    own = run.measure if isinstance(run.measure, Scorer) else None
+    if own is not None and not own.is_due(p.images, run.average.module, run.parts.discriminator):
+        return samples, {}
     scores = take_scores(run.measure, run.parts, run.average)
     if first:
-        own = run.measure if isinstance(run.measure, Scorer) else None
         try:
             by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
         except WriteError as error:

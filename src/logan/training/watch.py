@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -80,22 +80,24 @@ class Watch:
 
         A bar of its own that goes away at 1; where there is no terminal, or a board for other bars, a line every half minute.
         """
-        live = self.live and self.board is None
-        bar = Bars(self.console, live, transient=True)
-        task = bar.add_task(description, total=1.0, **fields())
-        started = said = None
+        bar: Bars | None = None
+        task = started = said = None
 
         def show(fraction: float) -> None:
-            nonlocal started, said
+            nonlocal bar, task, started, said
             now = time.monotonic()
-            if started is None or said is None:
+            if bar is None or task is None or started is None or said is None:
                 started = said = now
+                # One bar at a time: while the run's own is there, lines.
+                live = self.live and self.board is None and not self._bar.live.is_started
+                bar = Bars(self.console, live, transient=True)
+                task = bar.add_task(description, total=1.0, **fields())
                 bar.start()
                 atexit.register(bar.stop)  # gives the cursor back, if an interruption comes before the end
             bar.update(task, completed=fraction)
             if fraction >= 1:
                 bar.stop()
-            elif not live and now - said > SECONDS_BETWEEN_LINES:
+            elif bar.disable and now - said > SECONDS_BETWEEN_LINES:
                 said = now
                 self.say(f"{description}: {fraction:.0%}, left {duration((now - started) * (1 / fraction - 1))}")
 
@@ -109,7 +111,7 @@ class Watch:
     def tick(self, record: dict[str, Any]) -> None:
         """A line of the log was written."""
         measured = " ".join(f"{k} {v:.2f}" for k, v in record.get("metrics", {}).items() if v is not None)
-        losses = " ".join(f"{short} {record[name]:.3f}" for name, short in SHOWN.items() if name in record)
+        losses = _losses(record)
         text = f"{losses} {measured}".strip()
         if self.live:
             self._bar.update(self._task, more=text if self.board is None else losses)
@@ -118,3 +120,12 @@ class Watch:
                 f"tick {record['tick']:<4d} kimg {record['kimg']:<8.1f} {text}  "
                 f"{rate(record['images_per_second'])}  left {duration(record['seconds_left'])}"
             )
+
+    def between(self, losses: dict[str, float], images: int, speed: float, left: float) -> None:
+        """A line while no line of the log is due, where there is no bar: ``losses`` are means since the last one."""
+        text = f"between  kimg {images / 1000:<8.1f} {_losses(losses)}".rstrip()
+        self.say(f"{text}  {rate(speed)}  left {duration(left)}")
+
+
+def _losses(values: Mapping[str, float]) -> str:
+    return " ".join(f"{short} {values[name]:.3f}" for name, short in SHOWN.items() if name in values)

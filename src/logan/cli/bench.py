@@ -20,6 +20,7 @@ from logan.cli.arguments import (
 )
 from logan.cli.command import Command
 from logan.cli.parsing import dispatch
+from logan.cli.streams import tables
 from logan.errors import InputError
 from logan.fast import EngineName
 from logan.files import write_json
@@ -134,7 +135,6 @@ def _step(args: Sequence[str]) -> int:
 
 
 def _print_costs(result: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     machine = ", ".join(f"{name} {value}" for name, value in result["machine"].items())
@@ -149,7 +149,7 @@ def _print_costs(result: dict[str, Any]) -> None:
         ).format(**c, mib=c["resident_mib"] + c["peak_mib"])
         ratios = map(c.get, ("over_baseline", "over_best_baseline", "times_plain"))
         table.add_row(*row.split("|"), *("-" if x is None else f"{x:.2f}" for x in ratios))
-    console = Console(width=150, highlight=False)
+    console = tables(150)
     console.print(table)
     console.print(f"{machine}; medians of {result['rounds']} interleaved rounds")
 

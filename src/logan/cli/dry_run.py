@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from logan import errors, networks
+from logan.cli.streams import tables
 from logan.config import Config
 from logan.cs_gan import give_step_size
 from logan.data import Dataset, Mixture
@@ -56,7 +56,7 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
         raise InputError(f"{resumed / state.FILE_NAME} does not exist; start a new run from a snapshot")
     if resumed is None and resume not in (None, AUTO):
         snapshot.load_weights(Path(resume), snapshot.read(resume)[1], generator, discriminator)
-    console = Console(width=120, highlight=False)
+    console = tables(120)
 
     settings = Table("group", "setting", "value", title="Settings", title_justify="left")
     for group in ("data", "networks", "latent", "game", "run", "scores"):

@@ -23,6 +23,7 @@ from logan.cli.arguments import (
     read_untrained,
 )
 from logan.cli.command import Command
+from logan.cli.streams import tables
 from logan.config import Config
 from logan.errors import InputError
 from logan.files import write_json
@@ -174,7 +175,7 @@ def _figures(given: PlanArguments, config: Config, device: Device, plan: Plan) -
 def _print(given: PlanArguments, config: Config, f: dict[str, Any]) -> None:
     from rich.table import Table
 
-    console = Console(width=120, highlight=False)
+    console = tables(120)
     n = f["parameters"]
     console.print(
         f"{f['preset']}: G {n['generator']:,} and D {n['discriminator']:,} parameters; batch {f['batch']:,} on {f['gpus']} "

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from typing import TextIO
+
+from rich.console import Console
+
+
+def tables(width: int) -> Console:
+    """Where tables are printed: as wide as the terminal, or as ``width`` where there is none."""
+    return Console(width=None if sys.stdout.isatty() else width, highlight=False)
 
 
 def print_what_can_be(*streams: TextIO | None) -> None:

@@ -29,7 +29,7 @@ def unlabelled(tmp_path_factory):
         "--preset ring --metrics fid10k",
         "--detector inception --detector-weights nowhere.pth",
         "--detector-weights nowhere.pt",
-        "--data {photos} --batch 4 --metrics fid10k",
+        "--data {photos} --batch 4 --metrics fid10k --detector classifier",
         "--data {photos} --batch 13 --metrics none",
         "--batch 5000",
         "--metric-latent-steps 5 --latent none",
@@ -42,9 +42,10 @@ def test_a_dry_run_refuses_what_a_run_refuses(flags, unlabelled, tmp_path, capsy
     def never(*_, **__):
         raise AssertionError("a classifier is trained")
 
-    monkeypatch.setattr(detectors, "get", never)
     args = ["train", *SMALL, *flags.format(photos=unlabelled).split(), "--outdir", str(tmp_path / "runs")]
-    assert main([*args, "--dry-run"]) == 2
+    with monkeypatch.context() as m:
+        m.setattr(detectors, "get", never)
+        assert main([*args, "--dry-run"]) == 2
     out, dry = capsys.readouterr()
     assert out == ""
     assert dry.count("\n") == 1

@@ -18,7 +18,7 @@ from logan.data import Dataset, Mixture
 from logan.data.stream import check_batch
 from logan.devices import choose_device
 from logan.errors import InputError
-from logan.evaluation import names, protocols
+from logan.evaluation import detectors, names, protocols
 from logan.files import check_writable
 from logan.sampling import snapshot
 from logan.sampling.model import evaluation_step
@@ -27,8 +27,8 @@ from logan.training.resume import AUTO, run_to_go_on_with
 from logan.training.setup import architecture, choose_engine, training_data
 
 
-def _check_what_begins(config: Config, data: Dataset | Mixture, device: torch.device, ranks: int) -> None:
-    """Refuse what a run would refuse before its first step: an engine, a batch, metrics, a detector (InputError)."""
+def _check_what_begins(config: Config, data: Dataset | Mixture, device: torch.device, ranks: int) -> list[str]:
+    """Refuse what a run would refuse before its first step: an engine, a batch, metrics, a detector (InputError); its warnings."""
     if not config.run.checkpointing:
         choose_engine(config.run.engine, device, ranks)
     check_batch(data, config.game.batch)
@@ -36,9 +36,15 @@ def _check_what_begins(config: Config, data: Dataset | Mixture, device: torch.de
     if names.parse_all(s.metrics):
         evaluation_step(config, s.metric_latent_steps)
     protocol = replace(protocols.PROTOCOLS["training"], metrics=s.metrics)
-    protocols.prepare(
-        protocol, config.data, data, detector=s.detector, weights=s.detector_weights, device=device, only_check=True
-    )
+    said: list[str] = []
+    try:
+        protocols.prepare(
+            protocol, config.data, data, detector=s.detector, weights=s.detector_weights, device=device, say=said.append,
+            only_check=True,
+        )  # fmt: skip
+    except detectors.NoDetectorError as error:
+        said.append(f"training without scores: {error}")
+    return [line.removeprefix("warning: ") for line in said]
 
 
 def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None, ranks: int) -> None:
@@ -48,7 +54,7 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
     device = choose_device(config.run.device)
     resumed = run_to_go_on_with(config, outdir, desc, resume)
     data = training_data(config)
-    _check_what_begins(config, data, device, ranks)
+    warnings += _check_what_begins(config, data, device, ranks)
     generator, discriminator = networks.create(**architecture(config, data))
     if config.latent.latent == "cs":
         give_step_size(generator)

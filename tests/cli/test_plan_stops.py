@@ -19,6 +19,28 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
+@pytest.fixture(scope="module")
+def plan():
+    """Counted once: that takes seconds."""
+    from logan.cli.train import read_arguments
+
+    return planning.make(read_arguments(PLAN[1:]).config)
+
+
+@pytest.fixture
+def made(plan, monkeypatch):
+    """The batch sizes of the plans that are asked for, instead of the seconds that each takes."""
+    batches = []
+
+    def make(config, say, gpus):
+        say("counting")
+        batches.append(config.game.batch)
+        return plan
+
+    monkeypatch.setattr(planning, "make", make)
+    return batches
+
+
 INTERRUPTED = """
 import importlib, os, signal, sys, time
 from logan.cli.main import main
@@ -42,11 +64,11 @@ sys.exit(main(sys.argv[5:]))
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
     [
-        ("logan.networks", "create", 1),
-        ("logan.bench.planning", "game_of", 2),
+        pytest.param("logan.networks", "create", 1, marks=pytest.mark.slow),
+        pytest.param("logan.bench.planning", "game_of", 2, marks=pytest.mark.slow),
         # in code that torch calls: within an operation, within a backward pass, and when a tensor's memory goes
-        ("logan.bench.live_memory:LiveMemory", "__torch_dispatch__", 7),
-        ("logan.bench.counting:Operations", "__torch_dispatch__", 40),
+        pytest.param("logan.bench.live_memory:LiveMemory", "__torch_dispatch__", 7, marks=pytest.mark.slow),
+        pytest.param("logan.bench.counting:Operations", "__torch_dispatch__", 40, marks=pytest.mark.slow),
         ("logan.bench.live_memory:LiveMemory", "_gone", 3),
     ],
 )
@@ -64,25 +86,23 @@ def test_ctrl_c_leaves_at_once(owner, name, call, cache):
     assert not list(cache.glob("*.json"))
 
 
-def test_the_next_device_is_answered_from_what_was_counted(monkeypatch, capsys):
+def test_the_next_device_is_answered_from_what_was_counted(made, capsys):
     assert main([*PLAN, "--device", "h100"]) == 0
-    first = capsys.readouterr().out
-    with monkeypatch.context() as m:
-        m.setattr(planning, "make", None)
-        assert main([*PLAN, "--device", "h100"]) == 0
-        assert capsys.readouterr().out == first
-        assert main([*PLAN, "--device", "v100", "--utilisation", "0.2"]) == 0
-        assert capsys.readouterr().out != first
-    made = []
-    monkeypatch.setattr(planning, "make", lambda *args, real=planning.make: made.append(1) or real(*args))
+    first = capsys.readouterr()
+    assert "counting" in first.err  # there is no terminal here: a line
+    assert main([*PLAN, "--device", "h100"]) == 0
+    assert capsys.readouterr() == (first.out, "")
+    assert main([*PLAN, "--device", "v100", "--utilisation", "0.2"]) == 0
+    assert capsys.readouterr().out != first.out
+    assert len(made) == 1
     assert main([*PLAN, "--batch", "32"]) == 0  # other settings are counted
-    assert made == [1]
+    assert made == [64, 32]
 
 
 @pytest.mark.parametrize(
     "damage", [b"", b"{", b"[]", b'{"costs": {"none": 3}}', b'{"costs": {"none": {"flop_per_image": "x"}}}']
 )
-def test_a_damaged_plan_is_made_anew(damage, cache, capsys):
+def test_a_damaged_plan_is_made_anew(damage, cache, made, capsys):
     assert main(PLAN) == 0
     first = capsys.readouterr().out
     (path,) = cache.glob("plan-*.json")
@@ -91,23 +111,20 @@ def test_a_damaged_plan_is_made_anew(damage, cache, capsys):
     assert main(PLAN) == 0
     assert capsys.readouterr().out == first
     assert path.read_bytes() == whole
+    assert len(made) == 2
 
 
-def test_what_is_kept_is_what_was_counted(cache):
-    from logan.cli.train import read_arguments
-
-    config = read_arguments(PLAN[1:]).config
-    plan = planning.make(config)
-    path = kept_plans.place(config, 1)
+def test_what_is_kept_is_what_was_counted(plan):
+    path = kept_plans.place(plan.config, 1)
     kept_plans.keep(path, plan)
-    again = kept_plans.read(path, config)
+    again = kept_plans.read(path, plan.config)
     assert (again.parameters, again.resident, again.local_batch) == (plan.parameters, plan.resident, plan.local_batch)
     for method, cost in plan.costs.items():
         assert again.costs[method].flop_per_image == cost.flop_per_image
         for batch in (1, 7, 64, 10_000):
             for in_parts in (False, True):
                 assert again.costs[method].bytes(batch, in_parts) == cost.bytes(batch, in_parts)
-    assert kept_plans.place(config, 2) != path
+    assert kept_plans.place(plan.config, 2) != path
 
 
 def test_moments_that_are_never_the_worst_are_not_kept():
@@ -115,9 +132,3 @@ def test_moments_that_are_never_the_worst_are_not_kept():
     assert sorted(memory.moments()) == [(1, 28), (3, 14), (5, 7)]
     for batch in (1, 7, 70):
         assert LiveMemory.of(7, memory.moments()).most(batch) == memory.most(batch)
-
-
-def test_without_a_terminal_lines_say_what_is_done(capsys):
-    assert main(PLAN) == 0
-    error = capsys.readouterr().err
-    assert "counting what a step of none computes and holds (1 of 2" in error

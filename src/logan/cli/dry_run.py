@@ -4,23 +4,48 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
+import torch
 from rich.table import Table
 from rich.text import Text
 
 from logan import errors, networks
+from logan.cli.streams import tables
 from logan.config import Config
 from logan.cs_gan import give_step_size
-from logan.data import Mixture
+from logan.data import Dataset, Mixture
+from logan.data.stream import check_batch
 from logan.devices import choose_device
 from logan.errors import InputError
+from logan.evaluation import detectors, names, protocols
 from logan.files import check_writable
 from logan.sampling import snapshot
+from logan.sampling.model import evaluation_step
 from logan.training import folder, state
 from logan.training.resume import AUTO, run_to_go_on_with
-from logan.training.setup import architecture, training_data
+from logan.training.setup import architecture, choose_engine, training_data
+
+
+def _check_what_begins(config: Config, data: Dataset | Mixture, device: torch.device, ranks: int) -> list[str]:
+    """Refuse what a run would refuse before its first step: an engine, a batch, metrics, a detector (InputError); its warnings."""
+    if not config.run.checkpointing:
+        choose_engine(config.run.engine, device, ranks)
+    check_batch(data, config.game.batch)
+    s = config.scores
+    if names.parse_all(s.metrics):
+        evaluation_step(config, s.metric_latent_steps)
+    protocol = replace(protocols.PROTOCOLS["training"], metrics=s.metrics)
+    said: list[str] = []
+    try:
+        protocols.prepare(
+            protocol, config.data, data, detector=s.detector, weights=s.detector_weights, device=device, say=said.append,
+            only_check=True,
+        )  # fmt: skip
+    except detectors.NoDetectorError as error:
+        said.append(f"training without scores: {error}")
+    return [line.removeprefix("warning: ") for line in said]
 
 
 def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None, ranks: int) -> None:
@@ -30,6 +55,7 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
     device = choose_device(config.run.device)
     resumed = run_to_go_on_with(config, outdir, desc, resume)
     data = training_data(config)
+    warnings += _check_what_begins(config, data, device, ranks)
     generator, discriminator = networks.create(**architecture(config, data))
     if config.latent.latent == "cs":
         give_step_size(generator)
@@ -37,7 +63,7 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
         raise InputError(f"{resumed / state.FILE_NAME} does not exist; start a new run from a snapshot")
     if resumed is None and resume not in (None, AUTO):
         snapshot.load_weights(Path(resume), snapshot.read(resume)[1], generator, discriminator)
-    console = Console(width=120, highlight=False)
+    console = tables(120)
 
     settings = Table("group", "setting", "value", title="Settings", title_justify="left")
     for group in ("data", "networks", "latent", "game", "run", "scores"):

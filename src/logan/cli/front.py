@@ -31,11 +31,11 @@ COMMANDS = {
 }
 """By name: the file of the same name in this folder has ``main(args)``, and ``COMMAND`` or ``COMMANDS`` to explain them."""
 EVERYDAY = {
-    "train": "logan train --data photos.zip --preset dcgan64",
+    "train": "logan train --preset images64 --data photos.zip",
     "sample": "logan sample runs/00000-digits-ngd --n 64 --trunc 0.7",
     "evaluate": "logan evaluate runs/00000-digits-ngd --metrics fid10k",
     "compare": "logan compare --preset ring --methods none ngd --seeds 3",
-    "data": "logan data info photos.zip --sheet photos.png",
+    "report": "logan report runs/00000-digits-ngd",
 }
 """The five things that one does, each with an example."""
 SAID_ELSEWHERE = {

@@ -9,7 +9,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
+from rich.console import Console
+
 from logan.errors import printable
+
+
+def tables(width: int) -> Console:
+    """Where tables are printed: as wide as the terminal, or as ``width`` where there is none."""
+    return Console(width=None if sys.stdout.isatty() else width, highlight=False)
 
 
 def print_what_can_be(*streams: TextIO | None) -> None:

@@ -14,7 +14,7 @@ from logan.report.svg_curves import swatch
 from logan.report.tables_of_settings import table
 
 METHODS = {
-    "none": "no latent step (an ordinary GAN)",
+    "none": "no latent step (as an ordinary GAN)",
     "cs": "CS-GAN’s learned latent steps",
     "gd": "gradient descent on z",
     "ngd": "natural gradient descent on z",
@@ -54,10 +54,12 @@ def sentence(run: Material, looks: Looks) -> str:
         moved = f"portion {of('latent', 'portion')} of {of('networks', 'latent_dim')} dimensions"
         how += f" (α = {of('latent', 'alpha')}{damping}, {moved})"
     data = looks.data or str(of("data", "data"))
-    sizes = f" with {looks.parameters[0]:,} and {looks.parameters[1]:,} parameters" if looks.parameters else ""
+    networks = f"{of('networks', 'network')} networks"
+    if looks.parameters:
+        networks += f" of {looks.parameters[0]:,} (G) and {looks.parameters[1]:,} (D) parameters"
     return (
-        f"Networks {of('networks', 'network')}{sizes}, on {data}; {how}; {of('game', 'loss')} loss, "
-        f"{of('game', 'update')} updates, batch {of('game', 'batch')}, seed {of('run', 'seed')}."
+        f"{networks}, trained on {data} with {how}; {of('game', 'loss')} loss, {of('game', 'update')} updates, "
+        f"batch {of('game', 'batch')}, seed {of('run', 'seed')}."
     )
 
 

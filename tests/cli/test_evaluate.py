@@ -73,6 +73,7 @@ def test_the_record(run):
         "metric": "fid30",
         "detector": "classifier",
         "detector_sha256": in_training(run, "fid50")[0]["detector_sha256"],
+        "detector_bytes": in_training(run, "fid50")[0]["detector_bytes"],
         "n_real": 1797,
         "n_fake": 30,
         "splits": None,
@@ -224,3 +225,15 @@ def test_folders_of_images_of_several_sizes(folders, tmp_path, capsys):
 def test_few_generated_images_are_warned_about(run, capsys):
     runs("evaluate", run, "--metrics", "fid30", "is30")
     assert "warning: fid30, is30: so few generated images say little; fid10k takes 10,000" in capsys.readouterr().err
+
+
+def test_what_training_measured_on_other_latents_is_said(run, capsys):
+    """The preset's seed is 0 here, and its scores are of seed 2."""
+    runs("evaluate", run, "--metrics", "fid50")
+    said = capsys.readouterr()
+    assert "on other latents (seed 2, here 0); --seed 2 draws the same" in said.out
+    assert "the best snapshot, " in said.err
+    measured = [r["results"]["fid50"] for r in in_training(run, "fid50")]
+    assert f"in training: fid50 {min(measured):.4g}, " in said.out
+    runs("evaluate", run, "--metrics", "fid50", "--seed", "2")
+    assert "on other latents" not in capsys.readouterr().out

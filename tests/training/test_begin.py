@@ -122,7 +122,7 @@ def test_a_stop_before_the_first_step_stops_at_once(tmp_path, monkeypatch, capsy
 
 
 def test_a_stop_while_the_classifier_is_trained(tmp_path, monkeypatch):
-    monkeypatch.setattr(begin, "Scorer", lambda *args: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(begin, "Scorer", lambda *args, **named: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(KeyboardInterrupt):
         train(config(kimg=1), outdir=tmp_path, quiet=True)
     assert list(tmp_path.iterdir()) == []
@@ -143,8 +143,8 @@ def test_fractions_are_said_where_there_is_no_terminal(monkeypatch, capsys):
     for now in (0.0, 10.0, 40.0, 50.0, 80.0, 100.0):
         show(now / 100)
     assert capsys.readouterr().err.splitlines() == [
-        "training a classifier: 40%, left 1:00",
-        "training a classifier: 80%, left 0:20",
+        "training a classifier: 40%, left 1m 00s",
+        "training a classifier: 80%, left 20s",
     ]
 
 

@@ -26,9 +26,13 @@ from logan.training import setup
 
 K = TypeVar("K")
 
-SHAPES = {"fashion": (1, 28, 10), "cifar10": (3, 32, 10), "dcgan64": (3, 64, 10), "emoji128": (3, 128, 11)} | {
-    name: (3, 128, 1000) for name in LARGE if name.startswith("imagenet128")
-}
+SHAPES = {
+    "fashion": (1, 28, 10),
+    "cifar10": (3, 32, 10),
+    "dcgan64": (3, 64, 10),
+    "images64": (3, 64, 10),
+    "emoji128": (3, 128, 11),
+} | {name: (3, 128, 1000) for name in LARGE if name.startswith("imagenet128")}
 """Channels, size and classes of the images of presets whose data do not come with the package."""
 
 
@@ -264,7 +268,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
 
 def _cpu_name() -> str:
     try:
-        with open("/proc/cpuinfo") as file:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):
         import platform

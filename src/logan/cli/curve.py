@@ -12,13 +12,15 @@ from typing import Annotated, Any
 import tyro
 
 from logan.cli.arguments import ScoringArguments
+from logan.cli.choosing import choose_for, say
+from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.errors import InputError
 from logan.evaluation import protocols
 from logan.evaluation.names import count_name
 from logan.files import check_writable, write_text
 from logan.metrics.truncation import LEVELS, Point, match
-from logan.sampling import snapshot
+from logan.sampling.choice import Choice
 
 DESCRIPTION = """Truncation curves (Figures 3b and 8): FID against IS for latents w = s z with s from 1.0 to 0.02 (for a normal
 prior: drawn again until within 2s), one line per run, as PNG and CSV."""
@@ -31,7 +33,10 @@ class CurveArguments(ScoringArguments):
     """What ``logan curve`` takes."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Run folders (their latest snapshots) or network-....safetensors, all of one data set."""
+    """Run folders, network-....safetensors, exports or hub:USER/NAME, all of one data set."""
+    snapshot: str = "auto"
+    """Of run folders: best (by the scores of training), latest, a number of kimg, or auto: the best if there is one, else the
+    latest."""
     levels: tuple[float, ...] = LEVELS
     """The truncations s."""
     n: int = 10_000
@@ -44,15 +49,29 @@ class CurveArguments(ScoringArguments):
     """Folder for curve.png, curve.csv and the samples."""
 
 
+COMMAND = Command(
+    "curve",
+    CurveArguments,
+    DESCRIPTION,
+    examples=(
+        (
+            "curve runs/00000-digits-none runs/00001-digits-ngd --match-is 8",
+            "two runs, with samples at an IS of 8",
+        ),
+    ),
+)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    given = parse(CurveArguments, args, prog="logan curve", description=DESCRIPTION)
+    given = parse(COMMAND, args)
     _check(given)
     from logan.report import truncation_curves
     from logan.sampling import load
     from logan.training.watch import Watch
 
-    models = {name: load(path, given.device) for name, path in _names(given.runs).items()}
+    choices = [choose_for(run, given.snapshot) for run in given.runs]
+    models = {name: load(path, given.device) for name, path in _names(given.runs, choices).items()}
     levels = {name: _levels(model, given) for name, model in models.items()}
     config = next(iter(models.values())).info.config
     if any(m.info.architecture["image_size"] == 1 for m in models.values()):
@@ -70,6 +89,8 @@ def main(args: Sequence[str]) -> int:
         config.scores,
         watch,
     )
+    for choice in choices:
+        say(choice)
     out = Path(given.out).expanduser()
     out.mkdir(parents=True, exist_ok=True)
     (out / "matched.png").unlink(missing_ok=True)  # of another call
@@ -123,9 +144,9 @@ def _check(given: CurveArguments) -> None:
         raise InputError(f"--n must be >= 10, not {given.n}")
 
 
-def _names(runs: Sequence[str]) -> dict[str, Path]:
+def _names(runs: Sequence[str], choices: Sequence[Choice]) -> dict[str, Path]:
     """Runs by a short name: the folder's; of a snapshot that was asked for by itself, or of several of one run, its own too."""
-    paths = [snapshot.find(run) for run in runs]
+    paths = [choice.path for choice in choices]
     folders = [path.absolute().parent.name for path in paths]
     named: dict[str, Path] = {}
     for run, path, name in zip(runs, paths, folders, strict=True):

@@ -9,14 +9,13 @@ from typing import Annotated
 
 import tyro
 
+from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.errors import InputError
 from logan.files import explained
 
 DESCRIPTION = """Write one HTML file about a run, or about several beside each other: pictures over time, curves, what the
-latent step does, nearest training images, warnings, settings. It needs no network and no server.
-
-Example: logan report runs/00003-digits-ngd"""
+latent step does, nearest training images, warnings, settings. It needs no network and no server."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,24 @@ class ReportArguments:
     """auto, cpu, cuda ..."""
 
 
+COMMAND = Command(
+    "report",
+    ReportArguments,
+    DESCRIPTION,
+    examples=(
+        ("report runs/00003-digits-ngd", "writes report.html into the run's folder"),
+        ("report runs/00003-digits-ngd runs/00004-digits-none --out two.html", "two runs beside each other"),
+    ),
+)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
     from logan.devices import choose_device
     from logan.report import material, page
     from logan.report.networks_of import look_at
 
-    given = parse(ReportArguments, args, prog="logan report", description=DESCRIPTION)
+    given = parse(COMMAND, args)
     if not 1 <= len(given.runs) <= len(page.LETTERS):
         raise InputError(f"pass 1 to {len(page.LETTERS)} run folders, not {len(given.runs)}")
     choose_device(given.device)  # of a run without networks nobody would ask later

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from logan.cli.arguments import PRESETS, Settings
+from logan.cli.arguments import PRESETS, WORDS, Settings
+from logan.cli.command import Command
 from logan.cli.parsing import parse, value_of
 from logan.config import Config, NetworkConfig, presets
 from logan.errors import InputError, SaidElsewhereError, first_line
@@ -40,6 +41,35 @@ class TrainArguments:
     """Print settings, parameter counts and plan; start nothing."""
 
 
+COMMAND = Command(
+    "train",
+    TrainArguments,
+    DESCRIPTION,
+    examples=(
+        ("train", "the digits that come with the package, in two minutes on one core"),
+        ("train --preset dcgan64 --data photos.zip", "your own images: a zip or a folder"),
+        ("train --resume runs/00000-digits-ngd --kimg 900", "go on with a run, to 900 thousand images"),
+    ),
+    common=(
+        *(
+            "preset",
+            "data",
+            "image-size",
+            "conditional",
+            "network",
+            "width",
+            "latent",
+            "alpha",
+            "beta",
+            "batch",
+            "kimg",
+        ),
+        *("tick", "snap", "metrics", "seed", "device", "outdir", "desc", "resume", "dry-run"),
+    ),
+    words=WORDS,
+)
+
+
 def read_arguments(args: Sequence[str], prog: str = "logan train") -> TrainArguments:
     """Two passes: the preset, the latent method and the run to resume set the defaults; the flags change them."""
     resume, preset, latent = (value_of(f"--{name}", args) for name in ("resume", "preset", "latent"))
@@ -54,7 +84,7 @@ def read_arguments(args: Sequence[str], prog: str = "logan train") -> TrainArgum
             n.network,
         ):  # it starts from its own published width, depth, activation and normalisation
             base = replace(base, networks=NetworkConfig(network=network, latent_dim=n.latent_dim, prior=n.prior))
-    return parse(TrainArguments, args, prog=prog, description=DESCRIPTION, default=TrainArguments(base))
+    return parse(replace(COMMAND, name=prog.removeprefix("logan ")), args, TrainArguments(base))
 
 
 def _resumed_config(path: Path, args: Sequence[str]) -> Config:
@@ -115,6 +145,7 @@ def main(args: Sequence[str]) -> int:
 
 def _train(given: TrainArguments) -> None:
     from logan.distributed import World
+    from logan.training.ending import farewell
     from logan.training.loop import train
 
     with World.joined(given.config.run.device) as world:
@@ -126,9 +157,7 @@ def _train(given: TrainArguments) -> None:
             given.config, outdir=given.outdir, desc=given.desc, resume=resume, world=world, report=given.report
         )
         if world.first:
-            page = path / "report.html"
-            look = f"open {page} in a browser" if given.report and page.exists() else "look at its fakes*.png"
-            print(f"done: {path}  ({look}; more samples: logan sample {path})")
+            print(farewell(path))
 
 
 def _own_run(given: TrainArguments) -> Path | None:

@@ -123,8 +123,25 @@ def dcgan64(latent: Latent = "ngd") -> Config:
     )
 
 
+def images64(latent: Latent = "none") -> Config:
+    """Your own photographs at 64x64, from a few hundred on, on a laptop: pictures within the hour on two CPU cores.
+
+    Source: this project, by trial (docs/results/images64). DCGAN of width 24 with spectral norm in D, in turns, hinge loss,
+    batches of 16 and rates of 4e-4: per image shown, G learns faster by many small steps than by few large ones. Images are
+    mirrored. The latent step is off: it took 2.5 times as long per image, and what it gave was not worth that.
+    """
+    return Config(
+        preset="images64",
+        data=DataConfig(data="data/images", image_size=64, mirror=True),
+        networks=NetworkConfig(network="dcgan", latent_dim=100, width=24, activation="leaky-relu", spectral_norm=True),
+        latent=_method(latent, ngd=LatentConfig(alpha=0.9, beta=0.1, portion=0.5, penalty=3.0)),
+        game=GameConfig(update="alternating", batch=16, g_lr=4e-4, d_lr=4e-4, ema_kimg=5),
+        run=RunConfig(kimg=600, tick=2, snap=10),
+    )
+
+
 PRESETS: dict[str, Callable[..., Config]] = {
-    f.__name__: f for f in (digits, ring, grid, fashion, cifar10, dcgan64)
+    f.__name__: f for f in (digits, ring, grid, fashion, cifar10, dcgan64, images64)
 } | LARGE
 """Called without an argument they have their own latent method."""
 
@@ -134,6 +151,7 @@ WHERE_DATA_ARE = {
     "cifar10": "pass `data` with cifar-10-python.tar.gz or cifar-10-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html), "
     "their unpacked folder, or a folder of images",
     "dcgan64": "pass `data` with a folder or a zip of your images",
+    "images64": "pass `data` with a folder or a zip of your images",
     "emoji128": "pass `data` with a zip or a folder that has a folder of images per class",
 } | {
     name: "make it with: logan data prepare FOLDER-OR-TAR-OF-IMAGENET data/imagenet128.zip; or pass `data`"

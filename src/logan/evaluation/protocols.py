@@ -70,11 +70,12 @@ def prepare(
     data: DataConfig,
     train: Dataset | Mixture | None = None,
     *,
-    detector: str = "classifier",
+    detector: str = "auto",
     weights: str | None = None,
     device: torch.device,
     say: Any = lambda message: None,
     progress: Any = lambda fraction: None,
+    may_train: bool = True,
 ) -> Evaluator:
     """An evaluator with its detector and its real features, ready to score; everything that can be missing is found here.
 
@@ -84,7 +85,7 @@ def prepare(
         train: the training set, if it is open already. The classifier learns from it, whatever the protocol's split.
         detector, weights: as :func:`logan.evaluation.detectors.get` takes them.
         device: where features are computed.
-        say, progress: as there.
+        say, progress, may_train: as there.
 
     Raises:
         InputError: data, a split, labels, a detector or its weights are missing, or a metric does not fit.
@@ -100,7 +101,7 @@ def prepare(
         return Evaluator(metrics, mixture=train)  # type: ignore[arg-type]
     if not metrics:
         return Evaluator(())
-    detectors.check(detector, weights, train.num_classes > 1, train.name)  # before anything is read or trained
+    there = detectors.check(detector, weights, train, metrics)  # type: ignore[arg-type]  # before anything is read or trained
     reals = train if protocol.split == "train" else open_configured(data, protocol.split)
     least = max(names.LEAST, 1 + manifold.NEIGHBOURS)
     assert not isinstance(reals, Mixture)
@@ -121,7 +122,12 @@ def prepare(
         )
     if protocol.name in PUBLISHED and available < (protocol.reals or 0):
         say(f"protocol {protocol.name} asks for {protocol.reals:,} real images, and {reals.name} has {available:,}")
-    network = detectors.get(detector, weights, train, device=device, say=say, progress=progress)  # type: ignore[arg-type]
+    assert not isinstance(train, Mixture)
+    network = there or detectors.get(
+        detector, weights, train, device=device, say=say, progress=progress, may_train=may_train
+    )
+    if notice := getattr(network, "notice", ""):
+        say(notice)
     network.to(device)
     real = reference.of_real(reals, protocol.reals, network, device, say)
     return Evaluator(metrics, network, real, splits=protocol.splits)

@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 
 from logan.errors import InputError
 from logan.evaluation.names import lower_is_better
-from logan.files import append_line, finite, read_json, read_lines, write_atomically, write_json, write_lines
-from logan.foreign import Fields, damaged
+from logan.files import append_line, finite, read_lines, write_atomically, write_json, write_lines
+from logan.foreign import Fields
 from logan.sampling import snapshot
-
-BEST = "best.json"
-BEST_SNAPSHOT = "network-best.safetensors"
+from logan.sampling.choice import BEST, BEST_SNAPSHOT, read_best
 
 
 class Yardstick(NamedTuple):
@@ -37,10 +35,10 @@ def append(run: Path, record: dict[str, Any]) -> None:
 
 def read(run: Path, metric: str) -> list[dict[str, Any]]:
     """The lines of ``metric-NAME.jsonl``; a line that was cut short or damaged is left out."""
-    return [r for r in read_lines(run / f"metric-{metric}.jsonl") if _is_record(r)]
+    return [r for r in read_lines(run / f"metric-{metric}.jsonl") if is_record(r)]
 
 
-def _is_record(values: dict[str, Any]) -> bool:
+def is_record(values: dict[str, Any]) -> bool:
     """Whether a line has what others read of it, of the kinds that they take it for."""
     try:
         f = Fields(values, "a line")
@@ -74,7 +72,7 @@ def drop_after(run: Path, images: int) -> None:
     for path in run.glob("metric-*.jsonl"):
         lines = read(run, path.stem.removeprefix("metric-"))
         write_lines(path, (r for r in lines if not r.get("in_training") or r["images"] <= images))
-    if (run / BEST).exists() and _best(run)["images"] > images:
+    if (run / BEST).exists() and read_best(run)["images"] > images:
         (run / BEST).unlink()
         for seen, (scores, yardstick) in measured(run).items():
             if (run / snapshot.file_name(seen)).exists():
@@ -107,7 +105,7 @@ def keep_best(run: Path, images: int, scores: dict[str, float], yardstick: Yards
         return False
     found = rank(name, scores)
     if (run / BEST).exists():
-        old = _best(run)
+        old = read_best(run)
         known = {k: v for k, v in old["scores"].items() if v is not None}
         same = old["by"] == name and old.get("measure", [None, None, None]) == list(yardstick)
         if same and rank(name, known) >= found and old["images"] <= images:
@@ -117,17 +115,6 @@ def keep_best(run: Path, images: int, scores: dict[str, float], yardstick: Yards
     where = {"by": name, "images": images, "kimg": images / 1000}
     write_json(run / BEST, where | {"scores": finite(scores), "measure": yardstick})
     return True
-
-
-def _best(run: Path) -> dict[str, Any]:
-    advice = "remove it: it is made again at the next snapshot"
-    old = read_json(run / BEST, advice)
-    f = Fields(old, str(run / BEST), advice)
-    f.integer("images", least=0)
-    f.items("measure", default=())
-    if f.numbers("scores").get(f.word("by")) is None:
-        damaged(f.what, "no score that was best", advice)
-    return old
 
 
 def leading(scores: dict[str, float]) -> str | None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import statistics
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 
@@ -19,10 +17,9 @@ from logan.config import Config
 from logan.evaluation import records
 from logan.evaluation.names import lower_is_better
 from logan.losses import Loss
+from logan.training.runaway import Runaway
+from logan.training.signs import WINDOW, Alarm, Record, Streak, Trouble, lead_of
 
-Record = dict[str, Any]
-WINDOW = 8
-"""Ticks whose median is what is typical now. As many at the start of a run are no measure of it: D's lead is ten times as large."""
 LEAD_LOST = 0.1
 """Of the highest typical lead, below which it is lost. Where D gave up on Fashion-MNIST it sank to 0.01 to 0.07 of that, and in
 runs that did well, on the ring and there, to 0.15 at the least (docs/alarms.md)."""
@@ -42,43 +39,6 @@ WORSE = 1.5
 """The factor by which a score is worse than the best, if it counts."""
 SNAPSHOTS = 2
 """In a row, for alarms that look at snapshots and have no setting of their own."""
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Something is wrong.
-
-    Attributes:
-        since: the step at which it began.
-        what: a sentence without a full stop.
-    """
-
-    since: int
-    what: str
-
-
-class Alarm(Protocol):
-    """One sign. ``name`` is what the log calls it."""
-
-    name: str
-
-    def __call__(self, record: Record) -> Trouble | None:
-        """What is wrong after this record; None if nothing is, or the record does not tell."""
-        ...
-
-
-class Streak:
-    """How long something has been wrong without a break."""
-
-    def __init__(self, least: int) -> None:
-        self.least, self.length, self.since = least, 0, 0
-
-    def add(self, wrong: bool, step: int) -> bool:
-        """Whether it has been so at ``least`` times in a row."""
-        if wrong and self.length == 0:
-            self.since = step
-        self.length = self.length + 1 if wrong else 0
-        return self.length >= self.least
 
 
 class NotFinite:
@@ -133,12 +93,6 @@ class GivenUp:
             f"{self.highest[1]:.2g}. Try `update` alternating, a larger `d_lr`, or a smaller `penalty`"
         )
         return Trouble(self.last[0][0], what)
-
-
-def lead_of(record: Record, moved: float = 1.0) -> float | None:
-    """D's lead D(x) − D(G(z)); the log has D(G(z′)), and what the move has gained where latents were moved."""
-    real, fake, gain = record.get("real_score"), record.get("fake_score"), record.get("score_gain", 0.0)
-    return None if real is None or fake is None or gain is None else real - fake + moved * gain
 
 
 class Saturated:
@@ -263,6 +217,7 @@ def all_alarms(config: Config) -> list[Alarm]:
     return [
         NotFinite(),
         GivenUp(latent.latent_share / latent.latent_every),
+        Runaway(config),
         Saturated(rules.loss, rules.latent is not None and latent.penalty_in == "both" and latent.penalty > 0),
         SameSamples(),
         Overfitted(),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from logan.config import Config
+from logan.config.known import known
 from logan.data import Mixture
 from logan.devices import choose_device, cpu_threads, kernels
 from logan.distributed import World
@@ -93,7 +94,7 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     if measure is None:
         device, told = choose_device(world.device or config.run.device), watch.fraction_bar("training a classifier")
         with world.first_alone():  # the others find the classifier and the features in the cache
-            measure = Scorer(config, data, device, watch.say, told, world)
+            measure = Scorer(config, data, device, watch.say, told, world, may_train=False)
     parts = build(config, data, world)
     average = AveragedGenerator(parts.generator, config.game.ema_kimg)
     if resumed is not None:
@@ -122,6 +123,9 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
         named = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
         watch.say(f"warning: left out {len(broken)} broken image{'s' * (len(broken) > 1)}: {named}")
     watch.say(f"{path}: {_headline(parts)}")
+    if resumed is None:
+        for finding in known(config, parts.device.type):
+            watch.say(f"note: {finding}")
     if resumed is not None:
         watch.say(f"going on at {progress.images / 1000:g} kimg")
     elif resume not in (None, AUTO):

@@ -17,7 +17,7 @@ from logan.unfinished import remove_abandoned
 
 OPTIONS = "training_options.json"
 STATS = "stats.jsonl"
-NOT_NUMBERS = ("metrics", "probe", "alarms", "back", "gradients_not_finite")
+NOT_NUMBERS = ("metrics", "probe", "alarms", "notices", "back", "gradients_not_finite")
 """What a line of it may hold beside numbers."""
 
 
@@ -76,6 +76,8 @@ def read_options(run: Path) -> Config:
     values = read_json(path, "start a new run, or resume from one of its snapshots")
     for name in ("logan", "backs"):
         values.pop(name, None)
+    if isinstance(values.get("scores"), dict):
+        values["scores"].setdefault("score_every", 1)  # of a run that began before there was this setting
     return Config.from_dict(values, complete=True)
 
 
@@ -97,8 +99,8 @@ def _is_tick(values: dict[str, Any]) -> bool:
         back = f.group("back", default=None)
         if back is not None:
             back.numbers_but()
-        alarms = all(isinstance(alarm, dict) for alarm in f.items("alarms", default=()))
-        return alarms and all(map(_is_look, f.items("probe", default=())))
+        said = all(isinstance(each, dict) for name in ("alarms", "notices") for each in f.items(name, default=()))
+        return said and all(map(_is_look, f.items("probe", default=())))
     except InputError:
         return False
 

@@ -12,9 +12,11 @@ from typing import Any, Literal
 from logan.errors import AlarmError
 from logan.files import finite, write_atomically
 from logan.training import folder, random_states, state
-from logan.training.alarms import Alarms, lead_of
+from logan.training.alarms import Alarms
 from logan.training.begin import Run
+from logan.training.notices import NOTICES, Notices
 from logan.training.outputs import Samples
+from logan.training.signs import lead_of
 from logan.training.vitals import Vitals
 
 BEST_STATE = "training-state-best.pt"
@@ -36,7 +38,7 @@ class Guard:
         self._engine = run.parts.game.engine
         self._said = False
         past = folder.read_stats(run.path) if run.world.first else []
-        self.alarms = Alarms(run.config, past)
+        self.alarms, self.notices = Alarms(run.config, past), Notices(run.config, past)
         self._backs = [r["back"] for r in past if "back" in r]
         if run.world.first and self._backs:
             folder.write_options(run.path, run.config, self._backs)
@@ -76,6 +78,10 @@ class Guard:
                 record["alarms"] = began
             for alarm in began:
                 run.watch.say(f"warning: {alarm['what']} (since step {alarm['since']:,})")
+            if noticed := self.notices.see(finite(record)):
+                record[NOTICES] = noticed
+            for notice in noticed:
+                run.watch.say(f"note: {notice['what']}")
             if began and self.policy != "warn":
                 again = self.alarms.backs < run.config.run.most_backs
                 verdict = "stop" if self.policy == "stop" or not again else "go on" if last else "back"

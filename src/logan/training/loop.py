@@ -19,6 +19,7 @@ from logan.report.curves import save_curves
 from logan.training import folder, state
 from logan.training.begin import Request, Run, begin
 from logan.training.guard import Guard, Verdict
+from logan.training.meanwhile import PICTURE, Meanwhile
 from logan.training.outputs import Measure, Samples, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
 from logan.training.whole_steps import choose_steps
@@ -109,7 +110,7 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
     guard = Guard(run)
     if p.due is not None and _finish_snapshot(run, guard, stop) == "stop":
         raise guard.stop()
-    steps = choose_steps(run, probe)
+    steps, meanwhile = choose_steps(run, probe), Meanwhile(run)
     run.stopwatch.start(p.images)
     while p.images < run.total:
         until = min(_next(p.images, cadence.tick * 1000), run.total)
@@ -130,7 +131,10 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
                 steps = choose_steps(run, probe)
             if snap:
                 steps.check_next()
+            meanwhile.ticked(snap)
             run.stopwatch.start(p.images)  # seconds and rate are of training, without pictures and scores
+        else:
+            meanwhile.look()
         if stopping:
             if p.due is None:
                 p.seconds += run.stopwatch.read(p.images).seconds
@@ -252,10 +256,13 @@ def _snapshot(run: Run) -> tuple[Samples, dict[str, float]]:
     run.world.check_in_sync([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
     samples = save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
     if first:
+        (run.path / PICTURE).unlink(missing_ok=True)  # so what a finished run leaves does not depend on the clock
         save_snapshot(run.path, run.parts, run.average, p.images)
+    own = run.measure if isinstance(run.measure, Scorer) else None
+    if own is not None and not own.is_due(p.images, run.average.module, run.parts.discriminator):
+        return samples, {}
     scores = take_scores(run.measure, run.parts, run.average)
     if first:
-        own = run.measure if isinstance(run.measure, Scorer) else None
         try:
             by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)
         except WriteError as error:

@@ -1,0 +1,76 @@
+"""What is said of presets that are known to fail, and the preset for one's own photographs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from logan import networks
+from logan.config import presets
+from logan.config.known import KNOWN, known
+from logan.training.loop import train
+
+from ..training.small import config
+
+
+def changed(preset, latent=None, **changes):
+    base = presets.get(preset, latent)
+    for name, value in changes.items():
+        group = next(g for g in ("networks", "latent", "game") if hasattr(getattr(base, g), name))
+        base = replace(base, **{group: replace(getattr(base, group), **{name: value})})
+    return base
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        (changed("cifar10"), "FID after 42,400 steps was 4.5, and 2.7"),
+        (changed("cifar10", width=16), "one texture"),
+        (changed("emoji128"), "switches the latent step off in effect"),
+        (changed("dcgan64"), "`preset` images64"),
+    ],
+)
+def test_a_preset_that_fails_is_spoken_of_in_one_line(settings, part):
+    (line,) = known(settings, "cpu")
+    assert part in line
+    assert "\n" not in line
+    assert len(line) < 250
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        changed("cifar10", "none"),
+        changed("cifar10", beta=409.6),
+        changed("emoji128", "none"),
+        changed("emoji128", beta=0.05),
+        changed("digits"),
+        changed("images64"),
+        changed("dcgan64", width=16),
+    ],
+)
+def test_what_was_mended_is_not(settings):
+    assert known(settings, "cpu") == []
+
+
+def test_what_is_of_cpus_is_not_said_of_gpus():
+    assert known(changed("dcgan64"), "cuda") == []
+    assert {k.preset for k in KNOWN} <= presets.PRESETS.keys()
+
+
+def test_it_is_said_at_the_start_and_not_when_a_run_goes_on(tmp_path, capsys):
+    settings = replace(config(kimg=1, latent="ngd", beta=5.0, batch=100), preset="emoji128")
+    run = train(settings, outdir=tmp_path)
+    assert capsys.readouterr().err.count("note: `beta` 5 (the paper's)") == 1
+    train(replace(settings, run=replace(settings.run, kimg=2)), resume=run)
+    assert "note: " not in capsys.readouterr().err
+
+
+def test_images64_is_a_small_pair_and_has_a_picture_every_few_minutes():
+    settings = presets.get("images64")
+    assert settings.latent.latent == "none"
+    assert settings.data.mirror
+    pair = networks.create("dcgan", image_size=64, image_channels=3, latent_dim=100, width=24, spectral_norm=True)
+    assert sum(map(networks.count_parameters, pair)) < 1_300_000
+    assert settings.run.tick * settings.run.snap <= 20

@@ -214,8 +214,12 @@ def by_weights(generator, discriminator):
     return {"fid10k": 1.0 + sum(p.double().square().sum().item() for p in generator.parameters())}
 
 
-def test_going_back(tmp_path, monkeypatch):
-    settings = small(**BACK)
+CUDA = [pytest.param("cuda", engine, marks=pytest.mark.cuda) for engine in ("plain", "recorded", "cuda-graph")]
+
+
+@pytest.mark.parametrize(("device", "engine"), [("cpu", "plain"), *CUDA])
+def test_going_back(tmp_path, monkeypatch, device, engine):
+    settings = small(**BACK, device=device, engine=engine)
     before = []
     go_back = guard.Guard._go_back
 
@@ -225,8 +229,9 @@ def test_going_back(tmp_path, monkeypatch):
         go_back(self, record)
         parts = self.run.parts
         for name, network in (("generator", parts.generator), ("discriminator", parts.discriminator)):
-            assert all(torch.equal(best[name][k], x) for k, x in network.state_dict().items())
-        assert all(torch.equal(best["average"][k], x) for k, x in self.run.average.module.state_dict().items())
+            assert all(torch.equal(best[name][k], x.cpu()) for k, x in network.state_dict().items())
+        average = self.run.average.module.state_dict()
+        assert all(torch.equal(best["average"][k], x.cpu()) for k, x in average.items())
         assert torch.equal(drawn, parts.random.get_state())
         rates = [o.param_groups[0]["lr"] for o in (parts.game.g_optimiser, parts.game.d_optimiser)]
         assert rates == [5e-4 * 0.25 ** (len(before) + 1)] * 2

@@ -22,7 +22,10 @@ from tests.distributed.ranks import on_ranks
 from tests.faults.material import quick_classifier
 
 RANDOM = replace(jobs.STEP, subset="random")
-SCORED = "--preset digits --width 4 --kimg 1 --tick 1 --snap 1 --metrics fid301 is301 --engine plain --threads 1 --detector-weights".split()
+SCORED = (
+    "--preset digits --width 4 --kimg 1 --tick 1 --snap 1 --metrics fid301 is301 --engine plain --threads 1 "
+    "--detector-weights"
+).split()
 FAILING = (
     "--preset digits --network mlp --width 8 --latent-dim 4 --batch 50 --ema-kimg 0 --kimg 7 --tick 1 --snap 1 --metrics none "
     "--engine plain --threads 1 --on-alarm back --alarm-snapshots 2"

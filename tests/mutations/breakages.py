@@ -27,6 +27,14 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("back to the old draws", "random_states.put(drawn, ", "random_states.take("),
         ("a kill loses the copy", "not at_hand or self.alarms.kept == run.progress.images", "not at_hand"),
     ],
+    ("compare/runs.py", "compare/test_stops_of_comparisons.py"): [
+        ("a line that the state does not know", 'if line["tick"] < ticks]', "]"),
+    ],
+    ("playable.py", "test_playable.py"): [
+        ("an optimiser of before a change", "if lacking and held - own:", "if False:"),
+        ("one that wants a closure", "p.default is p.empty and", "False and"),
+        ("one sample to normalise over", "if not str(error).startswith(ONE_VALUE):", "if True:"),
+    ],
     ("training/vitals.py", "training/test_vitals.py"): [
         ("looking moves D", "held(own, move=False), no_side_effects()", "held(own, move=True)"),
         ("overfitting by chance", "3 * error", "0 * error"),

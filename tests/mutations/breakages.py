@@ -20,6 +20,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("training/alarms.py", "training/test_alarms.py"): [
         ("D gives up by its lead alone", "or now[1] >= SLOPE_LOST * self.highest[1]:", ":"),
         ("a Wasserstein D saturates", "self.blind > 0 and paid", "paid"),
+        ("samples alike at the start", "self.always.since >= UNTIL_DIVERSE_STEPS", "self.always.since >= 0"),
         ("a failing state is kept", 'or self.on or "back" in record', 'or "back" in record'),
     ],
     ("training/guard.py", "training/test_guard.py"): [

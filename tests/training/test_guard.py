@@ -113,7 +113,8 @@ class TestFailures:
         run = train(small(d_lr=0.0, g_lr=5e-3, kimg=40), outdir=tmp_path, quiet=True)
         assert "same-samples" in names(run)
 
-    def test_a_generator_that_never_differs(self, tmp_path):
+    def test_a_generator_that_never_differs(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("logan.training.alarms.UNTIL_DIVERSE_STEPS", 90)
         run = train(small(g_lr=0.0, snap=1, kimg=10), outdir=tmp_path, quiet=True)
         assert ("same-samples", 10, 100) in alarms(run)
 

@@ -108,8 +108,9 @@ class TestFailures:
         run = train(small(g_lr=0.0, kimg=24), outdir=tmp_path, quiet=True)
         assert names(run) == {"saturated"}
 
-    def test_a_frozen_d(self, tmp_path):
+    def test_a_frozen_d(self, tmp_path, monkeypatch):
         """G finds the image that D likes best, and makes no other."""
+        monkeypatch.setattr("logan.training.alarms.UNTIL_DIVERSE_STEPS", 300)
         run = train(small(d_lr=0.0, g_lr=5e-3, kimg=40), outdir=tmp_path, quiet=True)
         assert "same-samples" in names(run)
 

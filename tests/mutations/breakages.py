@@ -20,12 +20,21 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("training/alarms.py", "training/test_alarms.py"): [
         ("D gives up by its lead alone", "or now[1] >= SLOPE_LOST * self.highest[1]:", ":"),
         ("a Wasserstein D saturates", "self.blind > 0 and paid", "paid"),
+        ("samples alike at the start", "self.always.since >= UNTIL_DIVERSE_STEPS", "self.always.since >= 0"),
         ("a failing state is kept", 'or self.on or "back" in record', 'or "back" in record'),
     ],
     ("training/guard.py", "training/test_guard.py"): [
         ("back at the old rates", 'group["lr"] = rates[name]', "pass"),
         ("back to the old draws", "random_states.put(drawn, ", "random_states.take("),
         ("a kill loses the copy", "not at_hand or self.alarms.kept == run.progress.images", "not at_hand"),
+    ],
+    ("compare/runs.py", "compare/test_stops_of_comparisons.py"): [
+        ("a line that the state does not know", 'if line["tick"] < ticks]', "]"),
+    ],
+    ("playable.py", "test_playable.py"): [
+        ("an optimiser of before a change", "if lacking and held - own:", "if False:"),
+        ("one that wants a closure", "p.default is p.empty and", "False and"),
+        ("one sample to normalise over", "if not str(error).startswith(ONE_VALUE):", "if True:"),
     ],
     ("training/vitals.py", "training/test_vitals.py"): [
         ("looking moves D", "held(own, move=False), no_side_effects()", "held(own, move=True)"),

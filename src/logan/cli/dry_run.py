@@ -12,12 +12,13 @@ from rich.table import Table
 from logan import errors, networks
 from logan.config import Config
 from logan.cs_gan import give_step_size
-from logan.data import Mixture
+from logan.data import Dataset, Mixture
 from logan.devices import choose_device
 from logan.errors import InputError
 from logan.files import check_writable
 from logan.sampling import snapshot
 from logan.training import folder, state
+from logan.training.forecast import forecast
 from logan.training.resume import AUTO, run_to_go_on_with
 from logan.training.setup import architecture, training_data
 
@@ -60,6 +61,7 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
         ("length", f"{config.run.kimg:,} kimg = {steps:,} steps of {step_images} real images"),
         ("snapshots", f"{snapshots}, every {config.run.tick * config.run.snap} kimg"),
         ("device", str(device)),
+        *_expected(config, data, ranks),
         ("run folder", str(where)),
     ):
         plan.add_row(what, how_much)
@@ -68,3 +70,14 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
         console.print(errors.wording(f"warning: {warning}"))
     check_writable(outdir, "outdir")
     console.print("dry run: nothing was started or written")
+
+
+def _expected(config: Config, data: Dataset | Mixture, ranks: int) -> list[tuple[str, str]]:
+    """Lines about the time that the run would take here."""
+    if ranks > 1:
+        return []
+    foreseen = forecast(config, data)
+    device = choose_device(config.run.device).type
+    if foreseen is None:
+        return [("expected time", "not timed: a step takes long on this cpu; logan plan says what it takes on a GPU")]
+    return foreseen.lines(config, device)

@@ -1,6 +1,7 @@
-"""A run's pictures over time, side by side: the same latents at each of some snapshots.
+"""A run's pictures over time, side by side: the same latents at each of some snapshots; or those of several runs.
 
-    python benchmarks/over_time.py runs/00000-images64-none --kimg 10 50 100 200 --out docs/images/images64-emoji.png
+python benchmarks/over_time.py runs/00000-images64-none --kimg 10 30 60 120 --out docs/images/images64-emoji.png
+python benchmarks/over_time.py runs/00000-a runs/00001-b --kimg 10 --out tried.png
 """
 
 from __future__ import annotations
@@ -18,36 +19,41 @@ LABEL = 22
 """Pixels of height for the line above a picture."""
 
 
-def over_time(run: Path, kimg: list[int] | None, columns: int, rows: int) -> Image.Image:
-    """The upper left corner of the pictures at ``kimg`` thousand images (None: all there are), and of real images."""
+def panels(run: Path, kimg: list[int] | None, name: str) -> list[tuple[str, Path]]:
+    """Pictures at ``kimg`` thousand images (None: all there are), each with a line to be written above it."""
     taken = sorted(int(m[1]) for p in run.glob("fakes*.png") if (m := re.fullmatch(r"fakes(\d+)\.png", p.name)))
-    shown = [(f"{k} kimg", run / f"fakes{k:06d}.png") for k in (kimg or taken)] + [("real", run / "reals.png")]
-    size = read_options(run).data.image_size
-    if size is None:
-        with Image.open(run / "reals.png") as first:
-            size = (first.width - GAP) // 10 - GAP
+    return [(f"{name}{k} kimg", run / f"fakes{k:06d}.png") for k in (kimg or taken)]
+
+
+def sheet(shown: list[tuple[str, Path]], size: int, columns: int, rows: int) -> Image.Image:
+    """The upper left corners of grids of images of ``size`` pixels, with what stands above them."""
     width, height = (n * (size + GAP) + GAP for n in (columns, rows))
-    sheet = Image.new("RGB", (len(shown) * (width + 3 * GAP) - 3 * GAP, height + LABEL), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(16)
+    whole = Image.new("RGB", (len(shown) * (width + 3 * GAP) - 3 * GAP, height + LABEL), "white")
+    draw, font = ImageDraw.Draw(whole), ImageFont.load_default(16)
     for i, (label, path) in enumerate(shown):
         left = i * (width + 3 * GAP)
         draw.text((left + width / 2, LABEL / 2), label, fill="black", anchor="mm", font=font)
         with Image.open(path) as picture:
-            sheet.paste(picture.convert("RGB").crop((0, 0, width, height)), (left, LABEL))
-    return sheet
+            whole.paste(picture.convert("RGB").crop((0, 0, width, height)), (left, LABEL))
+    return whole
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--kimg", type=int, nargs="*", help="of which snapshots; all by default")
     parser.add_argument("--columns", type=int, default=4)
     parser.add_argument("--rows", type=int, default=6)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    sheet = over_time(given.run, given.kimg, given.columns, given.rows)
+    size = read_options(given.runs[0]).data.image_size
+    if size is None:
+        parser.error("these runs took their images' own size; they need --image-size")
+    several = len(given.runs) > 1
+    shown = [p for run in given.runs for p in panels(run, given.kimg, f"{run.name[6:]}, " if several else "")]
+    shown.append(("real", given.runs[0] / "reals.png"))
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(given.out)
+    sheet(shown, size, given.columns, given.rows).save(given.out)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ ARGS   ?=
 
 BIN := .venv/bin
 
-.PHONY: train test test-all mutants faults bench gpu check clean
+.PHONY: train test test-all mutants faults bench gpu check dist clean
 
 train: .venv/installed
 	$(BIN)/logan train $(ARGS)
@@ -42,9 +42,18 @@ gpu: $(if $(filter $(BIN)/python,$(RUN)),.venv/installed-dev)
 
 check: .venv/installed-dev
 	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff check --preview --select PLW1514 src examples benchmarks  # text of a named encoding: Windows has another
 	$(BIN)/ruff format --check src tests examples benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Wheel and source distribution in dist/, looked over as the package index does.
+dist:
+	test -x .venv-dist/bin/python || $(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/python -m pip install --quiet build twine
+	rm -rf dist
+	.venv-dist/bin/python -m build
+	.venv-dist/bin/twine check --strict dist/*
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -59,4 +68,4 @@ check: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .venv-dist build dist site

@@ -1,8 +1,10 @@
 """Alarms over runs that are left to themselves: which were raised, and how the runs ended.
 
-    python benchmarks/alarms.py --presets ring digits grid --seeds 3 --out docs/results/alarms.json
+    python benchmarks/alarms.py --presets ring digits --seeds 3 --out docs/results/alarms.json
+    python benchmarks/alarms.py --presets cifar10 --data FOLDER --width 8 --kimg 60 --tick 1 --snap 4 --latents none ngd \\
+        --seeds 1 --add --out docs/results/alarms-presets.json
 
-Trains each preset by its own settings and length (``--kimg`` shortens them all), in a folder that is removed afterwards, and
+Trains each preset by its own settings and length, or by the flags' in their place, in a folder that is removed afterwards, and
 writes what its log says. Whether an alarm was false is judged by the scores beside it: a run has done well if its leading score
 ended within a factor of 1.5 of its best.
 """
@@ -23,6 +25,14 @@ from logan.files import write_json
 from logan.training import alarms, folder
 from logan.training.loop import train
 
+FLAGS: dict[str, dict[str, type]] = {
+    "data": {"data": str, "image_size": int},
+    "networks": {"width": int},
+    "run": {"kimg": int, "tick": int, "snap": int},
+    "scores": {"metrics": str},
+}
+"""By group, what a flag may put in the place of a preset's own."""
+
 
 def watched(config: Config, say: Any = print) -> dict[str, Any]:
     """Train, and return what became of the run and which alarms were raised."""
@@ -40,6 +50,8 @@ def watched(config: Config, say: Any = print) -> dict[str, Any]:
         "latent": config.latent.latent,
         "seed": config.run.seed,
         "kimg": config.run.kimg,
+        "width": config.networks.width,
+        "image_size": config.data.image_size,
         "steps": log[-1]["steps"],
         "ticks": len(log),
         "snapshots": sum("diversity" in r for r in log),
@@ -47,7 +59,9 @@ def watched(config: Config, say: Any = print) -> dict[str, Any]:
         "best": best,
         "last": values[-1] if values else None,
         "did_well": did_well(by, best, values[-1] if values else None),
+        "scores": values,
         "diversity": [r["diversity"] for r in log if "diversity" in r],
+        "d_overfitting": [r["d_overfitting"] for r in log if "d_overfitting" in r],
         "alarms": raised,
     }
     say(
@@ -65,10 +79,14 @@ def did_well(by: str | None, best: float | None, last: float | None) -> bool | N
     return last <= alarms.WORSE * best if lower_is_better(by) else 0 < best <= alarms.WORSE * last
 
 
-def settings(preset: str, latent: str | None, seed: int, kimg: int | None) -> Config:
-    """The preset with that seed, and that length if there is one."""
+def settings(preset: str, latent: str | None, seed: int, given: dict[str, Any], threads: int = 1) -> Config:
+    """The preset with that seed, and with what is given (by name; None: not given) in the place of its own."""
     config = presets.get(preset, latent)
-    return replace(config, run=replace(config.run, seed=seed, kimg=kimg or config.run.kimg, threads=1))
+    groups = {
+        group: replace(getattr(config, group), **{name: given[name] for name in names if given.get(name) is not None})
+        for group, names in FLAGS.items()
+    }
+    return replace(config, **groups | {"run": replace(groups["run"], seed=seed, threads=threads)})
 
 
 def main() -> None:
@@ -76,15 +94,27 @@ def main() -> None:
     parser.add_argument("--presets", nargs="+", default=["ring", "digits"], help="their data must be there")
     parser.add_argument("--latents", nargs="+", default=[None], help="none, cs, gd, ngd; each preset's own by default")
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 on")
-    parser.add_argument("--kimg", type=int, help="length; each preset's own by default")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU")
+    for name, kind in {name: kind for names in FLAGS.values() for name, kind in names.items()}.items():
+        many = "+" if name == "metrics" else None
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, nargs=many, help="each preset's own by default")
+    parser.add_argument("--add", action="store_true", help="keep what the file has of other runs")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file")
     given = parser.parse_args()
-    runs: list[dict[str, Any]] = []
-    for preset in given.presets:
-        for latent in given.latents:
-            for seed in range(given.seeds):
-                runs.append(watched(settings(preset, latent, seed, given.kimg)))
-                write_json(given.out, summary(runs))
+    if given.metrics:
+        given.metrics = tuple(given.metrics)
+    configs = [
+        settings(preset, latent, seed, vars(given), given.threads)
+        for preset in given.presets
+        for latent in given.latents
+        for seed in range(given.seeds)
+    ]
+    runs = json.loads(given.out.read_text())["runs"] if given.add and given.out.exists() else []
+    ours = {(c.preset, c.latent.latent, c.run.seed) for c in configs}
+    runs = [r for r in runs if (r["preset"], r["latent"], r["seed"]) not in ours]
+    for config in configs:
+        runs.append(watched(config))
+        write_json(given.out, summary(runs))
     print(json.dumps({k: v for k, v in summary(runs).items() if k != "runs"}, indent=2))
 
 

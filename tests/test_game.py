@@ -361,17 +361,6 @@ def test_impossible_games():
         make_game("simultaneous", latent="ngd")
 
 
-def test_swapped_optimisers_are_noticed():
-    g, d = players()
-    of_g, of_d = (torch.optim.SGD(network.parameters(), 0.1) for network in (g, d))
-    with pytest.raises(ValueError, match="none of the generator's parameters"):
-        game.Game(g, d, of_d, of_g)
-    with pytest.raises(ValueError, match="none of the discriminator's parameters"):
-        game.Game(g, d, of_g, of_g)
-    both = torch.optim.SGD([*g.parameters(), *d.parameters()], 0.1)
-    game.Game(g, d, both, both)
-
-
 def test_step_says_that_it_takes_functions():
     real, z = draws()
     played = make_game("simultaneous")

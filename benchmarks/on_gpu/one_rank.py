@@ -70,9 +70,9 @@ def main(file: Path) -> None:
     x = torch.randn(16, 8, 4, 4, device=device, dtype=torch.float64, requires_grad=True)
     found: dict[str, Any] = {"backend": backend, "difference": worst(over_group(x), alone(x))}
     found["ms"] = 1000 * min(seconds_of(lambda: over_group(x), device, 10) for _ in range(3))
-    file.write_text(json.dumps(found))
+    file.write_text(json.dumps(found), encoding="utf-8")
     if device.type == "cuda":
-        file.write_text(json.dumps(found | captured(x)))
+        file.write_text(json.dumps(found | captured(x)), encoding="utf-8")
     dist.destroy_process_group()
 
 

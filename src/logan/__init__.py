@@ -48,6 +48,7 @@ ROOMS = [
     "report",
     "sampling",
     "second_order",
+    "sharing",
     "side_effects",
     "training",
     "turns",

@@ -8,18 +8,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from logan.errors import InputError, first_line
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto``: cuda if there is one, else cpu.
+    """``auto``: cuda if there is one, else mps (a Mac's GPU) if there is one, else cpu.
 
     Raises:
         InputError: for a device that this machine or this torch does not have.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        return torch.device(next(kind for kind, found in there.items() if found))
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # fails on "meta" too, which holds no numbers
@@ -27,6 +29,11 @@ def choose_device(name: str) -> torch.device:
         reason = first_line(error).partition(", ")[0]
         raise InputError(f"`device` {name} cannot be used here ({reason}); try `device` cpu") from None
     return device
+
+
+def in_float64(x: Tensor) -> Tensor:
+    """``x`` in float64: where it is, or on the CPU if it is on MPS, which has no float64."""
+    return (x.cpu() if x.device.type == "mps" else x).double()
 
 
 @contextmanager

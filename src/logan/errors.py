@@ -50,6 +50,16 @@ def with_settings(message: str, write: Callable[[str], str]) -> str:
     return _SETTING.sub(lambda found: write(found[1]), message)
 
 
+def not_installed(what: str, package: str, extra: str) -> InputError:
+    """That ``what`` needs a package which is not here, and which one of this project's extras brings.
+
+    Example:
+        >>> print(not_installed("`probe_eigenvalues`", "scipy", "analysis"))
+        `probe_eigenvalues` needs scipy: pip install "logan-gan[analysis]"
+    """
+    return InputError(f'{what} needs {package}: pip install "logan-gan[{extra}]"')
+
+
 def check_choices(owner: object, **kinds: Any) -> None:
     """Refuse attributes of ``owner`` that are none of the words of their ``Literal`` (InputError)."""
     for name, kind in kinds.items():

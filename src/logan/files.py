@@ -9,6 +9,7 @@ import math
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ _ANY_FILE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 """Those that only a write can bring, whatever the file is called in the error."""
 _SAVERS = ("inline_container", "file write failed", "PytorchStreamWriter", "unexpected pos", "requested and")
 """Words with which torch and numpy say that a write failed, without saying why."""
+
+
+WINDOWS = os.name == "nt"
+PATIENCE = (0.01, 0.1, 0.3, 1.0)
+"""Seconds to wait for another program that has a file open."""
 
 
 class WriteError(InputError):
@@ -61,8 +67,20 @@ def write_atomically(path: Path, write: Callable[[Path], object], needs: int | N
         with open(partial, "rb+") as f:
             os.fsync(f.fileno())
         os.chmod(partial, 0o666 & ~_umask())  # some writers make files that only their owner can read
-        os.replace(partial, path)
+        _move(partial, path)
         _sync_folder(path.parent)
+
+
+def _move(partial: Path, path: Path) -> None:
+    """In one move. Windows refuses while another program has a look at the file that was there, such as a scanner for viruses."""
+    for wait in (*PATIENCE, None):
+        try:
+            os.replace(partial, path)
+            return
+        except PermissionError:
+            if wait is None or not WINDOWS:
+                raise
+        time.sleep(wait)
 
 
 def _sync_folder(folder: Path) -> None:

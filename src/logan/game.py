@@ -23,6 +23,7 @@ from logan.fast import EngineName
 from logan.latent import LatentMethod
 from logan.losses import Loss, hinge
 from logan.memory_order import in_order_of
+from logan.playable import Where, check_alone, check_optimiser
 from logan.turns import Rules, Turn, discriminator_turn, generator_turn, simultaneous, trainable
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Game:
 
     Attributes:
         generator, discriminator: as in :func:`simultaneous`.
-        g_optimiser, d_optimiser: any torch optimisers over the two networks' parameters.
+        g_optimiser, d_optimiser: torch optimisers over the two networks' parameters, any whose step takes no closure.
         loss, latent, autocast: as in :func:`simultaneous`.
         engine: ``plain``: each step as it is written in :mod:`logan.turns`; ``recorded``: the same step recorded once and
             played from the recording, faster (see :mod:`logan.fast`); ``compiled``: the recording handed to ``torch.compile``;
@@ -90,6 +91,7 @@ class Game:
     micro_batch: int | None = None
     world: World = field(default_factory=World)
     _engine: Engine | None = field(default=None, init=False, repr=False)
+    _alone_is_fine: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_choices(self, engine=EngineName, update=Update)
@@ -102,8 +104,8 @@ class Game:
             micro_batch=self.micro_batch,
             ranks=self.world.size,
         )
-        _check_owner("g_optimiser", self.g_optimiser, "generator", self.generator)
-        _check_owner("d_optimiser", self.d_optimiser, "discriminator", self.discriminator)
+        check_optimiser("g_optimiser", self.g_optimiser, "generator", self.generator)
+        check_optimiser("d_optimiser", self.d_optimiser, "discriminator", self.discriminator)
 
     @property
     def rules(self) -> Rules:
@@ -195,6 +197,7 @@ class Game:
         """One turn on the batch of this rank, in parts if it must be; its gradients are means over all ranks."""
         n = len(next(x for x in inputs if x is not None))
         self._check_share(n)
+        self._check_alone(n, latent is not None, *inputs[-2:])
         latent = None if latent is None else latent.for_batch(n * self.world.size)
         rules = Rules(self.loss, latent, self.autocast, self.latent_share)
         if self.micro_batch is None:
@@ -212,6 +215,16 @@ class Game:
         if self.latent_share < 1 and (part < n or self.world.size > 1):
             for size in {part, n % part or part}:
                 check_share(self.latent_share, size)
+
+    def _check_alone(self, n: int, moving: bool, z: Tensor | None, labels: Tensor | None) -> None:
+        """Of a part of one sample, whether both networks can be asked for it; several ranks normalise over theirs together."""
+        part = min(n, self.micro_batch or n)
+        size = min(part, n % part or part)
+        moved = max(1, round(self.latent_share * size)) if moving else size
+        if moved == 1 and not self._alone_is_fine and self.world.size == 1 and z is not None:
+            where = Where(n, self.micro_batch, size, self.latent_share)
+            check_alone(self.generator, self.discriminator, z[:1], None if labels is None else labels[:1], where)
+            self._alone_is_fine = True
 
     def _evaluate(self, turn: Callable[..., Turn], rules: Rules, *inputs: Tensor | None) -> Turn:
         """The one place where a fast path is chosen."""
@@ -260,12 +273,6 @@ def check_share(share: float, part: int) -> None:
     """Refuse a share that is no whole number of a part's latents (InputError)."""
     if abs(share * part - round(share * part)) > 1e-9:
         raise InputError(f"`latent_share` {share:g} is no whole number of the {part} samples in memory at a time")
-
-
-def _check_owner(name: str, optimiser: torch.optim.Optimizer, player: str, network: nn.Module) -> None:
-    own = {id(p) for p in network.parameters()}
-    if own and not any(id(p) in own for group in optimiser.param_groups for p in group["params"]):
-        raise InputError(f"`{name}` holds none of the {player}'s parameters: are the two optimisers swapped?")
 
 
 def _apply(optimiser: torch.optim.Optimizer, network: nn.Module, gradients: Iterable[Tensor | None]) -> None:

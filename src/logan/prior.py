@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from logan.devices import in_float64
 from logan.errors import InputError
 
 NORMAL_REACH = 2.0
@@ -42,5 +43,5 @@ def check_trunc(trunc: float) -> None:
 
 def _within(z: Tensor, threshold: float) -> Tensor:
     """N(0, 1) given |z| ≤ t: what drawing again until it fits comes to, with one draw (through the distribution function)."""
-    u = torch.erf(z.double() / math.sqrt(2))  # uniform on (−1, 1)
-    return (math.sqrt(2) * torch.erfinv(u * math.erf(threshold / math.sqrt(2)))).to(z.dtype)
+    u = torch.erf(in_float64(z) / math.sqrt(2))  # uniform on (−1, 1)
+    return (math.sqrt(2) * torch.erfinv(u * math.erf(threshold / math.sqrt(2)))).to(z)

@@ -234,7 +234,9 @@ def trainable(network: nn.Module) -> list[nn.Parameter]:
 
 
 def _gradients(loss: Tensor, network: nn.Module, retain_graph: bool = False) -> Gradients:
-    return gradients((loss,), trainable(network), retain_graph=retain_graph, way_out=WITHOUT_SECOND_ORDER)
+    found = gradients((loss,), trainable(network), retain_graph=retain_graph, way_out=WITHOUT_SECOND_ORDER)
+    # Of embeddings with sparse=True: most optimisers take none, nor do sums over parts and ranks.
+    return [x.to_dense() if x is not None and x.is_sparse else x for x in found]
 
 
 def in_precision(z: Tensor, dtype: torch.dtype | None) -> AbstractContextManager:

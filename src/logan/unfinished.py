@@ -8,12 +8,15 @@ import os
 import re
 import secrets
 import socket
+import sys
 import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 PARTIAL = ".partial"
+CAN_ASK = os.name == "posix"
+"""Whether a process can be asked for: elsewhere the question may end it."""
 ABANDONED = 3600.0
 """Seconds without a write after which an unfinished file from another machine or container is taken for abandoned."""
 
@@ -48,8 +51,8 @@ def name_for(path: Path) -> Path:
 def remove_abandoned(folder: Path, name: str | None = None) -> None:
     """Remove the unfinished files in a folder, of the file ``name`` or of all, whose writers are gone.
 
-    A writer on this machine is gone if its process is; of those elsewhere, on a disk that is shared, nothing was heard for
-    :data:`ABANDONED` seconds.
+    A writer on this machine is gone if its process is; of those elsewhere, on a disk that is shared, and of all on Windows, nothing
+    was heard for :data:`ABANDONED` seconds.
     """
     for partial in folder.glob(f"*{PARTIAL}"):
         if name is not None and not partial.name.startswith(_stem(name) + "."):
@@ -71,21 +74,22 @@ def here() -> str:
 
 def _stem(name: str) -> str:
     """What an unfinished file's name begins with: not all of a long one, since file systems take 255 bytes."""
-    return os.fsdecode(os.fsencode(name)[:120])
+    return os.fsencode(name)[:120].decode(sys.getfilesystemencoding(), "ignore")  # the cut may be within a letter
 
 
 def _is_alive(partial: Path) -> bool:
     parts = partial.name.removesuffix(PARTIAL).rsplit(".", 3)
     if len(parts) == 4 and parts[1] == here() and parts[2].isdecimal():
         number = int(parts[2])
-        return os.path.abspath(partial) in _being_written if number == os.getpid() else _process_lives(number)
+        if number == os.getpid():
+            return os.path.abspath(partial) in _being_written
+        if CAN_ASK:
+            return _process_lives(number)
     return time.time() - partial.stat().st_mtime < ABANDONED
 
 
 def _process_lives(number: int) -> bool:
-    """Whether there is a process of that number on this machine; where that cannot be asked, there is."""
-    if os.name != "posix":  # elsewhere the question may end it
-        return True
+    """Whether there is a process of that number on this machine."""
     try:
         os.kill(number, 0)
     except ProcessLookupError:

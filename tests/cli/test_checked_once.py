@@ -67,6 +67,6 @@ def test_help_lists_all_presets(command, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")
     with pytest.raises(SystemExit):
         main([*command, "--help"])
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
     assert f"Presets: {', '.join(presets.PRESETS)}." in shown
     assert "--preset" in shown

@@ -132,7 +132,7 @@ def test_help_and_version(capsys):
     assert main(["--version"]) == 0
     for command in ("train", "sample"):
         with pytest.raises(SystemExit) as stop:
-            main([command, "--help"])
+            main([command, "--help-all"])
         assert not stop.value.code
     text = capsys.readouterr().out
     for flag in (

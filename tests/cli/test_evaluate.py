@@ -73,6 +73,7 @@ def test_the_record(run):
         "metric": "fid30",
         "detector": "classifier",
         "detector_sha256": in_training(run, "fid50")[0]["detector_sha256"],
+        "detector_bytes": in_training(run, "fid50")[0]["detector_bytes"],
         "n_real": 1797,
         "n_fake": 30,
         "splits": None,

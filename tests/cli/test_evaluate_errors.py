@@ -170,7 +170,9 @@ def test_mixtures_are_no_sets_of_images(capsys, folders):
 
 def test_unlabelled_images_without_a_detector(capsys, tmp_path):
     folder = folder_of_images(tmp_path / "plain", classes=1)
-    assert "needs class labels, and plain has none" in fails(capsys, "evaluate", folder, folder)
+    assert "needs class labels, and plain has none" in fails(
+        capsys, "evaluate", folder, folder, "--detector", "classifier"
+    )
 
 
 def test_a_detector_of_other_images(capsys, folders, tmp_path):

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from logan.cli.parsing import one_line, parse, parse_known, value_of
+from logan.cli.command import Command
+from logan.cli.complaints import message
+from logan.cli.parsing import parse, parse_known, value_of
 from logan.errors import InputError
 
 
@@ -19,12 +21,15 @@ class Arguments:
     """Which."""
 
 
+TEST = Command("test", Arguments)
+
+
 def known(*args):
-    return parse_known(Arguments, args, prog="logan test", description="")
+    return parse_known(TEST, args)
 
 
 def whole(*args):
-    return parse(Arguments, args, prog="logan test", description="")
+    return parse(TEST, args)
 
 
 def test_what_is_not_known_is_handed_back_in_order():
@@ -77,7 +82,7 @@ BOX = """╭─ Parsing error ───────────╮
 
 
 def test_a_box_becomes_its_message():
-    assert one_line(BOX, "logan test") == "invalid choice 'x' for argument --y; see logan test --help"
+    assert message(BOX) == "invalid choice 'x' for argument --y"
 
 
 @pytest.mark.parametrize(

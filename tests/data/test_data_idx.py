@@ -84,7 +84,8 @@ def test_truncated(tmp_path, end, which):
         (b"\0\0\x0d\x03" + bytes(12), "not an idx file of unsigned bytes"),  # floats
         (idx(LABELS), "in 3 dimensions"),
         (idx(IMAGES) + b"x", "181 bytes of data where its header says 180"),
-        (b"\0\0\x08\x03" + b"\xff" * 12, "0 bytes of data where its header says"),  # must not try to reserve that
+        (b"\0\0\x08\x03\0\x0f" + b"\xff" * 10, "0 bytes of data where its header says"),  # must not try to reserve that
+        (b"\0\0\x08\x03\x7f" + b"\xff" * 3 + bytes((0, 0, 0, 1)) * 2, "2,147,483,647 images, and 16,777,216 are read"),
         (idx(IMAGES[:, :4]), "square"),
         (idx(IMAGES[:0]), "square"),
         (idx(IMAGES[:3]), "5 labels for 3 images"),

@@ -103,14 +103,20 @@ def test_sixteen_bits_are_scaled_not_clipped(kind):
     assert pixels(data).tolist() == [np.rint(levels[0] / 257).astype(int).tolist()] == [[0, 0, 1, 1, 128, 255]]
 
 
+def of_chunks(*parts: tuple[bytes, bytes]) -> bytes:
+    """A PNG of these chunks and its end."""
+    packed = (
+        struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in (*parts, (b"IEND", b""))
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
 def png(pixels: np.ndarray, kind: int, *chunks: tuple[bytes, bytes]) -> bytes:
     """A PNG of 16 bits, (H, W) or (H, W, channels), with further chunks before its pixels."""
     height, width = pixels.shape[:2]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
-    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    packed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+    return of_chunks((b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)))
 
 
 def transparent(*levels: int) -> tuple[bytes, bytes]:
@@ -122,6 +128,44 @@ def test_sixteen_bit_grey_with_a_transparent_level():
     levels = np.array([[1025, 1026, 65535, 0]])
     assert pixels(png(levels, 0, transparent(1025))).tolist() == [[255, 4, 255, 0]]
     assert pixels(png(levels, 0)).tolist() == [[4, 4, 255, 0]]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_few_bits_of_grey_with_a_transparent_level(bits):
+    """Every level in turn, beside all others: it is white, and they are what they are."""
+    levels = np.arange(2**bits)
+    rows = np.unpackbits(levels[:, None].astype(np.uint8), axis=1)[:, 8 - bits :].reshape(-1)
+    for level in {0, 1, 2**bits // 2, 2**bits - 1}:
+        header = struct.pack(">IIBBBBB", len(levels), 1, bits, 0, 0, 0, 0)
+        line = b"\0" + np.packbits(rows).tobytes()
+        data = of_chunks((b"IHDR", header), transparent(level), (b"IDAT", zlib.compress(line)))
+        expected = np.where(levels == level, 255, levels * 255 // (2**bits - 1))
+        assert pixels(data)[0].tolist() == expected.tolist()
+
+
+def test_jpeg_2000_has_a_bound_of_its_own(monkeypatch):
+    monkeypatch.setattr(images, "MOST_JPEG2000_PIXELS", 15)
+    data = saved(Image.new("RGB", (4, 4)), "JPEG2000")
+    with pytest.raises(BrokenImage, match=r"x: 4×4 pixels, and an image may have 15"):
+        read_header(data, "x")
+    monkeypatch.setattr(images, "MOST_JPEG2000_PIXELS", 16)
+    assert pixels(data).shape == (3, 4, 4) or pixels(data).shape == (4, 4, 3)
+
+
+def test_a_tiff_with_signs_is_refused():
+    """Of 16 bits: -1 would be taken for white."""
+    grey = Image.fromarray(np.array([[1, 2, 60_000]], np.uint16))
+    with pytest.raises(BrokenImage, match=r"x: holds numbers of 16 bits or with a sign; save it with 8 or 16 bits"):
+        decode(saved(grey, "TIFF", tiffinfo={339: 2}), "x")
+
+
+def test_a_machine_that_is_full_is_no_broken_image(monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(images, "open_image", full)
+    with pytest.raises(MemoryError):
+        decode(saved(Image.new("L", (2, 2))), "x")
 
 
 def test_sixteen_bit_colour_with_a_transparent_colour():
@@ -220,9 +264,7 @@ def test_an_animation_in_a_png_is_its_first_picture():
 def zeros(width: int, height: int, bits: int = 8, kind: int = 0) -> bytes:
     """A PNG of so many pixels in a few bytes; no more of them than a mebibyte is there."""
     header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
-    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(2**20))), (b"IEND", b"")]
-    packed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+    return of_chunks((b"IHDR", header), (b"IDAT", zlib.compress(bytes(2**20))))
 
 
 def gif(width: int, height: int) -> bytes:
@@ -304,11 +346,12 @@ def test_the_largest_image_is_decoded(monkeypatch):
 
 def test_sixteen_bits_in_mode_i():
     levels = np.array([[0, 257, 65535]], np.int32)
-    assert pixels(saved(Image.fromarray(levels), "TIFF")).tolist() == [[0, 1, 255]]
+    assert pixels(saved(Image.fromarray(levels), "PPM")).tolist() == [[0, 1, 255]]
 
 
 def test_values_without_a_known_range_are_refused():
-    for values in (np.array([[0, 70000]], np.int32), np.array([[-1, 5]], np.int32), np.array([[0.5]], np.float32)):
+    for values in ([[0, 70000]], [[-1, 5]], [[0, 100, 255]], [[0.5]]):
+        values = np.array(values, np.float32 if values == [[0.5]] else np.int32)
         with pytest.raises(BrokenImage, match=r"x: holds .* save it with 8 or 16 bits"):
             decode(saved(Image.fromarray(values), "TIFF"), "x")
 

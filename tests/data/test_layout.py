@@ -237,3 +237,31 @@ def test_a_prepared_set_whose_images_have_another_size_is_refused(tmp_path, limi
     (tmp_path / "dataset.json").write_text('{"labels": null, "prepared": {"image_size": 4, "channels": 1}}')
     with pytest.raises(InputError, match=r"a.png: 8×8 pixels where dataset.json says 4×4; prepare the set again"):
         open_data(str(tmp_path), memory_limit=limit).batch(torch.tensor([0]))
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("train_images", "val_images"),
+        ("train2017", "val2017"),
+        ("seg_train", "seg_test", "seg_pred"),
+        ("training_set", "test_set"),
+        ("test", "val"),
+        ("cat/train", "cat/test", "dog/train", "dog/test"),
+        ("Cat/Training", "Cat/Valid", "Dog/Training"),
+    ],
+)
+def test_folders_that_look_like_splits_are_spoken_of(tmp_path, folders):
+    for k, folder in enumerate(folders):
+        write(tmp_path / "set" / folder / "a.png", k)
+    assert "look like the splits of a set, and all of them are trained on" in said(tmp_path / "set")
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [("trainer", "tester"), ("bus", "train", "testament"), ("train_station", "house"), ("cat/one", "dog/test")],
+)
+def test_words_that_only_hold_others_are_no_splits(tmp_path, folders):
+    for k, folder in enumerate(folders):
+        write(tmp_path / "set" / folder / "a.png", k)
+    assert "look like the splits" not in said(tmp_path / "set")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import pickletools
 import time
+import tracemalloc
 from itertools import product
 from types import SimpleNamespace
 
@@ -166,3 +167,30 @@ def test_nothing_of_numpy_or_of_python_s_reader_is_asked(monkeypatch):
 def test_every_name_stands_for_something_written_here():
     for name in pickles.NAMES.values():
         assert name.makes is None or name.makes.__module__ == "logan.data.pickles"
+
+
+def test_a_text_that_is_encoded_again_and_again_is_made_once():
+    """A memoised text of a megabyte, encoded a thousand times, would be a gigabyte."""
+    text = b"X" + (2**20).to_bytes(4, "little") + b"a" * 2**20 + b"q\x00"
+    once = b"c_codecs\nencode\nh\x00X\x06\0\0\0latin1\x86R"
+    data = b"\x80\x02}(C\x01b" + text + b"C\x01a](" + 1000 * once + b"eu."
+    tracemalloc.start()
+    try:
+        got = read_arrays(data, "x")[b"a"]
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert len(got) == 1000
+    assert got[7] == b"a" * 2**20
+
+
+@pytest.mark.parametrize("codec", [b"X\x05\0\0\0bz2_x", b"X\x04\0\0\0zlib", b"N"])
+def test_another_codec_is_refused_of_a_text_that_is_known(codec):
+    known = b"c_codecs\nencode\nX\x01\0\0\0aX\x06\0\0\0latin1\x86R"
+    refused(b"\x80\x02}C\x01a](" + known + b"c_codecs\nencode\nX\x01\0\0\0a" + codec + b"\x86Res.", "codec")
+
+
+def test_a_text_that_is_none_is_no_key_either():
+    """Pairs of pairs of pairs, which take for ever to hash."""
+    deep = b"N" + 60 * b"2\x86"
+    refused(b"\x80\x02}C\x01ac_codecs\nencode\n" + deep + b"X\x06\0\0\0latin1\x86Rs.")

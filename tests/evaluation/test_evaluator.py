@@ -121,6 +121,7 @@ def test_the_record_of_a_metric():
         "results": {"fid10": found["fid10"]},
         "detector": "pixels",
         "detector_sha256": "ab" * 32,
+        "detector_bytes": 8,
         "n_real": 30,
         "n_fake": 10,
         "splits": None,

@@ -119,7 +119,7 @@ def test_missing_weights_stop_before_the_test_images_are_read(monkeypatch):
 def test_missing_labels_stop_before_any_work(tmp_path, kept):
     folder = folder_of_images(tmp_path / "f", classes=1)
     with pytest.raises(InputError, match="needs class labels"):
-        prepare(protocols.get("B"), folder)
+        prepare(protocols.get("B"), folder, detector="classifier")
     assert not kept.exists()
 
 

@@ -62,6 +62,7 @@ def test_the_fields_of_a_line(run):
         "metric": "fid50",
         "detector": "classifier",
         "detector_sha256": detectors.get("classifier", None, logan.data.open_data("digits")).sha256,
+        "detector_bytes": detectors.get("classifier", None, logan.data.open_data("digits")).size,
         "n_real": 1797,
         "n_fake": 50,
         "splits": None,
@@ -181,8 +182,9 @@ def test_metrics_that_do_not_fit_stop_before_a_folder_is_made(tmp_path, settings
 def test_data_without_labels_stop_before_a_folder_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr(detectors, "train_classifier", never)
     photos = folder_of_images(tmp_path / "photos", 50, classes=1)
+    settings = replace(scored(data=str(photos)), scores=ScoreConfig(("fid50",), detector="classifier"))
     with pytest.raises(InputError, match="needs class labels"):
-        train(scored("fid50", data=str(photos)), outdir=tmp_path / "runs", quiet=True)
+        train(settings, outdir=tmp_path / "runs", quiet=True)
     assert not (tmp_path / "runs").exists()
 
 

@@ -1,12 +1,14 @@
 """Disks that are full at every point, read-only, or take no large files: one line, nothing earlier lost, and exact afterwards.
 
 As root the disk is a tmpfs, of every size from a page to all that the command writes. Elsewhere ``RLIMIT_FSIZE`` alone stands for
-it, which lets files grow up to a limit and then fails the same calls.
+it, which lets files grow up to a limit and then fails the same calls. ``data prepare`` asks for room before it begins; so that its
+writes are reached, it is told that there is plenty, as where a quota or another writer takes what was free.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import tempfile
 import time
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .material import RESULTS, digits_folder, machine, quick_classifier, unreadable_files, what_differs, write_figures
-from .program import Program
+from .program import ROOM, Program
 
 PAGE = 4096
 FLAGS = (
@@ -32,7 +34,7 @@ def main(args: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults disks")
     parser.add_argument("--every", type=int, default=1, help="pages between two sizes")
     parser.add_argument("--first", type=int, default=1, help="pages of the smallest disk")
-    parser.add_argument("--only", choices=COMMANDS, help="this command alone")
+    parser.add_argument("--only", nargs="+", choices=COMMANDS, help="these commands alone")
     parser.add_argument("--minutes", type=float, default=120, help="do less if that is over")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args(args)
@@ -43,7 +45,7 @@ def main(args: list[str]) -> int:
         if can_mount():
             if not given.only:
                 found["other places"] = other_places(world)
-            for name in [given.only] if given.only else COMMANDS:
+            for name in given.only or COMMANDS:
                 found[name] = grow(world, name, range(given.first, 10**6, given.every), until)
         if not given.only:
             found["RLIMIT_FSIZE, train"] = limits(world, 10)
@@ -69,24 +71,60 @@ class World:
         self.flags = ["--data", data, *FLAGS, "--detector-weights", weights]
         self.score = ["--metrics", "fid100", "--detector-weights", weights]
         self.data, self.runs = data, work / "whole"
+        self.partly = shutil.copytree(data, work / "partly-broken")
+        for i, path in enumerate(sorted(self.partly.rglob("*.png"))[:40]):
+            path.unlink()
+            path.with_name(f"{i:02d}{'-of-a-long-name' * 13}.png").write_bytes(b"broken")
         program = Program(["train", *self.flags, "--outdir", self.runs], work)  # fills the cache too
         assert program.wait() == 0, program.output
         (self.whole,) = self.runs.glob("0*")
+        self.made: dict[str, dict[str, bytes]] = {}  # by data prepare where there was room, by the name of the command
 
     def words(self, name: str, out: Path) -> list[Any]:
         """A command of :data:`COMMANDS` that writes to ``out``."""
         plain = [a for a in self.flags if a not in ("--resume", "auto")]
+        pack = ["--size", 16, "--enlarge"]
         return {
             "train": ["train", *self.flags, "--outdir", out],
             "sample": ["sample", self.whole, "--out", out / "a.png"],
             "sample, an archive": ["sample", self.whole, "--out", out / "a.npz"],
             "data prepare, a zip": ["data", "prepare", self.data, out / "a.zip", "--size", 8],
             "data prepare, an array": ["data", "prepare", self.data, out / "a.npy", "--size", 8],
+            "data prepare, a zip, told of room": ["data", "prepare", self.data, out / "a.zip", *pack, "--force"],
+            "data prepare, an array, told of room": ["data", "prepare", self.data, out / "a.npy", *pack, "--force"],
+            "data prepare, with files left out, told of room": [
+                "data",
+                "prepare",
+                self.partly,
+                out / "a.npy",
+                *pack,
+                "--force",
+            ],
             "compare": ["compare", "--methods", "none", "--seeds", 1, *plain, "--outdir", out],
         }[name]
 
+    def put_earlier(self, name: str) -> dict[Path, bytes]:
+        """What is on the disk before the command begins, and is still to be there if it fails: a set that it would replace."""
+        if not name.endswith(TOLD):
+            return {}
+        path = self.disk / self.words(name, self.disk)[3].name
+        path.write_bytes(EARLIER)
+        return {path: EARLIER}
 
-COMMANDS = ("train", "sample", "sample, an archive", "data prepare, a zip", "data prepare, an array", "compare")
+
+TOLD = "told of room"
+EARLIER = b"made earlier" * 300
+COMMANDS = (
+    "train",
+    "sample",
+    "sample, an archive",
+    "data prepare, a zip",
+    "data prepare, an array",
+    "data prepare, a zip, told of room",
+    "data prepare, an array, told of room",
+    "data prepare, with files left out, told of room",
+    "compare",
+)
 
 
 def grow(world: World, name: str, sizes: Iterable[int], until: float = float("inf")) -> dict[str, Any]:
@@ -103,11 +141,13 @@ def grow(world: World, name: str, sizes: Iterable[int], until: float = float("in
 def _once(world: World, name: str, what: str) -> dict[str, Any]:
     """On the full disk, and then on the same with room."""
     words = world.words(name, world.disk)
-    program = Program(words, world.work)
+    earlier = world.put_earlier(name)
+    program = Program(words, world.work, environment={ROOM: str(2**40)} if name.endswith(TOLD) else None)
     status, said = program.wait(), program.output
     wrong = judged(status, said)
-    if (unfinished := list(world.disk.rglob("*.partial"))) or (unreadable := unreadable_files(world.disk)):
-        wrong.append(f"left: {unfinished or unreadable}")
+    left = [*world.disk.rglob("*.partial")] or unreadable_files(world.disk)
+    wrong += [f"left: {left}"] if left else []
+    wrong += [f"lost: {path}" for path, content in earlier.items() if status != 0 and path.read_bytes() != content]
     _mount("-o", f"remount,size={ENOUGH}", world.disk)
     again = Program([*words, "--force"] if words[0] == "data" and status == 0 else words, world.work)
     if again.wait() != 0:
@@ -115,6 +155,9 @@ def _once(world: World, name: str, what: str) -> dict[str, Any]:
     elif name == "train":
         difference = what_differs(world.whole, max(world.disk.glob("0*")))
         wrong += [f"with room again: {difference}"] if difference else []
+    elif words[0] == "data":
+        made = {path.name: path.read_bytes() for path in world.disk.iterdir()}
+        wrong += ["with room again: another file"] if world.made.setdefault(name, made) != made else []
     return {"what": what, "status": status, "said": [_without_paths(said, world.work)], "wrong": wrong}
 
 
@@ -158,7 +201,7 @@ def other_places(world: World) -> dict[str, Any]:
                 wrong += [difference] if difference else []
             said = _without_paths(program.output, world.work)
             found[f"{place} full: {name}"] = {"status": status, "said": said, "wrong": wrong}
-    for name in COMMANDS:
+    for name in (name for name in COMMANDS if not name.endswith(TOLD)):
         with tmpfs(world.disk, ENOUGH):
             _mount("-o", "remount,ro", world.disk)
             program = Program(world.words(name, world.disk), world.work)

@@ -125,7 +125,7 @@ def read_snapshot(folder: Path, name: str, data: bytes, rng: Random) -> Any:
 class Pixels:
     """A detector whose features are pixels."""
 
-    name, sha256 = "pixels", "ab" * 32
+    name, sha256, size = "pixels", "ab" * 32, 8
 
     def to(self, device: object) -> Pixels:
         return self

@@ -8,6 +8,7 @@ import mmap
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ LOADED = """
     logan.training.allocator matplotlib.backends.backend_agg torch._dynamo typeguard PIL.TiffImagePlugin tests.faults.program
 """.split()  # fmt: skip
 """Modules that the server of processes has loaded."""
+ROOM = "LOGAN_FAULTS_ROOM"
+"""In the environment: bytes that the command is told to be free on every disk."""
 
 
 class Program:
@@ -122,6 +125,9 @@ def run(words: list[str], folder: Path) -> int:
     from logan.game import Game
 
     opening.open_data = functools.partial(opening.open_data, memory_limit=0)
+    if room := int(os.environ.get(ROOM, 0)):
+        usage = shutil.disk_usage
+        shutil.disk_usage = lambda path: usage(path)._replace(free=room)  # type: ignore[assignment]
     with open(folder / "steps", "rb+") as f:
         counter = mmap.mmap(f.fileno(), 8)  # what is in it outlives a kill
     step = Game.step

@@ -12,7 +12,7 @@ from logan.metrics.detector import Features, extract
 class Sums:
     """Its features are sums over each image, its logits the features' negatives; it keeps what it was given."""
 
-    name, sha256 = "sums", "0" * 64
+    name, sha256, size = "sums", "0" * 64, 8
 
     def __init__(self, dtype=torch.float32):
         self.dtype, self.seen = dtype, []

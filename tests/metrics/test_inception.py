@@ -181,9 +181,7 @@ def test_file_with_code_is_refused_and_the_code_not_run(as_zip, tmp_path):
 
 def test_weights_are_looked_for_in_torchs_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(
-        InputError, match="no Inception weights at .*; download https://.* or use `detector` classifier"
-    ):
+    with pytest.raises(InputError, match="no Inception weights at .*; download https://.* or use `detector` auto"):
         find_weights(None)
     path = tmp_path / "checkpoints" / inception.FILE_NAME
     path.parent.mkdir()

@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from logan.errors import InputError
-from logan.metrics.pixels import to_pixels
+from logan.metrics.pixels import resized, to_pixels
 
 F64 = torch.float64
 
@@ -103,3 +105,26 @@ def test_other_types_are_refused(dtype):
 def test_other_numbers_of_dimensions_are_refused(shape, dtype):
     with pytest.raises(InputError, match=r"of shape \(N, C, H, W\), not"):
         to_pixels(-torch.ones(shape).to(dtype))
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (128, 128), (224, 224), (300, 500), (8, 40)])
+def test_resizing_is_pillows_bicubic(height, width):
+    pixels = torch.randint(256, (2, 3, height, width), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    found = resized(pixels, 224)
+    for image, own in zip(pixels, found, strict=True):
+        for x, y in zip(image, own, strict=True):
+            whole = Image.fromarray(x.numpy().astype(np.float32)).resize((224, 224), Image.Resampling.BICUBIC)
+            assert np.abs(np.asarray(whole).clip(0, 255) - y.numpy()).max() < 0.01
+
+
+def test_resizing_makes_colour_of_grey():
+    grey = torch.randint(256, (2, 1, 20, 20), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    found = resized(grey, 30)
+    assert found.shape == (2, 3, 30, 30)
+    assert torch.equal(found[:, 0], found[:, 2])
+    assert torch.equal(found, resized(grey.repeat(1, 3, 1, 1), 30))
+
+
+def test_an_image_of_the_right_size_stays_as_it_is():
+    pixels = torch.randint(256, (1, 3, 24, 24), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    torch.testing.assert_close(resized(pixels, 24), pixels.float(), atol=1e-3, rtol=0)

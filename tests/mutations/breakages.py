@@ -31,6 +31,30 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("looking moves D", "held(own, move=False), no_side_effects()", "held(own, move=True)"),
         ("overfitting by chance", "3 * error", "0 * error"),
     ],
+    ("guide/langevin.py", "guide/test_targets.py"): [
+        ("half the drift", "2 * self._delta * slope", "self._delta * slope"),
+        (
+            "the proposal taken for symmetric",
+            "return joint(v, d_v, slope_v, u) - joint(u, d, slope, v)",
+            "return d_v - d",
+        ),
+    ],
+    ("guide/reject.py", "guide/test_targets.py"): [
+        (
+            "accepts by the odds",
+            "torch.sigmoid(guide._log_odds(d, guide.gamma))",
+            "guide._log_odds(d, guide.gamma).exp()",
+        ),
+    ],
+    ("guide/flow.py", "guide/test_fixed_points.py"): [
+        ("js for logd", 'd if self.divergence == "js" else -d', "d"),
+    ],
+    ("guide/transport.py", "guide/test_fixed_points.py"): [
+        ("moves where D is not steep", ".clamp(min=0)", ".clamp(min=-1)"),
+    ],
+    ("guide/calibration.py", "guide/test_calls.py"): [
+        ("the sizes of the sets come in", "0.5 / len(real)", "0.5 / len(fake)"),
+    ],
     ("latent.py", "test_latent.py"): [
         ("g without its graph", "(z,), create_graph=create_graph", "(z,), create_graph=False"),
         ("g of the mean", "objective(wide)).sum()", "objective(wide)).mean()"),
@@ -363,6 +387,38 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "if False:",
         ),
     ],
+    ("metrics/efficientnet_lite0.py", "metrics/test_efficientnet_lite0.py"): [
+        (
+            "padding to the left and above",
+            "border += [missing // 2, missing - missing // 2]",
+            "border += [missing - missing // 2, missing // 2]",
+        ),
+        ("PyTorch's ε in batch norm", "nn.BatchNorm2d(c_out, eps=1e-3)", "nn.BatchNorm2d(c_out)"),
+        ("any weights under a detector's name", "if check and self.sha256 != SHA256:", "if False:"),
+        (
+            "features in the caller's autocast",
+            "without_tf32(), torch.autocast(images.device.type, enabled=False)",
+            "without_tf32()",
+        ),
+    ],
+    ("metrics/dinov2.py", "metrics/test_dinov2.py"): [
+        (
+            "positions by the sizes alone",
+            'how = {"scale_factor": ((side + 0.1) / self.grid,) * 2}',
+            'how = {"size": (side, side)}',
+        ),
+        (
+            "the class token before the last norm",
+            "return self.norm(self.blocks(x)[:, 0])",
+            "return self.blocks(x)[:, 0]",
+        ),
+    ],
+    ("metrics/pixels.py", "metrics/test_pixels.py"): [
+        ("an aliased reduction", 'mode="bicubic", antialias=True', 'mode="bicubic"'),
+    ],
+    ("evaluation/detectors.py", "evaluation/test_detectors.py"): [
+        ("a pin that holds nothing", "if found.hexdigest() != pin.lower():", "if False:"),
+    ],
     ("training/state.py", "training/test_state_entries.py"): [
         ("torch's advice to run what is in a state", "except pickle.UnpicklingError:", "except ZeroDivisionError:"),
         ("a format that is a tensor", "is not int or known != FORMAT", "is None or known != FORMAT"),
@@ -410,6 +466,35 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("cli/main.py", "test_errors.py"): [
         ("bad input is success", '{line}")\n    return 2', '{line}")\n    return 0'),
+    ],
+    ("sampling/manifest.py", "sharing/test_folder.py"): [
+        ("an export of any content", "_hash(folder / name) != entry.sha256", "not _hash(folder / name)"),
+        ("an export of any size", "if size != entry.bytes:", "if size > MOST_BYTES[path.suffix]:"),
+        ("scripts in an export", "path.suffix.lower() not in BESIDE", "path.suffix.lower() in {}"),
+        ("kinds of files that a manifest may not name", "if suffix not in MOST_BYTES:", "if not suffix:"),
+        ("names that lead out of an export", "not SAFE_NAME.fullmatch(name)", "not SAFE_NAME.match(name)"),
+    ],
+    ("sampling/snapshot.py", "sharing/test_folder.py"): [
+        ("the manifest not looked at", "        manifest.verify(path.parent)", "        pass"),
+    ],
+    ("sampling/download.py", "sharing/test_hub.py"): [
+        ("all of a repository is fetched", "allow_patterns=[manifest.NAME, *wanted.files]", "allow_patterns=None"),
+        ("sizes on the hub not looked at", "_sizes(hub, name, commit), f", "{}, f"),
+    ],
+    ("sharing/facts.py", "sharing/test_folder.py"): [
+        ("local paths are shared", "data=file_name(config.data.data)", "data=config.data.data"),
+        ("networks without their code", 'startswith("logan.")', 'startswith("")'),
+    ],
+    ("sharing/facts.py", "sharing/test_card.py"): [
+        ("scores of other snapshots", 'line["images"] == info.images', 'line["images"] > 0'),
+    ],
+    ("sharing/onnx.py", "sharing/test_onnx.py"): [
+        (
+            "spectral norm left out of ONNX",
+            "values = {name: getattr(module, name)",
+            "values = {name: module.parametrizations[name].original",
+        ),
+        ("ONNX that nobody compared", "if not difference <= TOLERANCE:", "if False and difference:"),
     ],
     ("interrupts.py", "cli/test_cli.py::test_ctrl_c_while_modules_are_loaded"): [
         ("Ctrl-C is success", "os._exit(status)", "os._exit(0)"),

@@ -143,8 +143,8 @@ def test_fractions_are_said_where_there_is_no_terminal(monkeypatch, capsys):
     for now in (0.0, 10.0, 40.0, 50.0, 80.0, 100.0):
         show(now / 100)
     assert capsys.readouterr().err.splitlines() == [
-        "training a classifier: 40%, left 1:00",
-        "training a classifier: 80%, left 0:20",
+        "training a classifier: 40%, left 1m 00s",
+        "training a classifier: 80%, left 20s",
     ]
 
 

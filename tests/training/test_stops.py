@@ -20,43 +20,15 @@ from logan.interrupts import SIGNALS
 from logan.training import folder, lock, loop, state
 from logan.training.loop import train
 
+from ..interfering import Killed, interfere, killed, signalled
 from .small import assert_same_run, config
 
 SETTINGS = {"kimg": 2, "snap": 1, "metrics": ("fid100", "pr100")}
 
 
-class Killed(Exception):
-    """Stands for a process that dies."""
-
-
-def killed(*args):
-    raise Killed
-
-
-def signalled(number):
-    return lambda *args: os.kill(os.getpid(), number)
-
-
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory):
     return functools.cache(lambda: train(config(**SETTINGS), outdir=tmp_path_factory.mktemp("whole"), quiet=True))
-
-
-def interfere(monkeypatch, owner, name, call, how, after=False):
-    """Do ``how`` at the given call of a function, before or after it does its work."""
-    original, count = getattr(owner, name), 0
-
-    def wrapped(*args, **kwargs):
-        nonlocal count
-        count += 1
-        if count == call and not after:
-            how()
-        result = original(*args, **kwargs)
-        if count == call and after:
-            how()
-        return result
-
-    monkeypatch.setattr(owner, name, wrapped)
 
 
 def metric_lines(run):

@@ -21,6 +21,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from logan.devices import in_float64
 from logan.dynamics.adjustment import constant
 from logan.dynamics.field import Blocks, Theta, pull
 from logan.dynamics.gan import DISCRIMINATOR, GENERATOR
@@ -129,4 +130,4 @@ def _by_player(name: str, compare: Compare, a: Blocks, b: Blocks) -> dict[str, T
 
 def _vector(tensors: Theta) -> Tensor:
     """(n,) float64: squares of small gradients do not vanish in it."""
-    return torch.cat([x.detach().flatten().double() for x in tensors])
+    return in_float64(torch.cat([x.detach().flatten() for x in tensors]))

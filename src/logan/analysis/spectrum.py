@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from logan.dynamics.field import Blocks, Field, dimension, flat
-from logan.errors import InputError
+from logan.errors import InputError, not_installed
 
 Product = Callable[[np.ndarray], np.ndarray]
 
@@ -115,9 +115,7 @@ class _Search:
         try:
             from scipy.sparse import linalg
         except ImportError:
-            raise InputError(
-                "leading eigenvalues need scipy, the extra 'analysis': pip install 'logan-gan[analysis]'"
-            ) from None
+            raise not_installed("a search for leading eigenvalues", "scipy", "analysis") from None
         self.arpack = linalg
         self.k, self.start, self.tolerance, self.iterations = k, start, tolerance, iterations
         epsilon = max(torch.finfo(x.dtype).eps for x in flat(products.field.players))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tyro
 
+from logan.cli.command import Command
 from logan.cli.parsing import parse, value_of
 from logan.config import Config, DataConfig, ScoreConfig, presets
 from logan.errors import InputError
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
 
 Settings = Annotated[Config, tyro.conf.arg(name="")]
 """Of a dataclass of arguments: every setting is a flag of its own, in the group that it belongs to."""
+T = TypeVar("T")
 PRESETS = f"Presets: {', '.join(presets.PRESETS)}."
+WORDS = {
+    "preset": tuple(presets.PRESETS),
+    "network": ("mlp", "dcgan", "sndcgan", "sngan", "sagan", "biggan", "biggan-deep"),
+    "metrics": ("fid10k", "kid10k", "is10k", "pr10k", "modes10k", "none"),
+    "resume": ("auto",),
+}
+"""Of settings whose type is text: what completion offers."""
 NO_LENGTH = ("--kimg", "--tick", "--snap", "--workers")
 """What has no meaning where nothing is trained."""
 
@@ -40,10 +49,10 @@ UnscoredSettings = Annotated[UnscoredConfig, tyro.conf.arg(name="")]
 class ScoringArguments:
     """What the commands take that score generators."""
 
-    detector: Literal["classifier", "inception"] | None = None
+    detector: Literal["auto", "classifier", "efficientnet-lite0", "dinov2", "inception"] | None = None
     """Whose features are compared; by default the run's own (of several, the first's)."""
     detector_weights: str | None = None
-    """The detector's weights: the Inception file (by default looked for in torch's download cache), or a classifier's."""
+    """The detector's weights, as FILE or FILE@SHA256: DINOv2's, a classifier's, or Inception's (None: torch's download cache)."""
     seed: int = 0
     """Of the latents: the same seed, the same latents."""
     batch: int = 250
@@ -67,16 +76,16 @@ class ScoringArguments:
         )  # fmt: skip
 
 
-def read_untrained(kind: Any, args: Sequence[str], *, prog: str, description: str) -> Any:
-    """Flags to ``kind``, whose ``config`` starts from the preset, for a command that trains nothing.
+def read_untrained(command: Command[T], args: Sequence[str]) -> T:
+    """Arguments of a command whose ``config`` starts from the preset, and which trains nothing.
 
     Raises:
         InputError: as :func:`~logan.cli.parsing.parse`; and for flags that would do nothing.
     """
-    refuse(args, NO_LENGTH, f"has no place in {prog}, which trains nothing; leave it out")
+    refuse(args, NO_LENGTH, f"has no place in {command.prog}, which trains nothing; leave it out")
     base = presets.get(value_of("--preset", args) or "digits", value_of("--latent", args))
     config = UnscoredConfig(**(vars(base) | {"scores": ScoreConfig()}))
-    return parse(kind, args, prog=prog, description=f"{description}\n\n{PRESETS}", default=kind(config))
+    return parse(command, args, command.takes(config))  # type: ignore[call-arg]
 
 
 def check_at_least_one(given: Any, *names: str) -> None:
@@ -99,6 +108,20 @@ def check_out(out: str | None) -> Path | None:
     if path is not None and not path.absolute().parent.is_dir():
         raise InputError(f"--out {out} cannot be written: its folder is not there")
     return path
+
+
+def free_place(path: str, name: str, force: bool) -> Path:
+    """The file of that path, which the argument ``name`` gives, if nothing there would be lost.
+
+    Raises:
+        InputError: if it is there already, and ``force`` does not permit to replace it; or the path is empty.
+    """
+    if not path:
+        raise InputError(f"`{name}` must not be empty; name a file to make")
+    place = Path(path).expanduser()
+    if place.is_file() and not force:
+        raise InputError(f"{place} is there already; pass --force to replace it, or another name")
+    return place
 
 
 def refuse(args: Sequence[str], flags: Sequence[str], why: str) -> None:

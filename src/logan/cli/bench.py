@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from logan.cli.arguments import UnscoredSettings, check_at_least_one, check_out, read_untrained, refuse
+from logan.cli.arguments import (
+    NO_LENGTH,
+    PRESETS,
+    WORDS,
+    UnscoredSettings,
+    check_at_least_one,
+    check_out,
+    read_untrained,
+    refuse,
+)
+from logan.cli.command import Command
 from logan.cli.parsing import dispatch
 from logan.errors import InputError
 from logan.fast import EngineName
@@ -15,10 +25,14 @@ from logan.files import write_json
 
 Precision = Literal["float32", "bfloat16"]
 
-STEP = """Time the game step with and without the latent step, interleaved in one process, on random images of the
-preset's shape. A step is both players' gradients and both Adam updates. Let nothing else run meanwhile."""
+STEP = f"""Time the game step with and without the latent step, interleaved in one process, on random images of the
+preset's shape. A step is both players' gradients and both Adam updates. Let nothing else run meanwhile.
 
-PROFILE = """Show which operations a step's time goes to."""
+{PRESETS}"""
+
+PROFILE = f"""Show which operations a step's time goes to.
+
+{PRESETS}"""
 
 
 @dataclass(frozen=True)
@@ -45,20 +59,38 @@ class ProfileArguments:
     """How many operations to show."""
 
 
+SHAPE = ("preset", "latent", "batch", "width", "image-size", "device", "threads")
+STEP_COMMAND = Command(
+    "bench step",
+    StepArguments,
+    STEP,
+    examples=(("bench step --preset cifar10 --seconds 60", "with and without the latent step, for a minute"),),
+    common=(*SHAPE, "engines", "precisions", "seconds", "out"),
+    words=WORDS,
+    without=(*NO_LENGTH, "engine", "precision"),
+)
+PROFILE_COMMAND = Command(
+    "bench profile",
+    ProfileArguments,
+    PROFILE,
+    examples=(("bench profile --preset cifar10 --rows 10", "the ten operations that take the longest"),),
+    common=(*SHAPE, "engine", "precision", "rows"),
+    words=WORDS,
+    without=NO_LENGTH,
+)
+COMMANDS = (STEP_COMMAND, PROFILE_COMMAND)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler reports its starts and stops otherwise
-    commands = {
-        "step": (_step, "time the game step with and without the latent step"),
-        "profile": (_profile, "show which operations a step's time goes to"),
-    }
-    return dispatch("logan bench", commands, args)
+    return dispatch("logan bench", ((STEP_COMMAND, _step), (PROFILE_COMMAND, _profile)), args)
 
 
 def _step(args: Sequence[str]) -> int:
     for name in ("engine", "precision"):
         refuse(args, [f"--{name}"], f"has no place in logan bench step; --{name}s says which to time")
-    given = read_untrained(StepArguments, args, prog="logan bench step", description=STEP)
+    given = read_untrained(STEP_COMMAND, args)
     config = given.config
     if config.latent.latent == "none":
         raise InputError("--latent none leaves nothing to compare; pass gd or ngd")
@@ -117,7 +149,7 @@ def _print_costs(result: dict[str, Any]) -> None:
 
 
 def _profile(args: Sequence[str]) -> int:
-    given = read_untrained(ProfileArguments, args, prog="logan bench profile", description=PROFILE)
+    given = read_untrained(PROFILE_COMMAND, args)
     given.config.check()
     check_at_least_one(given, "rows")
     from logan.bench.profile import print_profile

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from logan import dynamics
 from logan.cli.arguments import PRESETS, check_at_least_one, refuse
+from logan.cli.command import Command
 from logan.cli.parsing import parse_known
+from logan.cli.train import COMMAND as TRAIN
 from logan.cli.train import read_arguments
 from logan.compare.runs import Entry, Result
 from logan.config import Config, presets
@@ -25,7 +27,7 @@ ngd:beta=5:stop-gradient=both. Interrupted, the same command goes on where it wa
 {PRESETS}"""
 
 
-NOT_FOR_EITHER = ("--latent", "--resume", "--dry-run", "--desc")
+NOT_FOR_EITHER = ("--latent", "--resume", "--dry-run", "--desc", "--report", "--no-report")
 NOT_FOR_ALL = (*NOT_FOR_EITHER, "--dynamics")
 NOT_FOR_ONE = (*NOT_FOR_EITHER, "--preset", "--seed", "--outdir", "--metrics", "--detector", "--detector-weights",
                "--data", "--image-size", "--channels", "--pad", "--kimg")  # fmt: skip
@@ -50,9 +52,24 @@ class CompareArguments:
     """Where the runs and the results go; compare-PRESET by default."""
 
 
+COMMAND = Command(
+    "compare",
+    CompareArguments,
+    DESCRIPTION,
+    examples=(
+        ("compare --preset ring --methods none ngd --seeds 3", "the ordinary GAN beside natural gradient descent on z"),
+        ("compare --methods ngd ngd:beta=1 --kimg 100", "one method with two settings"),
+    ),
+    common=("preset", "methods", "seeds", "together", "data", "kimg", "batch", "width", "metrics", "device", "outdir"),
+    words={"methods": (*presets.LATENT_METHODS, *dynamics.METHODS)},
+    also=TRAIN,
+    without=NOT_FOR_ALL,
+)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    given, rest = parse_known(CompareArguments, args, prog="logan compare", description=DESCRIPTION)
+    given, rest = parse_known(COMMAND, args)
     check_at_least_one(given, "together")
     entries = plan(given.preset, split_methods(given.methods), given.seeds, rest)
     outdir = Path(given.outdir or f"compare-{given.preset}").expanduser()
@@ -147,8 +164,23 @@ def run(entries: Sequence[Entry], outdir: Path, together: int | None = None) -> 
     from logan.training.allocator import keep_freed_memory
     from logan.training.watch import Watch
 
+    _check_auto(entries[0].config)
     keep_freed_memory()
     return run_all(entries, outdir, Watch(1).say, together=together)
+
+
+def _check_auto(config: Config) -> None:
+    """Refuse before any training what could be trained, but not compared: without a detector there are no scores (InputError)."""
+    from logan.data import Mixture
+    from logan.data.open import open_configured
+    from logan.evaluation import detectors
+    from logan.metrics import efficientnet_lite0
+
+    scores = config.scores
+    if scores.detector == "auto" and scores.detector_weights is None and not efficientnet_lite0.installed():
+        train = open_configured(config.data)
+        if not isinstance(train, Mixture):
+            detectors.resolved(scores.detector, None, train)
 
 
 def report(outdir: Path, name: str, text: str, wrote: str | None = None) -> None:

@@ -13,6 +13,7 @@ import tyro
 
 from logan.cli.arguments import ScoringArguments
 from logan.cli.choosing import choose_for, say
+from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.errors import InputError
 from logan.evaluation import protocols
@@ -32,7 +33,7 @@ class CurveArguments(ScoringArguments):
     """What ``logan curve`` takes."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Run folders or network-....safetensors, all of one data set."""
+    """Run folders, network-....safetensors, exports or hub:USER/NAME, all of one data set."""
     snapshot: str = "auto"
     """Of run folders: best (by the scores of training), latest, a number of kimg, or auto: the best if there is one, else the
     latest."""
@@ -48,9 +49,22 @@ class CurveArguments(ScoringArguments):
     """Folder for curve.png, curve.csv and the samples."""
 
 
+COMMAND = Command(
+    "curve",
+    CurveArguments,
+    DESCRIPTION,
+    examples=(
+        (
+            "curve runs/00000-digits-none runs/00001-digits-ngd --match-is 8",
+            "two runs, with samples at an IS of 8",
+        ),
+    ),
+)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    given = parse(CurveArguments, args, prog="logan curve", description=DESCRIPTION)
+    given = parse(COMMAND, args)
     _check(given)
     from logan.report import truncation_curves
     from logan.sampling import load

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from logan import errors
+from logan.cli.arguments import free_place
+from logan.cli.command import Command
 from logan.cli.parsing import dispatch, parse
 from logan.errors import InputError
 from logan.files import write_text
@@ -61,29 +63,45 @@ class InfoArguments:
     """Side to bring the images to, if they have several."""
     skip_broken: bool = False
     """Leave broken images out."""
+    skip_small: bool = False
+    """Leave out images that are smaller than --image-size."""
     split: str = "train"
     """Which of folders called train, val and test."""
     sheet: str | None = None
     """A PNG to make, with a row for each of the first 20 classes, or the first 64 images if there are none."""
+    force: bool = False
+    """Replace the sheet if it is there."""
+
+
+PREPARE_COMMAND = Command(
+    "data prepare",
+    PrepareArguments,
+    PREPARE,
+    examples=(
+        ("data prepare photos photos64.zip --size 64", "crop, resize and pack a folder"),
+        ("data prepare ILSVRC imagenet128.npy --size 128", "ImageNet as it comes, into a file that opens at once"),
+    ),
+)
+INFO_COMMAND = Command(
+    "data info",
+    InfoArguments,
+    INFO,
+    examples=(("data info photos.zip --image-size 64 --sheet photos.png", "what is in it, and a picture of it"),),
+)
+COMMANDS = (PREPARE_COMMAND, INFO_COMMAND)
 
 
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    commands = {
-        "prepare": (_prepare, "crop, resize and pack images into one file that trains fast"),
-        "info": (_info, "what a data set holds: images, sizes, classes; a sheet of its first images"),
-    }
-    return dispatch("logan data", commands, args)
+    return dispatch("logan data", ((PREPARE_COMMAND, _prepare), (INFO_COMMAND, _info)), args)
 
 
 def _prepare(args: Sequence[str]) -> int:
     from logan.data.prepare import prepare
     from logan.training.watch import track
 
-    given = parse(PrepareArguments, args, prog="logan data prepare", description=PREPARE)
-    destination = Path(given.destination).expanduser()
-    if destination.is_file() and not given.force:
-        raise InputError(f"{destination} is there already; pass --force to replace it, or another name")
+    given = parse(PREPARE_COMMAND, args)
+    destination = free_place(given.destination, "destination", given.force)
     made = prepare(
         given.source,
         destination,
@@ -119,10 +137,12 @@ def _info(args: Sequence[str]) -> int:
     from logan.data import InMemory, Mixture, open_data
     from logan.training.watch import track
 
-    given = parse(InfoArguments, args, prog="logan data info", description=INFO)
+    given = parse(INFO_COMMAND, args)
+    sheet = None if given.sheet is None else free_place(given.sheet, "sheet", given.force)
     data = open_data(
-        given.path, image_size=given.image_size, skip_broken=given.skip_broken, split=given.split, progress=track
-    )
+        given.path, image_size=given.image_size, skip_broken=given.skip_broken, skip_small=given.skip_small,
+        split=given.split, progress=track,
+    )  # fmt: skip
     if isinstance(data, Mixture):
         raise InputError(f"{given.path} is points in the plane, drawn anew for every batch; give a set of images")
     where = "held in memory" if isinstance(data, InMemory) else "read from disk as training goes on"
@@ -139,8 +159,8 @@ def _info(args: Sequence[str]) -> int:
             print(f"  {k:<4d} {name:<20} {count:,}")
         if data.num_classes > SHOWN:
             print(f"  … and {data.num_classes - SHOWN:,} more")
-    if given.sheet is not None:
-        _save_sheet(Path(given.sheet).expanduser(), data)
+    if sheet is not None:
+        _save_sheet(sheet, data)
     return 0
 
 

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from torch import Tensor
 
-from logan.cli.arguments import ScoringArguments
+from logan.cli.arguments import WORDS, ScoringArguments
 from logan.cli.choosing import choose_for, say
+from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.config import MAX_SEED, DataConfig, ScoreConfig
 from logan.errors import InputError
@@ -35,7 +36,7 @@ class EvaluateArguments(ScoringArguments):
     """What ``logan evaluate`` takes."""
 
     what: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """A run folder or a network-snapshot-....safetensors; or two folders or zips of images, the real ones first."""
+    """A run folder, network-snapshot-....safetensors, export or hub:USER/NAME; or two folders or zips of images, the real first."""
     snapshots: Literal["auto", "best", "latest", "all"] = "auto"
     """Which of a run folder's snapshots; auto: the best by the scores of training if there is one, else the latest."""
     protocol: Literal["training", "A", "B", "C"] = "training"
@@ -48,11 +49,27 @@ class EvaluateArguments(ScoringArguments):
     """Truncation s; see logan sample."""
     image_size: int | None = None
     """Of two folders: the side to which the images of both are cropped and resized, if they have several."""
+    skip_broken: bool = False
+    """Of two folders: leave out images that cannot be read instead of stopping."""
+    skip_small: bool = False
+    """Of two folders: leave out images that are smaller than --image-size instead of stopping."""
+
+
+COMMAND = Command(
+    "evaluate",
+    EvaluateArguments,
+    DESCRIPTION,
+    examples=(
+        ("evaluate runs/00000-digits-ngd --snapshots best", "the run's best snapshot, by its own detector"),
+        ("evaluate photos.zip fakes --image-size 64", "a folder of images against real ones"),
+    ),
+    words=WORDS,
+)
 
 
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    given = parse(EvaluateArguments, args, prog="logan evaluate", description=DESCRIPTION)
+    given = parse(COMMAND, args)
     if len(given.what) == 2 and not any(map(_is_run, given.what)):
         _folders(given)
     elif len(given.what) == 1:
@@ -66,7 +83,7 @@ def main(args: Sequence[str]) -> int:
 
 
 def _is_run(path: str) -> bool:
-    return path.endswith(".safetensors") or (Path(path) / "training_options.json").exists()
+    return path.endswith(".safetensors") or path.startswith("hub:") or (Path(path) / "training_options.json").exists()
 
 
 def _run(given: EvaluateArguments) -> None:
@@ -79,10 +96,14 @@ def _run(given: EvaluateArguments) -> None:
     found = [choice.path for choice in chosen]
     if given.image_size is not None:
         raise InputError("--image-size is for two folders of images; a run's generator makes images of one size")
+    for flag in ("skip-broken", "skip-small"):
+        if getattr(given, flag.replace("-", "_")):
+            raise InputError(f"--{flag} is for two folders of images; a run's own settings say what is left out")
     first = load(found[0], given.device)
     config = first.info.config
     points = first.info.architecture["image_size"] == 1
-    protocol = _protocol(given, ("modes10k",) if points else None)
+    detector = given.detector or config.scores.detector
+    protocol = _protocol(given, detector, ("modes10k",) if points else None)
     first.check_sampling(given.seed, given.trunc, given.latent_steps, given.batch)
     data = replace(config.data, data=given.data or config.data.data)
     train = open_configured(data)
@@ -102,7 +123,7 @@ def _run(given: EvaluateArguments) -> None:
             batch=given.batch, progress=advance,
         )  # fmt: skip
         say(chosen[i], "snapshots")
-        _print_scores(path.name, scores)
+        _print_scores(path.name, scores, evaluator)
         if protocol.name == "training" and not given.latent_steps and given.trunc == 1:
             _say_training(path, model.info.images, scores, given.seed)
     _print_detector(evaluator)
@@ -130,16 +151,19 @@ def _say_training(path: Path, images: int, scores: dict[str, float], seed: int) 
         print(f"  in training: {text}, on other latents (seed {own}, here {seed}); --seed {own} draws the same")
 
 
-def _protocol(given: EvaluateArguments, metrics: tuple[str, ...] | None = None) -> Protocol:
+def _protocol(given: EvaluateArguments, detector: str | None, metrics: tuple[str, ...] | None = None) -> Protocol:
     protocol = protocols.get(given.protocol)
     chosen = given.metrics or metrics or protocol.metrics
+    if given.metrics is None and detector == "dinov2":  # which has no classes
+        chosen = tuple(name for name in chosen if not name.startswith("is"))
     if not names.parse_all(chosen):
         raise InputError("--metrics none leaves nothing to measure")
     return replace(protocol, metrics=tuple(chosen))
 
 
 def _folders(given: EvaluateArguments) -> None:
-    from logan.data import Mixture, open_data
+    from logan.data import Mixture
+    from logan.data.open import open_configured
     from logan.devices import choose_device
 
     real, fake = given.what
@@ -150,16 +174,19 @@ def _folders(given: EvaluateArguments) -> None:
     for flag in ("latent_steps", "data", "snapshots", "trunc"):
         if getattr(given, flag) != getattr(EvaluateArguments(()), flag):
             raise InputError(f"--{flag.replace('_', '-')} is for runs; here two sets of images are compared")
-    train = open_data(real, image_size=given.image_size)
+    wanted = DataConfig(real, given.image_size, skip_broken=given.skip_broken, skip_small=given.skip_small)
+    train = open_configured(wanted)
     if isinstance(train, Mixture):
         raise InputError(f"{real} is a mixture, not a set of images")
-    watch, fakes = Watch(1), open_data(fake, image_size=given.image_size, channels=train.channels)
+    of_fakes: dict[str, Any] = {"data": fake, "channels": train.channels}
+    watch, fakes = Watch(1), open_configured(replace(wanted, **of_fakes))
     if isinstance(fakes, Mixture):
         raise InputError(f"{fake} is a mixture, not a set of images")
-    for notice in dict.fromkeys([*train.notices, *fakes.notices]):
+    broken = [f"left out, broken: {name}" for name in (*train.broken, *fakes.broken)]
+    for notice in dict.fromkeys([*train.notices, *fakes.notices, *broken]):
         watch.say(notice)
     if fakes.image_size != train.image_size:
-        fakes = open_data(fake, image_size=train.image_size, channels=train.channels)
+        fakes = open_configured(replace(wanted, **of_fakes, image_size=train.image_size))
         assert not isinstance(fakes, Mixture)
         watch.say(f"the images of {fake} are resized to {train.image_size} pixels, the size of those of {real}")
     if len(fakes) < names.LEAST:
@@ -167,7 +194,7 @@ def _folders(given: EvaluateArguments) -> None:
             f"{fake} has {len(fakes)} images; scores need {names.LEAST} or more, and mean something from thousands on"
         )
     default = tuple(f"{kind}{names.count_name(len(fakes))}" for kind in ("fid", "is"))
-    protocol = _protocol(given, default if given.protocol == "training" else None)
+    protocol = _protocol(given, given.detector, default if given.protocol == "training" else None)
     short = [m for m in protocol.metrics for p in names.parse_all([m]) if p.count > len(fakes)]
     if short:
         instead = short[0].rstrip("0123456789k") + names.count_name(len(fakes))
@@ -180,13 +207,15 @@ def _folders(given: EvaluateArguments) -> None:
         for part in torch.arange(n).split(given.batch):
             yield fakes.batch(part)[0].to(device)
 
-    evaluator = given.evaluator(protocol, DataConfig(real, given.image_size), train, ScoreConfig(), watch)
-    _print_scores(fake, evaluator(draw, from_generator=False, seed=given.seed))
+    evaluator = given.evaluator(protocol, wanted, train, ScoreConfig(), watch)
+    scores = evaluator(draw, from_generator=False, seed=given.seed)
+    _print_scores(fake, scores, evaluator)
     _print_detector(evaluator)
 
 
-def _print_scores(name: str, scores: dict[str, float]) -> None:
-    print(f"{name}: " + "  ".join(f"{k} {v:.4g}" for k, v in scores.items()))
+def _print_scores(name: str, scores: dict[str, float], evaluator: Evaluator) -> None:
+    by = f"  (by {evaluator.detector.name})" if evaluator.detector else ""  # never an FID without its detector's name
+    print(f"{name}: " + "  ".join(f"{k} {v:.4g}" for k, v in scores.items()) + by)
 
 
 def _print_detector(evaluator: Evaluator) -> None:

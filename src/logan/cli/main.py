@@ -7,39 +7,29 @@ import sys
 from collections.abc import Sequence
 
 from logan import __version__, errors
+from logan.cli.front import COMMANDS, page, unknown_command
+from logan.cli.hints import plain_dashes
 from logan.cli.streams import print_what_can_be
-from logan.errors import AlarmError, InputError, SaidElsewhereError, did_you_mean, with_settings
+from logan.errors import AlarmError, InputError, SaidElsewhereError, with_settings
 from logan.interrupts import interrupts, leaving_the_process
-
-COMMANDS = {
-    "train": "train a GAN with latent optimisation, or go on with a run",
-    "data": "prepare a large set of images, such as ImageNet, for training",
-    "sample": "draw images from a trained generator",
-    "evaluate": "score a run's snapshots, or a folder of images against another",
-    "curve": "draw truncation curves: FID against IS",
-    "compare": "train several methods over several seeds, and put their scores side by side",
-    "reproduce": "run what a claim of the paper needs: table2, mixtures, figure4a to 5b, dynamics",
-    "plan": "what a run would take on other devices: operations, memory, days",
-    "bench": "measure what a step costs: time, operations, memory",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a sub-command. Bad input: one line on standard error, exit status 2, no traceback."""
-    args = list(sys.argv[1:] if argv is None else argv)
+    args = [plain_dashes(arg) for arg in (sys.argv[1:] if argv is None else argv)]
     print_what_can_be(sys.stdout, sys.stderr)
     before, errors.wording = errors.wording, in_flags
+    if args[:1] == ["help"]:  # `logan help train`
+        args = [*args[1:2], "--help"]
     try:
-        if not args or args[0] in ("-h", "--help"):
-            print(f"logan {__version__}: latent optimisation for GANs\n\nlogan COMMAND --help\n")
-            print("\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items()))
+        if not args or args[0] in ("-h", "--help", "--help-all"):
+            print(page(), flush=True)
             return 0
-        if args[0] == "--version":
+        if args[0] in ("-V", "--version"):
             print(f"logan {__version__}")
             return 0
         if args[0] not in COMMANDS:
-            hint = did_you_mean(args[0], list(COMMANDS))
-            raise InputError(f"unknown command {args[0]!r}{hint}; commands: {', '.join(COMMANDS)}")
+            raise InputError(unknown_command(args))
         with leaving_the_process(b"logan: interrupted\n", 130):
             command = importlib.import_module(f"logan.cli.{args[0]}")
         with interrupts():

@@ -1,50 +1,95 @@
-"""Flags to dataclasses with tyro; its error boxes to one line."""
+"""Arguments to dataclasses with tyro; its error boxes to one line."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
-import re
-from collections.abc import Callable, Mapping, Sequence
-from itertools import dropwhile, takewhile
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import tyro
 
+from logan.cli import help as helping
+from logan.cli import hints
+from logan.cli.command import Command
+from logan.cli.complaints import complaint
 from logan.errors import InputError, did_you_mean
 
 T = TypeVar("T")
+Run = Callable[[Sequence[str]], int]
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.SuppressFixed)
+WIDE = "500"
+"""Columns for tyro's messages, which it wraps to the terminal."""
 
 
-def parse(kind: type[T], args: Sequence[str], *, prog: str, description: str, default: Any = None) -> T:
-    """Parse ``args`` into ``kind``; groups of settings share one flat set of flags.
+def parse(
+    command: Command[T] | type[T], args: Sequence[str], default: Any = None, prog: str = "", description: str = ""
+) -> T:
+    """Parse ``args`` into what a command takes; groups of settings share one flat set of flags.
+
+    Args:
+        command: the command; or a dataclass alone, with ``prog`` and ``description``.
+        args: what was typed after the command.
+        default: has the values of the flags that are not given.
+        prog: of a dataclass alone, what is typed: ``logan plan``.
+        description: of a dataclass alone, what the command does.
 
     Raises:
-        InputError: in one line, with the nearest flag where one was misspelt.
+        InputError: in one line, with the nearest flags where one was misspelt.
+        SystemExit: after help was printed.
     """
-    return _tyro(kind, args, prog, description, {} if default is None else {"default": default})
+    if not isinstance(command, Command):
+        command = Command(prog.removeprefix("logan "), command, description)
+    given, rest = _tyro(command, args, default, known_only=False)
+    if rest:
+        raise InputError(hints.unknown(command, rest))
+    _check_places(command, given)
+    return given
 
 
-def parse_known(kind: type[T], args: Sequence[str], *, prog: str, description: str) -> tuple[T, list[str]]:
-    """As :func:`parse`, and the arguments that are not of ``kind``."""
-    return _tyro(kind, args, prog, description, {"return_unknown_args": True})
+def _check_places(command: Command[Any], given: Any) -> None:
+    """An empty name would be the current folder, which nobody means by it: a variable of the shell was not set."""
+    for flag in command.flags():
+        value = getattr(given, flag.name.replace("-", "_"), None)
+        if flag.is_path and (value == "" or (isinstance(value, tuple) and "" in value)):
+            raise InputError(
+                f"{flag.takes if flag.positional else f'--{flag.name}'} must not be empty; give a file or folder"
+            )
 
 
-def _tyro(kind: Any, args: Sequence[str], prog: str, description: str, extra: dict[str, Any]) -> Any:
-    caught = io.StringIO()
-    width = os.environ.get("COLUMNS")
-    wants_help = any(a in ("-h", "--help") for a in args)
+def parse_known(command: Command[T], args: Sequence[str], default: Any = None) -> tuple[T, list[str]]:
+    """As :func:`parse`, and the arguments that are not of ``command``."""
+    return _tyro(command, args, default, known_only=True)
+
+
+def _tyro(command: Command[T], args: Sequence[str], default: Any, known_only: bool) -> tuple[T, list[str]]:
+    if helping.wanted(args):
+        print(helping.text(command, args, default), flush=True)
+        raise SystemExit(0)
+    caught, width = io.StringIO(), os.environ.get("COLUMNS")
+    extra = {} if default is None else {"default": default}
     try:
-        if not wants_help:
-            os.environ["COLUMNS"] = "500"  # tyro wraps its messages to the terminal
+        os.environ["COLUMNS"] = WIDE
         with contextlib.redirect_stderr(caught):
-            return tyro.cli(kind, args=list(args), prog=prog, description=description, config=CONFIG, **extra)
+            return tyro.cli(
+                command.takes,
+                args=list(args),
+                prog=command.prog,
+                description="",
+                config=CONFIG,
+                return_unknown_args=True,
+                **extra,
+            )
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise InputError(one_line(caught.getvalue(), prog)) from None
+        unknown = hints.unknown_flags(command, args)
+        raise InputError(
+            hints.unknown(command, unknown)
+            if unknown and not known_only
+            else complaint(command, caught.getvalue(), default)
+        ) from None
     finally:
         if width is None:
             os.environ.pop("COLUMNS", None)
@@ -52,35 +97,16 @@ def _tyro(kind: Any, args: Sequence[str], prog: str, description: str, extra: di
             os.environ["COLUMNS"] = width
 
 
-def one_line(box: str, prog: str) -> str:
-    """The message of one of tyro's boxes, and its suggestion."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", box)
-    lines = [line.strip("│╭╮╰╯|+ \t") for line in text.splitlines()]  # boxes of ASCII where there is no UTF-8
-    body = [line for line in lines[1:] if line]
-    message = " ".join(takewhile(lambda line: not _is_rule(line), dropwhile(_is_rule, body)))
-    unknown = re.fullmatch(r"Unrecognized options: (.*)", message)
-    if unknown:
-        words = unknown.group(1).split(", ")
-        message = "unknown flag or word: " + ", ".join([w for w in words if w.startswith("-")] or words)
-    hint = re.search(r"Perhaps you meant:.*?(--[\w-]+)", " ".join(body))
-    meant = f" (did you mean {hint.group(1)!r}?)" if hint else ""
-    return f"{message or text.strip()}{meant}; see {prog} --help"
-
-
-def _is_rule(line: str) -> bool:
-    """A horizontal one: under the title, or before the suggestion."""
-    return set(line) <= {"─", "-"}
-
-
-def dispatch(prog: str, commands: Mapping[str, tuple[Callable[[Sequence[str]], int], str]], args: Sequence[str]) -> int:
-    """Run the command that ``args`` begin with, of ``commands``: by name what it does, and that in words."""
-    if not args or args[0] in ("-h", "--help"):
-        print("\n".join(f"{prog} {name:<8} {what}" for name, (_, what) in commands.items()))
+def dispatch(prog: str, commands: Sequence[tuple[Command[Any], Run]], args: Sequence[str]) -> int:
+    """Run the command that ``args`` begin with, of ``commands``."""
+    by_name = {command.name.split()[-1]: (command, run) for command, run in commands}
+    if not args or helping.wanted(args[:1]):
+        print(helping.several(prog, [command for command, _ in commands]), flush=True)
         return 0
-    if args[0] not in commands:
-        hint = did_you_mean(args[0], list(commands))
-        raise InputError(f"unknown command {args[0]!r}{hint}; there are {' and '.join(commands)}")
-    return commands[args[0]][0](args[1:])
+    if args[0] not in by_name:
+        hint = did_you_mean(args[0], list(by_name))
+        raise InputError(f"unknown command {args[0]!r}{hint}; there are {' and '.join(by_name)}")
+    return by_name[args[0]][1](args[1:])
 
 
 def value_of(flag: str, args: Sequence[str]) -> str | None:

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logan.cli.arguments import UnscoredSettings, check_at_least_one, check_out, read_untrained
+from logan.cli.arguments import (
+    NO_LENGTH,
+    PRESETS,
+    WORDS,
+    UnscoredSettings,
+    check_at_least_one,
+    check_out,
+    read_untrained,
+)
+from logan.cli.command import Command
 from logan.config import Config
 from logan.errors import InputError
 from logan.files import write_json
@@ -16,9 +25,11 @@ from logan.files import write_json
 if TYPE_CHECKING:
     from logan.bench.planning import Device, Plan
 
-DESCRIPTION = """Count what a step computes and holds in memory, without data, without the device, and without computing it;
+DESCRIPTION = f"""Count what a step computes and holds in memory, without data, without the device, and without computing it;
 say how long the run would take at a share of the device's peak, and what fits into it. The ordinary GAN stands beside the run's
-own latent method."""
+own latent method.
+
+{PRESETS}"""
 
 
 @dataclass(frozen=True)
@@ -42,10 +53,27 @@ class PlanArguments:
     """Write the figures to this JSON file too."""
 
 
+COMMAND = Command(
+    "plan",
+    PlanArguments,
+    DESCRIPTION,
+    examples=(
+        ("plan --preset cifar10 --device rtx4090", "how long, and whether it fits"),
+        ("plan --preset imagenet128-biggan-deep --gpus 8 --out plan.json", "the same for eight devices, kept as JSON"),
+    ),
+    common=(
+        *("preset", "device-name", "gpus", "batch", "batch-gpu", "precision", "latent", "width", "image-size"),
+        *("checkpointing", "peak-tflops", "memory-gib", "utilisation", "steps", "out"),
+    ),
+    words={**WORDS, "device-name": ("v100", "a100", "h100", "h200", "b200", "l40s", "rtx3090", "rtx4090")},
+    without=(*NO_LENGTH, "device"),
+)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
     args = [re.sub("^--device(?==|$)", "--device-name", a) for a in args]
-    given = read_untrained(PlanArguments, args, prog="logan plan", description=DESCRIPTION)
+    given = read_untrained(COMMAND, args)
     config = given.config
     out = _check(given, config)
 

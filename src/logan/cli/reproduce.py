@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import tyro
 
 from logan.cli.arguments import check_at_least_one
+from logan.cli.command import Command
+from logan.cli.compare import COMMAND as COMPARE
 from logan.cli.compare import alone_in, plan, report, run, run_and_report, say_plan, split_methods
 from logan.cli.parsing import parse_known, value_of
 from logan.compare.runs import Entry, Result
@@ -60,9 +62,27 @@ class ReproduceArguments:
         return self.seeds if self.seeds is not None else 5 if self.what in ("mixtures", "dynamics") else 3
 
 
+COMMAND = Command(
+    "reproduce",
+    ReproduceArguments,
+    DESCRIPTION,
+    examples=(
+        ("reproduce mixtures --plan-only", "which runs the claims about ring and grid need"),
+        ("reproduce table2 --data cifar-10-python.tar.gz --width 32", "table 2 with narrower networks"),
+    ),
+    common=(
+        *("preset", "methods", "seeds", "protocols", "evaluation-steps", "together", "data", "kimg", "width", "device"),
+        *("outdir", "plan-only"),
+    ),
+    words=COMPARE.words,
+    also=COMPARE.also,
+    without=COMPARE.without,
+)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    given, flags = parse_known(ReproduceArguments, args, prog="logan reproduce", description=DESCRIPTION)
+    given, flags = parse_known(COMMAND, args)
     if "--dry-run" in flags:
         raise InputError("--dry-run is called --plan-only here")
     if given.preset is not None and not given.what.startswith("figure"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,12 +14,15 @@ import numpy as np
 import tyro
 from torch import Tensor
 
+from logan.cli.arguments import free_place
 from logan.cli.choosing import choose_for, say
+from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.errors import InputError, did_you_mean
 from logan.files import explained, write_atomically
 from logan.report.pictures import as_pil, save_picture, to_uint8
 from logan.sampling import Model, load
+from logan.sampling.download import is_hub
 
 DESCRIPTION = """Draw images from a trained generator.
 
@@ -25,12 +30,18 @@ DESCRIPTION = """Draw images from a trained generator.
 any other name a folder with a PNG per image."""
 
 
+OURS = re.compile(r"\d{6,}\.png")
+"""Names in a folder that this command made."""
+LONGEST = 60
+"""Characters of a list of classes in a file's name."""
+
+
 @dataclass(frozen=True)
 class SampleArguments:
     """What ``logan sample`` takes."""
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """A run folder or a network-snapshot-....safetensors."""
+    """A run folder, a network-snapshot-....safetensors, an export, or hub:USER/NAME."""
     snapshot: str = "auto"
     """Of a run folder: best (by the scores of training), latest, a number of kimg, or auto: the best if there is one, else the
     latest."""
@@ -47,26 +58,46 @@ class SampleArguments:
     batch: int = 64
     """Images per pass."""
     out: str | None = None
-    """NAME.png, NAME.npz or a folder; by default a grid in the run folder."""
+    """NAME.png, NAME.npz or a folder; by default a grid in the run folder, whose name says what differs from the defaults."""
+    force: bool = False
+    """Replace what --out names: a file, or a folder that this command made."""
     device: str = "auto"
     """auto, cpu, cuda ..."""
 
 
+COMMAND = Command(
+    "sample",
+    SampleArguments,
+    DESCRIPTION,
+    examples=(
+        ("sample runs/00000-digits-ngd", "a grid of 64 images, in the run folder"),
+        (
+            "sample runs/00000-digits-ngd --n 500 --trunc 0.7 --out faces",
+            "500 PNGs in a folder, less varied and often better",
+        ),
+    ),
+)
+
+
 def main(args: Sequence[str]) -> int:
     """Run the command."""
-    given = parse(SampleArguments, args, prog="logan sample", description=DESCRIPTION)
+    given = parse(COMMAND, args)
     choice = choose_for(given.run, given.snapshot)
     source = choice.path
     model = load(source, given.device)
-    kimg = model.info.images // 1000
-    default = source.parent / f"samples{kimg:06d}-seed{given.seed}.png"
-    out = default if given.out is None else Path(given.out).expanduser()
-    write = _writer(out, model)
+    labels = None if given.labels is None else class_numbers(given.labels, model.info.class_names)
+    if given.out is None:
+        out = (Path() if is_hub(given.run) else source.parent) / default_name(given, model.info.images, labels)
+    else:
+        out = Path(given.out).expanduser()
+        if out.suffix:
+            free_place(given.out, "out", given.force)
+    write = _writer(out, model, given.force)
     images = model.sample(
         given.n,
         seed=given.seed,
         trunc=given.trunc,
-        labels=None if given.labels is None else class_numbers(given.labels, model.info.class_names),
+        labels=labels,
         latent_steps=given.latent_steps,
         batch=given.batch,
     )
@@ -78,6 +109,22 @@ def main(args: Sequence[str]) -> int:
     say(choice)
     print(out)
     return 0
+
+
+def default_name(given: SampleArguments, images: int, labels: Sequence[int] | None) -> str:
+    """A grid's, so that no two that differ have the same: ``samples000600-seed0-trunc0.7.png``."""
+    parts = [f"samples{images // 1000:06d}", f"seed{given.seed}"]
+    plain = SampleArguments("")
+    if given.n != plain.n:
+        parts.append(f"n{given.n}")
+    if given.trunc != plain.trunc:
+        parts.append(f"trunc{given.trunc!r}")
+    if given.latent_steps != plain.latent_steps:
+        parts.append(f"steps{given.latent_steps}")
+    if labels is not None:
+        listed = ",".join(map(str, labels))
+        parts.append(f"labels{listed if len(listed) <= LONGEST else hashlib.sha256(listed.encode()).hexdigest()[:12]}")
+    return "-".join(parts) + ".png"
 
 
 def class_numbers(labels: Sequence[str], names: Sequence[str]) -> list[int]:
@@ -95,7 +142,7 @@ def class_numbers(labels: Sequence[str], names: Sequence[str]) -> list[int]:
     return [names.index(label) if label in names else int(label) for label in labels]
 
 
-def _writer(out: Path, model: Model) -> Callable[[Tensor], None]:
+def _writer(out: Path, model: Model, force: bool) -> Callable[[Tensor], None]:
     """What writes images to ``out``, by its form; refuses, before anything is generated, what cannot be written."""
     points = model.info.architecture["image_size"] == 1
     form = out.suffix.lower()
@@ -109,14 +156,19 @@ def _writer(out: Path, model: Model) -> Callable[[Tensor], None]:
         raise InputError(f"--out {out}: {form} is not a form that can be written; use NAME.png, NAME.npz or a folder")
     if points:
         raise InputError("--out FOLDER is for images; use NAME.npz for the points of a 2-D mixture")
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"--out {out} is not empty; choose another folder")
-    return lambda images: _save_folder(out, images)
+    old = sorted(out.iterdir()) if out.is_dir() else []
+    if old and not force:
+        raise InputError(f"--out {out} is not empty; choose another folder, or pass --force to replace what is there")
+    if foreign := [path for path in old if not OURS.fullmatch(path.name)]:
+        raise InputError(f"--out {out} holds {foreign[0].name}, which logan sample did not make; choose another folder")
+    return lambda images: _save_folder(out, images, old)
 
 
-def _save_folder(out: Path, images: Tensor) -> None:
-    """All of them, or none."""
+def _save_folder(out: Path, images: Tensor, old: Sequence[Path]) -> None:
+    """All of them, or none; in the place of ``old`` ones."""
     there = out.exists()
+    for path in old:
+        path.unlink()
     out.mkdir(exist_ok=True)
     written = []
     try:

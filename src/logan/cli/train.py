@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from logan.cli.arguments import PRESETS, Settings
+from logan.cli.arguments import PRESETS, WORDS, Settings
+from logan.cli.command import Command
 from logan.cli.parsing import parse, value_of
 from logan.config import Config, NetworkConfig, presets
 from logan.errors import InputError, SaidElsewhereError, first_line
@@ -34,8 +35,39 @@ class TrainArguments:
     resume: str | None = None
     """A run folder: go on exactly where it stopped. A network-snapshot-....safetensors: start a new run from it. auto: go on
     with the latest run in --outdir that has these settings, or start one."""
+    report: bool = True
+    """Write report.html into the run folder, and again at snapshots: a browser that shows it follows the run."""
     dry_run: bool = False
     """Print settings, parameter counts and plan; start nothing."""
+
+
+COMMAND = Command(
+    "train",
+    TrainArguments,
+    DESCRIPTION,
+    examples=(
+        ("train", "the digits that come with the package, in two minutes on one core"),
+        ("train --preset dcgan64 --data photos.zip", "your own images: a zip or a folder"),
+        ("train --resume runs/00000-digits-ngd --kimg 900", "go on with a run, to 900 thousand images"),
+    ),
+    common=(
+        *(
+            "preset",
+            "data",
+            "image-size",
+            "conditional",
+            "network",
+            "width",
+            "latent",
+            "alpha",
+            "beta",
+            "batch",
+            "kimg",
+        ),
+        *("tick", "snap", "metrics", "seed", "device", "outdir", "desc", "resume", "dry-run"),
+    ),
+    words=WORDS,
+)
 
 
 def read_arguments(args: Sequence[str], prog: str = "logan train") -> TrainArguments:
@@ -52,7 +84,7 @@ def read_arguments(args: Sequence[str], prog: str = "logan train") -> TrainArgum
             n.network,
         ):  # it starts from its own published width, depth, activation and normalisation
             base = replace(base, networks=NetworkConfig(network=network, latent_dim=n.latent_dim, prior=n.prior))
-    return parse(TrainArguments, args, prog=prog, description=DESCRIPTION, default=TrainArguments(base))
+    return parse(replace(COMMAND, name=prog.removeprefix("logan ")), args, TrainArguments(base))
 
 
 def _resumed_config(path: Path, args: Sequence[str]) -> Config:
@@ -121,7 +153,9 @@ def _train(given: TrainArguments) -> None:
         restarted = world.any_rank(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0)
         own = world.broadcast_result(lambda: _own_run(given)) if restarted else None
         resume = given.resume if own is None else own  # else: it died before there was one, so begin as the first time
-        path = train(given.config, outdir=given.outdir, desc=given.desc, resume=resume, world=world)
+        path = train(
+            given.config, outdir=given.outdir, desc=given.desc, resume=resume, world=world, report=given.report
+        )
         if world.first:
             print(farewell(path))
 

@@ -16,7 +16,7 @@ from logan.errors import InputError
 from logan.evaluation import records
 from logan.evaluation.names import lower_is_better
 from logan.fast import cuda_graph
-from logan.training import folder
+from logan.training import folder, state
 from logan.training.begin import Request
 from logan.training.loop import train
 from logan.training.together import train_together
@@ -159,8 +159,15 @@ def existing_runs(outdir: Path) -> list[tuple[Path, Config]]:
 
 
 def images_seen(run: Path) -> float:
-    """How many images the run's log has come to."""
-    lines = folder.read_stats(run)
+    """How many images the run's log has come to; what was written after the state is no part of it, and is made again.
+
+    A run without a state, or with a damaged one, cannot be gone on with: its log counts.
+    """
+    ticks = math.inf
+    if (path := run / state.FILE_NAME).exists():
+        with contextlib.suppress(InputError):
+            ticks = state.read_progress(path).ticks
+    lines = [line for line in folder.read_stats(run) if line["tick"] < ticks]
     return lines[-1]["kimg"] * 1000 if lines else 0
 
 

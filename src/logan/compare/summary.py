@@ -103,7 +103,10 @@ def save_curves(path: Path, results: Sequence[Result], score: str, against: str)
         (line,) = axes.plot(x, y.mean(0), label=f"{label} ({len(group)})", marker="." if length < 40 else None)
         if len(group) > 1:
             axes.fill_between(x, np.fmin.reduce(y), np.fmax.reduce(y), alpha=0.15, color=line.get_color(), linewidth=0)
-    axes.set(xlabel={"steps": "steps of G", "seconds": "seconds of training"}[against], ylabel=score)
+    measured = records.in_training(results[0].run) if results[0].run.is_dir() else []
+    by = next((r["detector"] for r in measured if score in r["results"] and r.get("detector")), None)
+    label = score if by is None else f"{score}, by {by}"
+    axes.set(xlabel={"steps": "steps of G", "seconds": "seconds of training"}[against], ylabel=label)
     if score.startswith("fid"):
         axes.set_yscale("log")
     axes.grid(alpha=0.25)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from logan.config.groups import MAX_SEED
-from logan.errors import InputError
+from logan.errors import InputError, not_installed
 
 if TYPE_CHECKING:
     from logan.config.settings import Config
@@ -151,7 +151,7 @@ def check_computing(config: Config, ranks: int) -> None:
     if scores.probe and ranks > 1:
         raise InputError("`probe` looks at the game on one device; leave it out, or train on one rank")
     if scores.probe and scores.probe_eigenvalues and importlib.util.find_spec("scipy") is None:
-        raise InputError("`probe_eigenvalues` needs scipy: pip install 'logan-gan[analysis]'")
+        raise not_installed("`probe_eigenvalues`", "scipy", "analysis")
 
 
 def idle_settings(config: Config) -> list[str]:
@@ -176,9 +176,9 @@ def idle_settings(config: Config) -> list[str]:
         because("on_alarm", config.run.on_alarm, _changed(config.run, ["back_factor", "most_backs"]))
     if not scores.probe:
         because("probe", 0, _changed(scores, ["probe_eigenvalues"]))
-    for name, sources in {"mirror": ("ring", "grid"), "skip_broken": ("digits", "ring", "grid")}.items():
-        if data.data in sources:
-            because("data", data.data, _changed(data, [name]))
+    if data.data in ("digits", "ring", "grid"):
+        points = ["mirror"] if data.data != "digits" else []
+        because("data", data.data, _changed(data, [*points, "skip_broken", "skip_small"]))
     return idle
 
 

@@ -27,6 +27,8 @@ class DataConfig:
     """Give the class labels to G and D."""
     skip_broken: bool = False
     """Leave out images that cannot be read instead of stopping."""
+    skip_small: bool = False
+    """Leave out images that are smaller than the wanted size instead of stopping."""
     workers: int = 2
     """Processes that decode images, for sets too large to be held in memory."""
 
@@ -174,10 +176,11 @@ class ScoreConfig:
 
     metrics: tuple[str, ...] = ()
     """Kind and number of generated images: fid10k kid10k is10k pr10k, or modes10k for mixtures; none for nothing."""
-    detector: Literal["classifier", "inception"] = "classifier"
-    """Whose features are compared: a classifier trained on the set's own labels, or the Inception network of 2015."""
+    detector: Literal["auto", "classifier", "efficientnet-lite0", "dinov2", "inception"] = "auto"
+    """Whose features are compared: auto takes a classifier trained on the set's own labels, and without labels efficientnet-lite0
+    (extra: detector); dinov2 from a file of yours; or the Inception network of 2015."""
     detector_weights: str | None = None
-    """The detector's weights: the Inception file (None looks in torch's download cache), or a classifier's."""
+    """The detector's weights, as FILE or FILE@SHA256: DINOv2's, a classifier's, or Inception's (None: torch's download cache)."""
     score_every: int = 0
     """Score every so many-th snapshot, and the last. 0: as often as takes about a tenth of the operations of training, and ten
     times a run at least."""

@@ -18,6 +18,8 @@ from logan.errors import InputError
 
 MOST_PIXELS = 2**26
 """Of an image: 8192 × 8192, the largest that ``logan data prepare`` makes. Decoding one takes at most 1.1 GiB."""
+MOST_JPEG2000_PIXELS = 2**25
+"""Of JPEG 2000, whose decoder works with 4 bytes for each number, beside the image that it makes of them."""
 MOST_SLOW_PIXELS = 2**22
 """Of an image whose format Pillow decodes number by number, about a million a second: PPM as text, or with odd levels."""
 MOST_BYTES = 2**28
@@ -26,6 +28,10 @@ MOST_FOLD = 200
 """By which a large member of a zip may inflate: formats of images compress as they are, and zeros inflate a thousandfold."""
 MOST_HELD = 2**30
 """Of what is read whole, the images in an idx file or the labels in an array: the largest idx file (EMNIST) has 609 MiB."""
+MOST_LABELS = 2**24
+"""Of images in an idx file, each of which gets a label of 8 bytes: twenty times EMNIST's."""
+MOST_DIRECTORY = 2**28
+"""Of a zip's directory, which is read whole: three million names. ImageNet's has half of that."""
 MOST_CIFAR = 2**28
 """Of all files of CIFAR together: they have 178 MiB."""
 MOST_INSTRUCTIONS = 2**21

@@ -15,7 +15,7 @@ import torch
 
 from logan.errors import InputError, first_line
 
-from .bounds import DAMAGE, MOST_CIFAR, MOST_HELD, in_units
+from .bounds import DAMAGE, MOST_CIFAR, in_units
 from .dataset import InMemory
 from .pickles import read_arrays
 from .sources import compression
@@ -129,7 +129,7 @@ def _read(path: Path, split: str) -> dict[str, bytes]:
                     take(name, file, os.fstat(file.fileno()).st_size)
             return files
         with _unpacked(path) as archive:
-            for member in tar_members(archive, end=MOST_HELD):
+            for member in tar_members(archive, end=2 * MOST_CIFAR):
                 name = PurePosixPath(member.name).name
                 if name in wanted:
                     archive.seek(member.start)
@@ -151,7 +151,7 @@ def _is_cifar_archive(path: Path) -> bool:
     """Whether a renamed tar archive holds CIFAR-10: its first folder tells."""
     try:
         with _unpacked(path) as archive:
-            first = next(tar_members(archive, end=MOST_HELD), None)
+            first = next(tar_members(archive, end=2 * MOST_CIFAR), None)
             return first is not None and PurePosixPath(first.name).parts[:1] in [(name,) for name in FOLDERS]
     except DAMAGE:
         return False

@@ -15,8 +15,8 @@ from .png import GREY, GREY_ALPHA, Png
 GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"}
 STRIP = 2**18
 """Pixels that are worked on at a time."""
-BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
-"""Tags of TIFF."""
+BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO, SAMPLE_FORMAT, UNSIGNED = 258, 262, 0, 339, 1
+"""Tags of TIFF, and two of their values."""
 
 
 def is_grey(image: Image.Image, png: Png | None) -> bool:
@@ -63,7 +63,7 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 
 
 def _from_sixteen_bits(image: Image.Image, name: str) -> Image.Image:
-    white, inverted = _levels(image)
+    white, inverted = _levels(image, name)
     grey = Image.new("L", image.size)
     for top, strip in _strips(image):
         values = np.asarray(strip).astype(np.int64)  # Pillow gives 16-bit files as "I;16", older versions as "I"
@@ -74,10 +74,16 @@ def _from_sixteen_bits(image: Image.Image, name: str) -> Image.Image:
     return grey
 
 
-def _levels(image: Image.Image) -> tuple[int, bool]:
-    """The level of white, and whether 0 is white, which Pillow says of no more than 8 bits; both are a TIFF's to choose."""
+def _levels(image: Image.Image, name: str) -> tuple[int, bool]:
+    """The level of white, and whether 0 is white, which Pillow says of no more than 8 bits; both are a TIFF's to choose.
+
+    Raises:
+        BrokenImage: a TIFF of more than 16 bits, or of numbers with a sign: nobody knows which of them is white.
+    """
     tags: Any = getattr(image, "tag_v2", {})
     bits = tags.get(BITS_PER_SAMPLE, (16,))
+    if bits[0] > 16 or set(tags.get(SAMPLE_FORMAT, (UNSIGNED,))) != {UNSIGNED}:
+        raise BrokenImage(f"{name}: holds numbers of {bits[0]} bits or with a sign; save it with 8 or 16 bits")
     return 2 ** (bits[0] if 8 < bits[0] < 16 else 16) - 1, tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
 
 
@@ -89,10 +95,13 @@ def _over_white(image: Image.Image) -> Image.Image:
 
 
 def _where_transparent(image: Image.Image, png: Png | None) -> Image.Image | None:
-    """Of a PNG with 16 bits and a transparent colour, the pixels that have all 16 bits of it; None for any other image."""
-    if png is None or png.bits != 16 or not png.transparent:
+    """Of a PNG with a transparent colour whose levels have more or less than 8 bits, the pixels of it; None for any other image."""
+    if png is None or png.bits == 8 or not png.transparent:
         return None
-    image.info.pop("transparency", None)  # Pillow would compare it with half of the bits
+    image.info.pop("transparency", None)  # Pillow would compare half of its bits, or levels of 4 bits with those of 8
+    if png.bits < 8:  # grey
+        level = png.transparent[0] * 255 // (2**png.bits - 1)
+        return in_mode(image, "L").point([255 * (v == level) for v in range(256)])
     if png.kind == GREY:
         mask = Image.new("L", image.size)
         for top, strip in _strips(image):

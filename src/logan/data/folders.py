@@ -19,11 +19,20 @@ from .parallel import Progress, Result, in_order
 from .sources import Source, open_source, with_file
 
 MEMORY_LIMIT = 2 * 2**30
+FEW = 10
+"""One image in so many may be left out for being small, when a size is suggested."""
 SMALL = 160 * 160  # pixels; measured on 2 cores: with smaller images, threads lose more to Python's lock than they win
 
 
 def load_images(
-    path: Path, wanted: Wanted, *, skip_broken: bool, memory_limit: int, progress: Progress | None, split: str
+    path: Path,
+    wanted: Wanted,
+    *,
+    skip_broken: bool,
+    memory_limit: int,
+    progress: Progress | None,
+    split: str,
+    skip_small: bool = False,
 ) -> InMemory | Streamed:
     """Reads a folder or zip file of images of the formats in :mod:`logan.data.formats`, at any depth.
 
@@ -48,10 +57,20 @@ def load_images(
         headers, broken = [Header(side, side, kind == 1)] * len(layout.names), []
     side = 0 if wanted.image_size else _common_size(layout.names, headers, str(path), wanted.pad)
     fit = wanted.fit(side, 1 if all(h.grey for h in headers) else 3)
-    for image, header in zip(layout.names, headers, strict=True):
-        fit.check_side(header.width, header.height, image)
+    left_out = []
+    if small := _smaller(headers, fit):
+        if not skip_small:
+            raise InputError(_about_small(layout.names, headers, small, fit))
+        left_out = [_left_out([layout.names[i] for i in small], fit)]
+        kept = [i for i in range(len(headers)) if i not in set(small)]
+        layout.keep(kept)
+        headers = [headers[i] for i in kept]
     reader = Reader(source, layout.names, fit, None if layout.prepared is None else layout.prepared[0])
-    name, count, notices = path.resolve().name if path.is_dir() else path.stem, len(headers), layout.notices
+    name, count, notices = (
+        path.resolve().name if path.is_dir() else path.stem,
+        len(headers),
+        [*layout.notices, *left_out],
+    )
     if count * fit.channels * fit.image_size**2 > memory_limit:
         described = (layout.labels, name, layout.class_names)
         shape = (fit.channels, fit.image_size)
@@ -116,14 +135,39 @@ def _without_broken(
     return [r for r in results if not isinstance(r, BrokenImage)], list(broken)
 
 
+def _smaller(headers: list[Header], fit: Fit) -> list[int]:
+    """Which images are smaller than is asked for: pixels are not invented unasked."""
+    return [i for i, h in enumerate(headers) if min(h.width, h.height) < fit.inner and not fit.enlarge]
+
+
+def _about_small(names: list[str], headers: list[Header], small: list[int], fit: Fit) -> str:
+    first, most = headers[small[0]], min(min(h.width, h.height) for h in headers) + 2 * fit.pad
+    which = f"{names[small[0]]} is {first.width}×{first.height} pixels"
+    if len(small) > 1:
+        which = f"{len(small):,} of {len(names):,} images are too small, the first: {which}"
+    without = f"`skip_small` leaves {'it' if len(small) == 1 else 'them'} out, or "
+    return (
+        f"{which}, smaller than the size asked for ({fit.inner}): {without if len(small) < len(names) else ''}"
+        f"pass a smaller `image_size` (at most {most}), or larger images; logan data prepare can enlarge"
+    )
+
+
+def _left_out(names: list[str], fit: Fit, shown: int = 5) -> str:
+    named = ", ".join(names[:shown]) + (", …" if len(names) > shown else "")
+    return f"left out {len(names):,} image{'s' * (len(names) > 1)} smaller than {fit.inner} pixels: {named}"
+
+
 def _common_size(names: list[str], headers: list[Header], title: str, pad: int) -> int:
     first = headers[0]
     odd = next(((n, h) for n, h in zip(names, headers, strict=True) if not h.width == h.height == first.width), None)
     if odd is not None:
         name, header = odd
-        smallest = min(min(h.width, h.height) for h in headers)
+        sides = sorted(min(h.width, h.height) for h in headers)
+        smallest, most = sides[0], sides[len(sides) // FEW]
+        few = sum(side < most for side in sides)
+        instead = f", or {most + 2 * pad} with `skip_small`, which leaves {few:,} of {len(sides):,} out" if few else ""
         raise InputError(
             f"{title}: the images are not all squares of one size ({name} is {header.width}×{header.height}): "
-            f"pass `image_size`, at most {smallest + 2 * pad}"
+            f"pass `image_size`, at most {smallest + 2 * pad}{instead}"
         )
     return first.width

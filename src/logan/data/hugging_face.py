@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from logan.errors import InputError
+from logan.errors import InputError, not_installed
 
 from .bounds import MOST_BYTES
 from .dataset import BrokenImage
@@ -28,7 +28,7 @@ def open_hugging_face(name: str, split: str) -> tuple[Source, Layout]:
     try:
         import datasets
     except ImportError:
-        raise InputError("hf: needs datasets, the extra 'hf': pip install 'logan-gan[hf]'") from None
+        raise not_installed("a set of Hugging Face (hf:…)", "datasets", "hf") from None
     if hasattr(datasets, "config"):
         datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False  # versions before 4 run a set's own loading script
     try:

@@ -15,7 +15,7 @@ import torch
 
 from logan.errors import InputError
 
-from .bounds import MOST_HELD, in_units
+from .bounds import MOST_HELD, MOST_LABELS, in_units
 from .dataset import InMemory
 
 STEP = 2**24
@@ -90,6 +90,11 @@ def _array(file: BinaryIO, path: Path, dimensions: int, length: int | None) -> n
         )
     shape = struct.unpack(f">{dimensions}I", header[4:])
     size = math.prod(shape)
+    if shape[0] > MOST_LABELS:
+        raise InputError(
+            f"{path}: its header says {shape[0]:,} images, and {MOST_LABELS:,} are read of such a file; "
+            "make a folder or zip of images of it, and logan data prepare"
+        )
     there = "" if length is None or length - start == size else str(length - start)
     if not there and size > MOST_HELD:
         raise InputError(

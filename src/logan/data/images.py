@@ -14,7 +14,7 @@ from torch import Tensor
 
 from logan.errors import InputError
 
-from .bounds import MOST_BYTES, MOST_PIXELS, MOST_SLOW_PIXELS, in_units, room
+from .bounds import MOST_BYTES, MOST_JPEG2000_PIXELS, MOST_PIXELS, MOST_SLOW_PIXELS, in_units, room
 from .dataset import BrokenImage
 from .eight_bits import in_eight_bits, in_mode, is_grey
 from .formats import no_image, open_image
@@ -94,10 +94,12 @@ def _opened(data: bytes, name: str) -> Iterator[tuple[Image.Image, Png | None]]:
             check_pixels(png.width, png.height, name)
         with open_image(data if png is None else png.data, name) as image:
             check_pixels(image.width, image.height, name)
+            if image.format == "JPEG2000":
+                check_pixels(image.width, image.height, name, MOST_JPEG2000_PIXELS)
             if _is_slow(image):
                 check_pixels(image.width, image.height, name, MOST_SLOW_PIXELS, "; save it as PNG, or make it smaller")
             yield image, png
-    except BrokenImage:
+    except (BrokenImage, MemoryError):  # that this machine is full is no fault of the image's
         raise
     except Image.DecompressionBombError:  # Pillow's own bound, twice as high, which it looks at first
         raise BrokenImage(f"{name}: more than the {MOST_PIXELS:,} pixels that an image may have{SMALLER}") from None

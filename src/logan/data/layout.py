@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -120,6 +121,16 @@ def _split_of(folder: str) -> str | None:
     return next((split for split, words in SPLITS.items() if folder.lower() in words), None)
 
 
+def _like_splits(names: list[str], depth: int) -> set[str]:
+    """A folder for each of the splits that folders at that depth have in their names, as ``train2017`` has and ``test_set``."""
+    found: dict[str, str] = {}
+    for folder in sorted({tuple(parts[: depth + 1]) for n in names if len(parts := n.split("/")) > depth + 1}):
+        for word in re.split(r"[^a-z]+", folder[depth].lower()):
+            if split := _split_of(word):
+                found.setdefault(split, "/".join(folder))
+    return set(found.values()) if len(found) > 1 else set()
+
+
 def _folder_labels(names: list[str]) -> tuple[Tensor | None, list[str]]:
     tops = [name.partition("/")[0] for name in names]
     classes = sorted(set(tops))
@@ -136,6 +147,12 @@ def _notice_classes(names: list[str], classes: list[str], title: str, notices: l
         notices.append(
             f"{title}: the folder {splits[0]} is taken for a class, since there are others that are no split; for splits, "
             "leave only folders called train, val and test"
+        )
+    elif len(found := sorted(_like_splits(names, 0))) > 1 or len(found := sorted(_like_splits(names, 1))) > 1:
+        folders = ", ".join(found[:3])
+        notices.append(
+            f"{title}: folders such as {folders} look like the splits of a set, and all of them are trained on; for splits, "
+            "put folders called train, val and test above those of the classes"
         )
     empty = sorted({name.partition("/")[0] for name in names if "/" in name} - set(classes)) if classes else []
     if empty:

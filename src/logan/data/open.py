@@ -33,6 +33,7 @@ def open_data(
     channels: int | None = None,
     pad: int = 0,
     skip_broken: bool = False,
+    skip_small: bool = False,
     memory_limit: int = MEMORY_LIMIT,
     progress: Progress | None = None,
     split: str = "train",
@@ -49,6 +50,7 @@ def open_data(
         channels: 1 (luminance) or 3; None keeps what they have; for folders, 1 if all images are grey, else 3.
         pad: width of a black border on each side, in pixels; Fashion-MNIST with 2 has 32×32.
         skip_broken: leave broken images of a folder or zip file out, and list them in ``.broken``.
+        skip_small: leave images of a folder or zip file out that are smaller than asked for, and say so in ``.notices``.
         memory_limit: folders, zip and ``.npy`` files that would take more bytes decoded are streamed.
         progress: ``progress(iterable, description, total)``, to show a bar while a folder or zip file is read.
         split: "train", or "test" for CIFAR-10, idx folders, and folders or zip files with folders train and test.
@@ -60,6 +62,7 @@ def open_data(
         raise InputError(f"`pad` must be at least 0, not {pad}")
     if image_size is not None and image_size - 2 * pad < 1:
         raise InputError(f"`image_size` {image_size} leaves no pixel for {source} inside a border of {pad}")
+    _check_is_data(source)
     if source in ("ring", "grid"):
         mixture = ring() if source == "ring" else grid()
         if (image_size, channels, pad) not in [(a, b, 0) for a in (None, 1) for b in (None, 2)]:
@@ -79,8 +82,9 @@ def open_data(
     with warnings.catch_warnings():  # of Pillow, about images that have too many pixels for us as well
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return load_images(
-            path, wanted, skip_broken=skip_broken, memory_limit=memory_limit, progress=progress, split=split
-        )
+            path, wanted, skip_broken=skip_broken, skip_small=skip_small, memory_limit=memory_limit, progress=progress,
+            split=split,
+        )  # fmt: skip
 
 
 def open_configured(
@@ -93,9 +97,27 @@ def open_configured(
         channels=settings.channels,
         pad=settings.pad,
         skip_broken=settings.skip_broken,
+        skip_small=settings.skip_small,
         progress=progress,
         split=split,
     )
+
+
+def _check_is_data(source: str) -> None:
+    """Refuse what is no data set, and has another place."""
+    if not source:
+        raise InputError(f"the name of the data must not be empty; give {', '.join(BUILT_IN)}, or a path")
+    path = Path(source).expanduser()
+    run = path if path.is_dir() else path.parent
+    is_weights = path.is_file() and path.suffix in (".safetensors", ".pt")
+    if is_weights or (path.exists() and (run / "training_options.json").exists()):
+        what = "a run" if path.is_dir() else "a file of a run"
+        raise InputError(
+            f"{source} is {what}, not a set of images; logan sample draws images from one, and `resume` goes on with it"
+        )
+    runs = sorted(options.parent for options in path.glob("*/training_options.json")) if path.is_dir() else []
+    if runs:
+        raise InputError(f"{source} is a folder of runs, such as {runs[-1].name}, not a set of images")
 
 
 def _fixed_size(source: str, split: str) -> InMemory | None:

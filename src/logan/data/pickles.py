@@ -23,6 +23,7 @@ VALUES = {
     *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
 }
+LATIN1 = ("latin1", "latin-1", b"latin1")
 STRINGS = {"SHORT_BINSTRING", "BINSTRING"}
 """Python 2's byte strings, which ``pickletools`` gives as latin-1."""
 
@@ -54,6 +55,7 @@ class _Machine:
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
+        self.encoded: dict[str, bytes] = {}
 
     def run(self, data: bytes) -> Any:
         argument: Any
@@ -119,7 +121,14 @@ class _Machine:
         arguments, called = self.stack.pop(), self.stack.pop()
         if not isinstance(called, _Name) or called.makes is None or type(arguments) is not tuple:
             raise ValueError("a call of what is no function")
-        self.stack.append(called.makes(*arguments))
+        self.stack.append(self._encode(*arguments) if called.makes is _latin1 else called.makes(*arguments))
+
+    def _encode(self, text: Any, encoding: Any) -> bytes:
+        """``_latin1``, once for each text: a pickle of a megabyte could else have a megabyte made a thousand times."""
+        if type(text) is not str or encoding not in LATIN1 or text not in self.encoded:
+            made = _latin1(text, encoding)
+            self.encoded[text] = made
+        return self.encoded[text]
 
     def build(self) -> None:
         state, target = self.stack.pop(), self.stack[-1]
@@ -190,7 +199,7 @@ class _Name:
 
 def _latin1(text: Any, encoding: Any) -> bytes:
     """Stands in for ``_codecs.encode``, with which Python 3 writes bytes at protocol 2; other codecs may decompress."""
-    if encoding not in ("latin1", "latin-1", b"latin1"):
+    if encoding not in LATIN1 or type(text) is not str:
         raise InputError(f"refused: it asks for the codec {_shown(encoding)}")
     return text.encode("latin-1")
 

@@ -157,6 +157,8 @@ def _open(source: str, split: str) -> tuple[Source, Layout]:
                 f"{source}: give hf:NAME or hf:FOLDER, with :SPLIT or not, such as hf:ILSVRC/imagenet-1k:validation"
             )
         return open_hugging_face(name, split)
+    if not source:
+        raise InputError("the source must not be empty; give a folder, zip or tar file of images")
     path = Path(source).expanduser()
     files = open_source(path)
     return files, lay_out(files, str(path), split)

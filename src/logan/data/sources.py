@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -14,12 +15,15 @@ from .bounds import DAMAGE, MOST_BYTES, MOST_FOLD, MOST_LINKS, in_units, room
 from .dataset import BrokenImage
 from .formats import SUFFIXES, looks_like_an_image, no_image
 from .tar_members import is_tar, tar_members
+from .zip_directory import check_directory
 from .zip_packed import is_packed, unpacked
 
 Result = TypeVar("Result")
 Place = TypeVar("Place")
 WORTH_A_LOOK = 2**24
 """Bytes above which the first of a file are looked at before it is read."""
+_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # Windows would turn line ends around
+_seeking = threading.Lock()
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -185,7 +189,10 @@ class Zip:
     def _open(self) -> zipfile.ZipFile:
         if self._handle is None or self._process != os.getpid():
             try:
+                check_directory(self.path)
                 self._handle, self._process = zipfile.ZipFile(self.path), os.getpid()
+            except InputError:
+                raise
             except DAMAGE as error:
                 raise InputError(f"{self.path}: cannot be opened as a zip file ({first_line(error)})") from error
         return self._handle
@@ -223,12 +230,12 @@ class Tar:
         start, size = self._places[name]
         try:
             if self._file is None or self._process != os.getpid():
-                self._file, self._process = os.open(self.path, os.O_RDONLY), os.getpid()
+                self._file, self._process = os.open(self.path, _READING), os.getpid()
             file, at = self._file, start
 
             def read_on(count: int) -> bytes:
                 nonlocal at
-                data = os.pread(file, count, at)
+                data = _read_at(file, count, at)
                 at += len(data)
                 return data
 
@@ -238,6 +245,15 @@ class Tar:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_file": None}
+
+
+def _read_at(file: int, count: int, at: int) -> bytes:
+    """Bytes from a place in an open file on, whatever other threads read of it at the time; Windows has no ``pread``."""
+    if hasattr(os, "pread"):
+        return os.pread(file, count, at)
+    with _seeking:
+        os.lseek(file, at, os.SEEK_SET)
+        return os.read(file, count)
 
 
 def _members(file: BinaryIO) -> Iterator[tuple[str, tuple[int, int]]]:

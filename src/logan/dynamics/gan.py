@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from logan.dynamics.exact_norms import exact_norms
 from logan.dynamics.field import Field, Theta
 from logan.second_order import twice_differentiable
-from logan.side_effects import frozen, no_side_effects
+from logan.side_effects import frozen, no_side_effects, same_random_numbers_next
 from logan.side_effects.places import Replaced
 from logan.turns import STANDARD, Rules, both_losses, takes_rules, trainable
 
@@ -63,6 +63,7 @@ def one_function(generator: nn.Module, discriminator: nn.Module, device: torch.d
     with frozen(generator, discriminator):
         first, cpu = True, torch.get_rng_state()
         cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+        mps = torch.mps.get_rng_state() if device.type == "mps" else None
 
         @contextmanager
         def at(theta_d: Theta, theta_g: Theta) -> Iterator[None]:
@@ -74,10 +75,12 @@ def one_function(generator: nn.Module, discriminator: nn.Module, device: torch.d
                 stack.enter_context(twice_differentiable())
                 if not first:
                     stack.enter_context(no_side_effects())
-                    stack.enter_context(torch.random.fork_rng([] if cuda is None else [device]))
+                    stack.enter_context(same_random_numbers_next(device))
                     torch.set_rng_state(cpu)
                     if cuda is not None:
                         torch.cuda.set_rng_state(cuda, device)
+                    if mps is not None:
+                        torch.mps.set_rng_state(mps)
                 first = False
                 yield
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import re
+from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -12,12 +14,14 @@ from logan.data import Dataset
 from logan.data.dataset import InMemory
 from logan.errors import InputError
 from logan.evaluation import cache
+from logan.evaluation.names import Metric
 from logan.files import WriteError
-from logan.metrics.classifier import FORMAT, check_teachable, load_classifier, save_classifier, train_classifier
+from logan.metrics import dinov2, efficientnet_lite0
+from logan.metrics.classifier import FORMAT, LEAST, check_teachable, load_classifier, save_classifier, train_classifier
 from logan.metrics.detector import Detector
 from logan.metrics.inception import InceptionDetector
 
-NAMES = ("classifier", "inception")
+NAMES = ("auto", "classifier", "efficientnet-lite0", "dinov2", "inception")
 MOST_IMAGES = 200_000
 """Of a streamed set the classifier learns from this many images at most; they must fit in memory."""
 
@@ -29,24 +33,88 @@ class NotTrainedError(Exception):
     """A classifier would have to be trained, which takes minutes, and may not be now."""
 
 
-def check(name: str, weights: str | None, labelled: bool, data_name: str) -> Detector | None:
+class NoDetectorError(InputError):
+    """``auto`` found nothing to score these images with."""
+
+
+def resolved(name: str, weights: str | None, train: Dataset) -> str:
+    """What ``auto`` means for a training set: the classifier where there are labels that it can learn, else efficientnet-lite0.
+
+    Weights without a detector's name are those of a classifier.
+
+    Raises:
+        NoDetectorError: there are no labels, and the package with efficientnet-lite0's weights is not installed.
+    """
+    if name != "auto":
+        return name
+    if weights is not None or (train.num_classes > 1 and len(train) >= LEAST):
+        return "classifier"
+    if efficientnet_lite0.installed():
+        return efficientnet_lite0.NAME
+    few = f"only {len(train)} images with" if train.num_classes > 1 else "no"
+    raise NoDetectorError(
+        f"{train.name} has {few} class labels; without them, scores need the extra 'detector': {efficientnet_lite0.INSTALL} "
+        f"(or `detector` dinov2 or inception, with a file of weights)",
+        "detector",
+    )
+
+
+def check(name: str, weights: str | None, train: Dataset, metrics: Sequence[Metric] = ()) -> Detector | None:
     """Refuse what :func:`get` would refuse, before any work is done; the detector, unless it is a classifier without a file.
 
     Raises:
-        InputError: the detector or its weights are missing, or the data have no labels to train a classifier on.
+        InputError: the detector or its weights are missing or are not those that were asked for, the data have no labels to
+            train a classifier on, or a metric asks for classes that the detector does not have.
     """
     if name not in NAMES:
-        raise InputError(f"`detector` is {' or '.join(NAMES)}, not {name!r}")
+        raise InputError(f"`detector` is one of {', '.join(NAMES)}, not {name!r}")
+    name = resolved(name, weights, train)
+    of_classes = [m.name for m in metrics if m.kind == "is"]
+    if name == dinov2.NAME and of_classes:
+        raise InputError(
+            f"{of_classes[0]} is a score of classes, of which `detector` {name} has none; use fid, kid and pr",
+            "metrics",
+        )
+    weights = None if weights is None else _pinned(weights)
+    if name == efficientnet_lite0.NAME:
+        if weights is not None:
+            raise InputError(
+                f"`detector_weights` has no place with `detector` {name}, whose weights its package brings; leave it out"
+            )
+        return efficientnet_lite0.EfficientNetLite0Detector()
+    if name == dinov2.NAME:
+        return dinov2.DinoV2Detector(weights)
     if name == "inception":
         return InceptionDetector(weights)
     if weights is not None:
         return load_classifier(Path(weights).expanduser())
-    if not labelled:
+    if train.num_classes < 2:
         raise InputError(
-            f"`detector` classifier needs class labels, and {data_name} has none; use `detector` inception, "
+            f"`detector` classifier needs class labels, and {train.name} has none; use `detector` efficientnet-lite0 or another, "
             f"`detector_weights` FILE of a classifier that is there, or class folders"
         )
     return None
+
+
+def _pinned(weights: str) -> str:
+    """The file of ``FILE`` or ``FILE@SHA256``.
+
+    Raises:
+        InputError: if the file is not the one with that sha256.
+    """
+    path, _, pin = weights.rpartition("@")
+    if not path or not re.fullmatch("[0-9a-fA-F]{64}", pin):
+        return weights
+    try:
+        with open(Path(path).expanduser(), "rb") as file:
+            found = hashlib.sha256()
+            while part := file.read(2**24):
+                found.update(part)
+    except OSError as error:
+        raise InputError(f"`detector_weights` {path} cannot be read ({error.strerror})") from None
+    if found.hexdigest() != pin.lower():
+        raise InputError(f"`detector_weights` {path} has the sha256 {found.hexdigest()}, not {pin}")
+    return path
 
 
 def get(
@@ -62,8 +130,9 @@ def get(
     """The detector, on the CPU.
 
     Args:
-        name: ``inception`` or ``classifier``.
-        weights: the Inception weights file, or None for torch's cache; or a classifier's file from :mod:`.cache`.
+        name: one of :data:`NAMES`.
+        weights: ``FILE`` or ``FILE@SHA256``: DINOv2's or Inception's weights, None for torch's cache; or a classifier's file from
+            :mod:`.cache`.
         train: the *training* set, whose labels the classifier learns (from the cache if it did before; for the package's
             own digits it comes with the package).
         device: on which a classifier is trained.
@@ -75,7 +144,7 @@ def get(
         InputError: see :func:`check`.
         NotTrainedError: if it may not, and would have to be.
     """
-    there = check(name, weights, train.num_classes > 1, train.name)
+    there = check(name, weights, train)
     if there is not None:
         return there
     check_teachable(len(train), train.name)

@@ -69,7 +69,8 @@ class Evaluator:
         else:
             assert self.detector is not None
             own = extract(self.detector, draw(most), from_generator=from_generator)
-            fakes = Features(self.gather(own.features), self.gather(own.logits))
+            no_classes = own.logits.shape[1] == 0
+            fakes = Features(self.gather(own.features), own.logits if no_classes else self.gather(own.logits))
         drawn = time.monotonic() - started
         for metric in self.metrics:
             started = time.monotonic()
@@ -93,6 +94,7 @@ class Evaluator:
             "results": finite(found),
             "detector": detector and detector.name,
             "detector_sha256": detector and detector.sha256,
+            "detector_bytes": detector and detector.size,
             "n_real": metric.count if metric.kind == "pr" else real,
             "n_fake": metric.count,
             "real_key": reference and reference.key,

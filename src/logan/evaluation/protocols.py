@@ -70,7 +70,7 @@ def prepare(
     data: DataConfig,
     train: Dataset | Mixture | None = None,
     *,
-    detector: str = "classifier",
+    detector: str = "auto",
     weights: str | None = None,
     device: torch.device,
     say: Any = lambda message: None,
@@ -101,7 +101,7 @@ def prepare(
         return Evaluator(metrics, mixture=train)  # type: ignore[arg-type]
     if not metrics:
         return Evaluator(())
-    detectors.check(detector, weights, train.num_classes > 1, train.name)  # before anything is read or trained
+    there = detectors.check(detector, weights, train, metrics)  # type: ignore[arg-type]  # before anything is read or trained
     reals = train if protocol.split == "train" else open_configured(data, protocol.split)
     least = max(names.LEAST, 1 + manifold.NEIGHBOURS)
     assert not isinstance(reals, Mixture)
@@ -122,7 +122,12 @@ def prepare(
         )
     if protocol.name in PUBLISHED and available < (protocol.reals or 0):
         say(f"protocol {protocol.name} asks for {protocol.reals:,} real images, and {reals.name} has {available:,}")
-    network = detectors.get(detector, weights, train, device=device, say=say, progress=progress, may_train=may_train)  # type: ignore[arg-type]
+    assert not isinstance(train, Mixture)
+    network = there or detectors.get(
+        detector, weights, train, device=device, say=say, progress=progress, may_train=may_train
+    )
+    if notice := getattr(network, "notice", ""):
+        say(notice)
     network.to(device)
     real = reference.of_real(reals, protocol.reals, network, device, say)
     return Evaluator(metrics, network, real, splits=protocol.splits)

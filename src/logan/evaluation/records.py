@@ -35,10 +35,10 @@ def append(run: Path, record: dict[str, Any]) -> None:
 
 def read(run: Path, metric: str) -> list[dict[str, Any]]:
     """The lines of ``metric-NAME.jsonl``; a line that was cut short or damaged is left out."""
-    return [r for r in read_lines(run / f"metric-{metric}.jsonl") if _is_record(r)]
+    return [r for r in read_lines(run / f"metric-{metric}.jsonl") if is_record(r)]
 
 
-def _is_record(values: dict[str, Any]) -> bool:
+def is_record(values: dict[str, Any]) -> bool:
     """Whether a line has what others read of it, of the kinds that they take it for."""
     try:
         f = Fields(values, "a line")

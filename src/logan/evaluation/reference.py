@@ -73,7 +73,8 @@ def _cached(path: Path, n: int) -> Features:
     if text != FORMAT or tensors.keys() != {"features", "logits"}:
         raise sealed.DamagedError("it holds something else")
     for name, value in tensors.items():
-        if value.dtype != torch.float32 or value.ndim != 2 or len(value) != n or value.shape[1] < 1:
+        least = 1 if name == "features" else 0  # a detector may have no classes
+        if value.dtype != torch.float32 or value.ndim != 2 or len(value) != n or value.shape[1] < least:
             raise sealed.DamagedError(f"{name} are {value.dtype} {tuple(value.shape)}, not float32 ({n}, …)")
     features = Features(**tensors)
     if not features.finite:

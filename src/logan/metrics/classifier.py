@@ -87,6 +87,7 @@ class ClassifierDetector:
         self.network = network.eval().requires_grad_(False)
         self.shape, self.accuracy = shape, accuracy
         self.sha256 = _hash(network)
+        self.size = sum(value.nbytes for value in network.state_dict().values())
 
     def to(self, device: torch.device) -> ClassifierDetector:
         """Move the weights."""
@@ -148,8 +149,8 @@ def check_teachable(images: int, name: str) -> None:
     """Refuse fewer labelled images than a classifier can learn from (InputError)."""
     if images < LEAST:
         raise InputError(
-            f"{name} has {images} labelled images, and a classifier to score with needs {LEAST} or more; use `detector` inception, "
-            f"`detector_weights` FILE of a classifier that is there, or `metrics` none"
+            f"{name} has {images} labelled images, and a classifier to score with needs {LEAST} or more; use `detector` "
+            f"efficientnet-lite0, `detector_weights` FILE of a classifier that is there, or `metrics` none"
         )
 
 

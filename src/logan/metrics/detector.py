@@ -18,13 +18,15 @@ class Detector(Protocol):
     Attributes:
         name: ``inception``, ``classifier`` …; part of every result.
         sha256: of its weights, 64 hexadecimal digits; part of every result.
+        size: of its weights, in bytes; part of every result.
     """
 
     name: str
     sha256: str
+    size: int
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 images (B, C, H, W) to features (B, F) and logits (B, K), float32, on the images' device."""
+        """uint8 images (B, C, H, W) to features (B, F) and logits (B, K), float32, on the images' device; K = 0 without classes."""
         ...
 
     def to(self, device: torch.device) -> object:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from logan.devices import in_float64
 from logan.errors import InputError
 
 KID_SUBSET = 1000
@@ -46,7 +47,7 @@ class FrechetStatistics:
         if len(features) < 2:
             raise ValueError(f"FID needs at least two images, not {len(features)}")
         check_finite(features)
-        wide = features.double()
+        wide = in_float64(features)
         centred = wide - wide.mean(0)
         return cls(wide.mean(0), centred.T @ centred / (len(wide) - 1))
 
@@ -107,7 +108,7 @@ def kid(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float, float]:
     generator = torch.Generator().manual_seed(seed)
 
     def subset(features: Tensor) -> Tensor:
-        return features[torch.randperm(len(features), generator=generator)[:size]].double()
+        return in_float64(features[torch.randperm(len(features), generator=generator)[:size]])
 
     values = torch.stack([_squared_mmd(subset(real), subset(fake)) for _ in range(KID_SUBSETS)])
     return values.mean().item(), values.std(correction=0).item()
@@ -148,7 +149,7 @@ def inception_score(logits: Tensor, *, splits: int = 1, seed: int = 0) -> tuple[
         raise ValueError(f"the Inception Score needs 1 to {len(logits)} splits, not {splits}")
     check_finite(logits)
     order = torch.randperm(len(logits), generator=torch.Generator().manual_seed(seed))
-    probabilities = logits.double()[order].softmax(1)
+    probabilities = in_float64(logits)[order].softmax(1)
     scores = torch.stack([_inception_score(part) for part in probabilities.tensor_split(splits)])
     return scores.mean().item(), scores.std(correction=0).item()
 

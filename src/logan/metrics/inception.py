@@ -28,7 +28,7 @@ def find_weights(given: str | None) -> Path:
     path = Path(given).expanduser() if given else Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
     if not path.is_file():
         where = f"`detector_weights` {path} does not exist" if given else f"no Inception weights at {path}"
-        raise InputError(f"{where}; download {URL} and pass `detector_weights` FILE, or use `detector` classifier")
+        raise InputError(f"{where}; download {URL} and pass `detector_weights` FILE, or use `detector` auto")
     return path
 
 
@@ -52,7 +52,7 @@ class InceptionDetector:
         path = find_weights(None if weights is None else os.fspath(weights))
         network = inception_class()
         content = path.read_bytes()
-        self.sha256 = hashlib.sha256(content).hexdigest()
+        self.sha256, self.size = hashlib.sha256(content).hexdigest(), len(content)
         if check and not self.sha256.startswith(SHA256_START):
             raise InputError(
                 f"{path} is not {FILE_NAME}: its sha256 is {self.sha256[:8]}…; download it again from {URL}"

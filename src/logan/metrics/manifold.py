@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from logan.devices import in_float64
 from logan.metrics.distances import check_finite
 
 NEIGHBOURS = 5
@@ -62,13 +63,13 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = NEIGHBOURS) -> tuple[f
         within = _squared(part, real) < radii * (1 - ROUNDING)
         inside += int(within.sum())
         covered |= within.any(0)
-    return inside / (k * len(fake)), covered.double().mean().item()
+    return inside / (k * len(fake)), covered.cpu().double().mean().item()
 
 
 def _shifted(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """In float64, and near the origin, where :func:`_squared` loses least."""
     check_finite(real, fake)
-    real, fake = real.double(), fake.double()
+    real, fake = in_float64(real), in_float64(fake)
     return real - real.mean(0), fake - real.mean(0)
 
 
@@ -90,4 +91,4 @@ def _radii(points: Tensor, k: int) -> Tensor:
 
 def _share_inside(queries: Tensor, points: Tensor, radii: Tensor) -> float:
     inside = [(_squared(part, points) <= radii * (1 + ROUNDING)).any(1) for part in queries.split(ROWS)]
-    return torch.cat(inside).double().mean().item()
+    return torch.cat(inside).cpu().double().mean().item()

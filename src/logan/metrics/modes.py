@@ -47,10 +47,10 @@ def score_modes(points: Tensor, centres: Tensor, std: float) -> ModeScores:
         >>> score_modes(torch.tensor([[0.1, 0.0], [0.0, 0.2], [5.0, 0.0], [0.0, 0.0]]), centres, std=0.1)
         ModeScores(modes=1, quality=0.75, reverse_kl=0.6931471805599453)
     """
-    xy = points.detach().flatten(1).double().cpu()
+    xy = points.detach().flatten(1).cpu().double()
     if not len(xy):
         raise ValueError("there are no points to score")
-    distance, nearest = torch.cdist(xy.nan_to_num(math.inf), centres.double()).min(1)
+    distance, nearest = torch.cdist(xy.nan_to_num(math.inf), centres.cpu().double()).min(1)
     good = distance <= REACH * std
     counts = torch.bincount(nearest[good], minlength=len(centres))
     p = counts.double() / counts.sum().clamp(min=1)

@@ -6,7 +6,10 @@ scores were wrong for a year; here such images are refused.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from logan.errors import InputError
@@ -50,3 +53,20 @@ def _check_range(low: float, high: float, from_generator: bool) -> None:
             f"images to score must lie in [-1, 1], and these go from {low:g} to {high:g}: they look like [0, 1]; "
             f"pass 2 * images - 1, or uint8"
         )
+
+
+def resized(pixels: Tensor, side: int) -> Tensor:
+    """uint8 (B, 1 or 3, H, W) to float32 (B, 3, side, side) in [0, 255]: Pillow's bicubic resampling, antialiased, not rounded.
+
+    One matrix for the rows and one for the columns: the same on every device, whether or not it has a kernel for this, and no
+    image's result depends on the others of its batch.
+    """
+    rows, columns = (_resampling(n, side).to(pixels.device) for n in pixels.shape[2:])
+    x = (rows @ pixels.float() @ columns.T).clamp(0, 255)  # a cubic overshoots at edges
+    return x.expand(-1, 3, -1, -1)
+
+
+@lru_cache(maxsize=8)
+def _resampling(n: int, side: int) -> Tensor:
+    """The matrix (side, n) of bicubic resampling: what becomes of an identity that is resized along one of its axes."""
+    return F.interpolate(torch.eye(n).view(1, 1, n, n), (side, n), mode="bicubic", antialias=True)[0, 0]

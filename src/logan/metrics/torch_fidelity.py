@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from logan.errors import InputError
+from logan.errors import InputError, not_installed
 
 NAME = "torch_fidelity"
 
@@ -27,9 +27,9 @@ def without_init() -> Iterator[None]:
     """
     spec = importlib.util.find_spec(NAME)
     if spec is None:
+        problem = not_installed("`detector` inception", "torch-fidelity", "inception")
         raise InputError(
-            "`detector` inception needs torch-fidelity, the extra 'inception': pip install --no-deps torch-fidelity "
-            "(its torchvision is not needed, and might bring another torch)"
+            f"{problem} (or pip install --no-deps torch-fidelity: its torchvision is not needed, and might bring another torch)"
         )
     if NAME in sys.modules:
         yield

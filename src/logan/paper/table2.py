@@ -49,7 +49,7 @@ def check(config: Config, names: Sequence[str], detector: str, weights: str | No
     from logan.evaluation import detectors
 
     train = open_configured(config.data)
-    detectors.check(detector, weights, train.num_classes > 1, train.name)
+    detectors.check(detector, weights, train)  # type: ignore[arg-type]
     if any(protocols.get(name).split == "test" for name in names):
         open_configured(config.data, "test")
 

@@ -14,7 +14,7 @@ from typing import Any
 from logan.errors import InputError
 from logan.files import read_json
 from logan.foreign import Fields, damaged
-from logan.sampling import snapshot
+from logan.sampling import download, manifest, snapshot
 
 BEST = "best.json"
 BEST_SNAPSHOT = "network-best.safetensors"
@@ -39,7 +39,7 @@ def choose(run: str | Path, which: str | int = AUTO) -> Choice:
     """The snapshot of a run folder, or the file that ``run`` is.
 
     Args:
-        run: a run folder or a ``network-….safetensors``.
+        run: a run folder, a ``network-….safetensors``, an export, or ``hub:user/name``.
         which: ``best`` by the scores of training; ``latest``; the thousands of images at which it was taken, such as 440; or
             ``auto``: the best if there is one, else the latest.
 
@@ -49,10 +49,10 @@ def choose(run: str | Path, which: str | int = AUTO) -> Choice:
     path, which = Path(run), str(which)
     if which not in (AUTO, "best", "latest") and not re.fullmatch(r"\d{1,12}", which):
         raise InputError(f"`snapshot` is auto, best, latest, or a number of kimg such as 200, not {which!r}")
-    if not path.is_dir():
-        file = snapshot.find(path)
+    if download.is_hub(run) or manifest.is_export(path) or not path.is_dir():
+        file = snapshot.find(run)
         if which != AUTO:
-            raise InputError(f"`snapshot` {which} is for run folders, and {path} is one snapshot; leave it out")
+            raise InputError(f"`snapshot` {which} is for run folders, and {run} is one snapshot; leave it out")
         return Choice(file)
     latest = snapshot.find(path)
     if which == "latest":

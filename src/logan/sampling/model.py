@@ -14,8 +14,9 @@ from logan.config import MAX_SEED, Config
 from logan.devices import choose_device
 from logan.errors import InputError
 from logan.latent import LatentMethod, to_sphere
-from logan.sampling import choice
+from logan.sampling import choice, notebook
 from logan.sampling.snapshot import Snapshot, load_networks
+from logan.side_effects import same_random_numbers_next
 from logan.turns import Rules, move
 
 
@@ -32,6 +33,13 @@ class Model:
         self.info, self.device = info, device
         self.generator = generator.to(device).eval().requires_grad_(False)
         self.discriminator = discriminator.to(device).eval().requires_grad_(False)
+
+    def __repr__(self) -> str:
+        return f"<Model: {notebook.facts(self)}>"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: a few samples, the same each time, and what they are from."""
+        return notebook.as_html(self)
 
     @property
     def num_classes(self) -> int:
@@ -167,7 +175,7 @@ def generate(
     for start in range(0, len(z), batch):
         part = z[start : start + batch].to(device)
         given = () if labels is None else (labels[start : start + batch].to(device),)
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        with same_random_numbers_next(device):
             torch.manual_seed(seed)  # a random subset of dimensions is the same one for every batch
             if step is not None:
                 part = move(generator, discriminator, part, given[0] if given else None, Rules(latent=step)).z
@@ -179,13 +187,14 @@ def load(run: str | Path, device: str = "auto", snapshot: str | int = choice.AUT
     """Load a snapshot for sampling. Nothing in the file is executed.
 
     Args:
-        run: a run folder or a ``network-snapshot-….safetensors``.
+        run: a run folder, a ``network-snapshot-….safetensors``, the folder of a ``logan export``, or one on the Hugging Face Hub,
+            ``hub:user/name`` or ``hub:user/name@revision`` (extra: hub). An export is compared with its manifest first.
         device: ``auto``, ``cpu``, ``cuda`` …
         snapshot: of a run folder: ``auto`` (the best by the scores of training, if it measured any, else the latest), ``best``,
             ``latest``, or the thousands of images at which it was taken. What was loaded says ``Model.info.images``.
 
     Raises:
-        InputError: if there is no snapshot, or it is damaged.
+        InputError: if there is no snapshot, or it is damaged, or an export is not what its manifest says.
 
     Example:
         >>> import tempfile

@@ -23,9 +23,12 @@ from logan.cs_gan import give_step_size
 from logan.errors import InputError
 from logan.files import write_json
 from logan.foreign import Fields, load_json
+from logan.sampling import download, manifest
 
 FORMAT = 1
 PATTERN = "network-snapshot-*.safetensors"
+OPTIONS = "training_options.json"
+"""What a run folder holds from its beginning on."""
 ARCHITECTURE = {
     "image_size": (1, 8192),
     "image_channels": (1, 64),
@@ -74,33 +77,57 @@ def save(path: Path, snapshot: Snapshot, generator: nn.Module, discriminator: nn
 
 
 def find(run: str | Path) -> Path:
-    """The snapshot file that RUN means: itself, or the latest in a run folder.
+    """The snapshot file that RUN means: itself, the latest in a run folder, or that of an export (a folder, or ``hub:user/name``).
 
     Raises:
         InputError: if there is none.
     """
-    path = Path(run)
+    if not str(run):
+        raise InputError("the run must not be empty; pass a run folder or a network-snapshot-….safetensors")
+    path = download.download(run) if download.is_hub(run) else Path(run).expanduser()
+    if path.is_dir() and manifest.is_export(path):
+        return manifest.snapshot_in(path)
     if path.is_dir():
         found = sorted(path.glob(PATTERN))
         if not found:
-            if (path / "training_options.json").exists():
-                raise InputError(f"{path} has not come to its first snapshot; go on training it with `resume` {path}")
-            raise InputError(f"{path} is not a run folder: it holds no {PATTERN}")
+            raise InputError(_no_run(path))
         return found[-1]
     if not path.exists():
         raise InputError(f"{path} does not exist; pass a run folder or a network-snapshot-….safetensors")
     if path.suffix == ".json" and path.with_suffix(".safetensors").exists():
         return path.with_suffix(".safetensors")
+    if path.suffix != ".safetensors":
+        raise InputError(_no_snapshot(path))
     return path
+
+
+def _no_run(folder: Path) -> str:
+    """What is said of a folder without snapshots."""
+    if (folder / OPTIONS).exists():
+        return f"{folder} has not come to its first snapshot; go on training it with `resume` {folder}"
+    runs = sorted(options.parent for options in folder.glob(f"*/{OPTIONS}"))
+    if runs:
+        return f"{folder} is a folder of {len(runs):,} run{'s' * (len(runs) > 1)}; pass one of them, such as {runs[-1]}"
+    return f"{folder} is not a run folder: it holds no {PATTERN}; logan train makes run folders"
+
+
+def _no_snapshot(path: Path) -> str:
+    """What is said of a file that is none."""
+    if (path.parent / OPTIONS).exists():
+        what = "is what training goes on from, not a snapshot" if path.suffix == ".pt" else "is not a snapshot"
+        return f"{path} {what}; pass its run folder, {path.parent}"
+    return f"{path} is not a snapshot; pass a run folder of logan train, or a network-snapshot-….safetensors"
 
 
 def read(run: str | Path) -> tuple[Snapshot, dict[str, Tensor]]:
     """The description and the tensors of a snapshot; see :func:`find` for ``run``.
 
     Raises:
-        InputError: if it is missing, damaged, or not a snapshot of this project.
+        InputError: if it is missing, damaged, or not a snapshot of this project; or in an export that its manifest does not fit.
     """
     path = find(run)
+    if manifest.is_export(path.parent):
+        manifest.verify(path.parent)
     damaged = f"{path} is damaged or not a snapshot; use another network-snapshot-….safetensors of the run"
     try:
         text, tensors = sealed.read(path)
@@ -135,16 +162,17 @@ def _description(text: str, path: Path) -> Snapshot:
 
 def load_networks(run: str | Path) -> tuple[Snapshot, nn.Module, nn.Module]:
     """The snapshot's description, its averaged generator and its discriminator, on the CPU in evaluation mode."""
-    snapshot, tensors = read(run)
+    path = find(run)  # once: it may have to be fetched
+    snapshot, tensors = read(path)
     try:
         # initial weights are drawn only to be replaced
-        with _no_larger_than(tensors, find(run)), torch.random.fork_rng([]):
+        with _no_larger_than(tensors, path), torch.random.fork_rng([]):
             generator, discriminator = networks.create(**snapshot.architecture)
     except TypeError as error:
-        raise InputError(f"{find(run)} describes networks that this version of logan does not know ({error})") from None
+        raise InputError(f"{path} describes networks that this version of logan does not know ({error})") from None
     if snapshot.config.latent.latent == "cs":
         give_step_size(generator)
-    load_weights(find(run), tensors, generator, discriminator)
+    load_weights(path, tensors, generator, discriminator)
     return snapshot, generator.eval(), discriminator.eval()
 
 

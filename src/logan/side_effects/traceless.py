@@ -64,5 +64,10 @@ def on_copies_of_state(*modules: nn.Module) -> Iterator[None]:
 @contextmanager
 def same_random_numbers_next(*devices: torch.device) -> Iterator[None]:
     """Put torch's global random generators (of the CPU and of ``devices``) back to where they were on entry."""
+    mps = torch.mps.get_rng_state() if any(device.type == "mps" for device in devices) else None
     with torch.random.fork_rng([device for device in set(devices) if device.type == "cuda"]):
-        yield
+        try:
+            yield
+        finally:
+            if mps is not None:  # fork_rng asks for a device's number, which torch.mps does not take
+                torch.mps.set_rng_state(mps)

@@ -16,6 +16,7 @@ from logan.evaluation import records
 from logan.training import folder, job, lock, state
 from logan.training.averaging import AveragedGenerator
 from logan.training.board import Board
+from logan.training.live_report import LiveReport
 from logan.training.outputs import Measure
 from logan.training.report_sums import Sums
 from logan.training.resume import AUTO, run_to_go_on_with, start_from_snapshot
@@ -41,6 +42,7 @@ class Request:
     quiet: bool = False
     board: Board | None = None
     label: str = ""
+    report: bool = False
 
 
 @dataclass
@@ -57,6 +59,8 @@ class Run:
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     unlogged: list[dict[str, Any]] = field(default_factory=list)
     """Lines of the log for which there was no room yet."""
+    report: LiveReport | None = None
+    """The page about it, if one is wanted, on rank 0."""
 
     @property
     def config(self) -> Config:
@@ -108,6 +112,8 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
         folder.tidy(path, progress.ticks)
     sums = Sums(parts.device, progress.sums, progress.counts)
     run = Run(parts, average, progress, path, watch, measure, sums)
+    if request.report and world.first:
+        run.report = LiveReport(run)
     watch.start = progress.images
     parts.game.steps_played = progress.steps  # decides which steps are latent steps
     parts.game.announce = lambda message: watch.say(f"warning: {message}")

@@ -7,14 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from logan import errors
-
-
-def time_and_losses() -> tuple[ProgressColumn, ...]:
-    """Columns at the end of a run's bar."""
-    return TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[losses]}")
+from logan.training.bars import Bars
 
 
 class Board:
@@ -28,14 +23,7 @@ class Board:
         self.speaker = ""
         self.console = Console(stderr=True, quiet=quiet)
         self.live = self.console.is_terminal and not quiet
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            *time_and_losses(),
-            console=self.console,
-            disable=not self.live,
-        )
+        self.bar = Bars(self.console, self.live)
         self._reports = Reports(lambda message: self.say(message, self.speaker))
 
     def __enter__(self) -> Board:

@@ -11,6 +11,7 @@ from logan.analysis.probe import Probe
 from logan.config import Config
 from logan.devices import synchronize
 from logan.distributed import World
+from logan.errors import AlarmError
 from logan.evaluation import records
 from logan.files import WriteError, append_line, finite
 from logan.interrupts import Stop, interrupts
@@ -33,6 +34,7 @@ def train(
     measure: Measure | None = None,
     quiet: bool = False,
     world: World | None = None,
+    report: bool = False,
 ) -> Path:
     """Train a GAN, or go on with a run that was stopped.
 
@@ -49,6 +51,8 @@ def train(
         quiet: show nothing.
         world: the ranks that train together (:meth:`logan.distributed.World.joined`); every one of them calls this. They
             share ``outdir`` and the data; rank 0 alone writes. ``measure`` is called on all of them.
+        report: write ``report.html`` into the run folder at the start, at snapshots and at the end; a browser that shows it
+            follows the run. It changes no number of the run (:mod:`logan.training.live_report`).
 
     Returns:
         The run folder.
@@ -60,8 +64,9 @@ def train(
         RanksLostError: if another rank died. What was saved last is whole.
     """
     world = World() if world is None else world
+    request = Request(config, outdir, desc, resume, measure, quiet or not world.first, report=report)
     with interrupts(held=True) as stop:
-        turns = running(Request(config, outdir, desc, resume, measure, quiet or not world.first), stop, world)
+        turns = running(request, stop, world)
         while True:
             try:
                 next(turns)
@@ -87,6 +92,10 @@ def running(request: Request, stop: Stop, world: World) -> Generator[None, None,
                 yield from _play(run, stop)
             except WriteError as error:
                 raise WriteError(error.problem, f"go on with `resume` {run.path}") from None
+            except (KeyboardInterrupt, AlarmError):
+                if run.report is not None:
+                    run.report.stopped()
+                raise
     return run.path
 
 
@@ -96,6 +105,8 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
     probe = Probe(run.parts.game, run.config.scores.probe, run.config.scores.probe_eigenvalues)
     if p.images == 0:
         _first_pictures(run, stop)
+    if run.report is not None:
+        run.report.first()
     guard = Guard(run)
     if p.due is not None and _finish_snapshot(run, guard, stop) == "stop":
         raise guard.stop()
@@ -231,6 +242,8 @@ def _finish_snapshot(run: Run, guard: Guard, stop: Stop) -> Verdict:
     p.due = None
     _save_state(run)
     guard.saved(record)
+    if run.report is not None:
+        run.report.refresh()
     return verdict
 
 

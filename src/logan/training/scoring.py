@@ -73,16 +73,27 @@ class Scorer:
         self._say, self._every = say, 0
         self._evaluator: Evaluator | None = None
         with suppress(detectors.NotTrainedError):
-            self._evaluator = self._prepare(say=say, may_train=may_train)
+            self._evaluator = self._ready(may_train)
 
     @property
     def evaluator(self) -> Evaluator:
         """What scores, whose classifier is trained now if it was not before. All ranks ask for it together."""
         if self._evaluator is None:
             with self.world.first_alone():  # the others find the classifier and the features in the cache
-                self._evaluator = self._prepare(say=self._say)
+                self._evaluator = self._ready()
         self._evaluator.gather = self.world.all_gather_rows
         return self._evaluator
+
+    def _ready(self, may_train: bool = True) -> Evaluator:
+        """What scores, named in a line; what measures nothing if nobody asked for a certain detector and none can be had."""
+        try:
+            evaluator = self._prepare(say=self._say, may_train=may_train)
+        except detectors.NoDetectorError as error:
+            self._say(f"training without scores: {error}")
+            return Evaluator(())
+        if (detector := evaluator.detector) is not None:
+            self._say(f"scores are by {detector.name} {detector.sha256[:12]}, {detector.size / 1e6:.3g} MB")
+        return evaluator
 
     def is_due(self, images: int, generator: nn.Module, discriminator: nn.Module) -> bool:
         """Whether the snapshot at ``images`` is to be scored: see :func:`logan.training.thinning.every`. The last one always is."""

@@ -114,6 +114,16 @@ def load(path: Path, parts: Parts, average: AveragedGenerator) -> tuple[Progress
     return progress, warnings
 
 
+def read_progress(path: Path) -> Progress:
+    """How far a run had come when its state was saved; networks and optimisers are not read.
+
+    Raises:
+        InputError: if the file is damaged, or none.
+    """
+    state = _read(path, {"progress"}, tensors=False)
+    return Progress(**entries.check_progress(state["progress"], str(path), ADVICE))
+
+
 def _checked(path: Path, state: dict[str, Any], modules: dict[str, Any], parts: Parts) -> tuple[Progress, int]:
     """What is not put into modules, and whether the rest can be."""
     what, advice = str(path), ADVICE
@@ -145,13 +155,16 @@ def _compute_as(optimiser: torch.optim.Optimizer, saved: dict[str, Any]) -> None
         group |= {name: own[name] for name in ("fused", "foreach", "capturable") if name in own}
 
 
-def _read(path: Path, names: set[str]) -> dict[str, Any]:
+def _read(path: Path, names: set[str], tensors: bool = True) -> dict[str, Any]:
+    """What the file holds; without ``tensors`` theirs may be damaged, and are not looked at."""
     damaged = _damaged(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            bad = archive.testzip()  # torch does not check the sums of what it reads
+        with zipfile.ZipFile(path) as archive:  # torch does not check the sums of what it reads
+            bad = archive.testzip() if tensors else None
+            if not tensors:
+                archive.read(next(name for name in archive.namelist() if name.endswith("/data.pkl")))
         # Optimiser states follow their parameters' device by themselves; random states must stay on the CPU.
-        state = None if bad else torch.load(path, map_location="cpu", weights_only=True)
+        state = None if bad else torch.load(path, map_location="cpu", weights_only=True, mmap=not tensors)
     except (PermissionError, IsADirectoryError) as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except FileNotFoundError:

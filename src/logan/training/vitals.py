@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from logan.data import Dataset, Mixture
 from logan.data.open import open_data
+from logan.devices import in_float64
 from logan.errors import InputError, first_line
 from logan.evaluation.reference import chosen
 from logan.side_effects import held, no_side_effects, same_random_numbers_next
@@ -50,8 +51,8 @@ def variance(images: Tensor, labels: Tensor | None = None) -> float:
         >>> variance(torch.tensor([0.0, 2.0]).view(2, 1, 1, 1))  # (1² + 1²)/(2 − 1)
         2.0
     """
-    x = images.flatten(1).double()
-    groups = [x] if labels is None else [x[labels == k] for k in labels.unique()]
+    x = in_float64(images.flatten(1))
+    groups = [x] if labels is None else [x[(labels == k).to(x.device)] for k in labels.unique()]
     squares = sum((group - group.mean(0)).square().sum().item() for group in groups)
     free = sum(len(group) - 1 for group in groups)
     return squares / free if free else math.nan
@@ -88,7 +89,7 @@ def overfitting(trained: Tensor, held_out: Tensor, lead: float) -> float | None:
         >>> overfitting(ahead, level, lead=2.0)
         0.25
     """
-    a, b = trained.double(), held_out.double()
+    a, b = in_float64(trained), in_float64(held_out)
     error = math.sqrt(a.var().item() / len(a) + b.var().item() / len(b)) if min(len(a), len(b)) > 1 else math.nan
     found = ((a.mean() - b.mean()).item() - 3 * error) / lead if lead > 0 else math.nan
     return found if math.isfinite(found) else None
@@ -117,7 +118,7 @@ class Vitals:
         if self._reals is None:
             data = self.parts.data
             if isinstance(data, Mixture):
-                spread = data.centres.double()
+                spread = in_float64(data.centres)
                 about = (spread - spread.mean(0)).square().sum(1).mean().item()
                 self._reals = about + data.centres.shape[1] * data.std**2
             else:
@@ -144,8 +145,15 @@ class Vitals:
             return ()  # never the same point twice
         s = c.data
         test = open_data(
-            s.data, image_size=s.image_size, channels=s.channels, pad=s.pad, skip_broken=True, memory_limit=0, split="test"
-        )  # fmt: skip
+            s.data,
+            image_size=s.image_size,
+            channels=s.channels,
+            pad=s.pad,
+            skip_broken=True,
+            skip_small=s.skip_small,
+            memory_limit=0,
+            split="test",
+        )
         assert not isinstance(test, Mixture)
         if len(test) < LEAST or (test.channels, test.image_size) != (data.channels, data.image_size):
             self.unwatched = f"{test.name} has fewer than {LEAST} test images, or of another size"

@@ -9,18 +9,9 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
-from logan.training.board import Board, Reports, print_line, time_and_losses
+from logan.training.bars import Bars, duration, fields, rate
+from logan.training.board import Board, Reports, print_line
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 30
@@ -28,26 +19,19 @@ SECONDS_BETWEEN_LINES = 30
 SHOWN = {"d_loss": "D loss", "g_loss": "G loss", "delta_z": "‖Δz‖"}
 
 
-class _Rate(ProgressColumn):
-    """Images per second over the last while."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f} img/s", style="progress.data.speed")
-
-
 def track(iterable: Iterable[T], description: str, total: int) -> Iterator[T]:
     """A bar over ``iterable`` while images are read; a line now and then where there is no terminal, as for a batch job."""
     console = Console(stderr=True)
-    columns = (TextColumn(description), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     started = said = time.monotonic()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        for done, item in enumerate(bar.track(iterable, total), 1):
+    with Bars(console, console.is_terminal, transient=True) as bar:
+        task = bar.add_task(description, total=total, **fields("images"))
+        for done, item in enumerate(iterable, 1):
             yield item
+            bar.update(task, completed=done)
             now = time.monotonic()
             if not console.is_terminal and now - said >= SECONDS_BETWEEN_LINES:
-                said, rate = now, done / max(now - started, 1e-9)
-                left = f"{rate:,.0f} img/s, {(total - done) / rate / 60:,.0f} min left"
+                said, speed = now, done / max(now - started, 1e-9)
+                left = f"{rate(speed)}, left {duration((total - done) / speed)}"
                 console.print(f"{description}: {done:,} of {total:,}, {left}", highlight=False, soft_wrap=True)
 
 
@@ -69,24 +53,11 @@ class Watch:
         self.console = Console(stderr=True, quiet=quiet) if board is None else board.console
         self.live = self.console.is_terminal and not quiet
         self._reports = Reports(self.say)
-        self._bar = (
-            board.bar
-            if board is not None
-            else Progress(
-                BarColumn(),
-                TextColumn("{task.percentage:>3.0f}%"),
-                TextColumn("{task.fields[kimg]} kimg"),
-                _Rate(),
-                *time_and_losses(),
-                console=self.console,
-                disable=not self.live,
-            )
-        )
+        self._bar = board.bar if board is not None else Bars(self.console, self.live)
         self.start = start
 
     def __enter__(self) -> Watch:
-        shown = f"{self.start / 1000:.0f}"
-        self._task = self._bar.add_task(self.label, total=self.total, completed=self.start, kimg=shown, losses="")
+        self._task = self._bar.add_task(self.label, total=self.total, completed=self.start, **fields("kimg"))
         if self.board is None:
             self._bar.start()
             self._reports.start()
@@ -109,7 +80,7 @@ class Watch:
 
         A bar of its own that goes away at 1; where there is no terminal, or a board for other bars, a line every half minute.
         """
-        bar: Progress | None = None
+        bar: Bars | None = None
         task = started = said = None
 
         def show(fraction: float) -> None:
@@ -119,9 +90,8 @@ class Watch:
                 started = said = now
                 # One bar at a time: while the run's own is there, lines.
                 live = self.live and self.board is None and not self._bar.live.is_started
-                bar = Progress(BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn(),
-                               TextColumn(description), console=self.console, transient=True, disable=not live)  # fmt: skip
-                task = bar.add_task(description, total=1.0)
+                bar = Bars(self.console, live, transient=True)
+                task = bar.add_task(description, total=1.0, **fields())
                 bar.start()
                 atexit.register(bar.stop)  # gives the cursor back, if an interruption comes before the end
             bar.update(task, completed=fraction)
@@ -129,14 +99,14 @@ class Watch:
                 bar.stop()
             elif bar.disable and now - said > SECONDS_BETWEEN_LINES:
                 said = now
-                self.say(f"{description}: {fraction:.0%}, left {_clock((now - started) * (1 / fraction - 1))}")
+                self.say(f"{description}: {fraction:.0%}, left {duration((now - started) * (1 / fraction - 1))}")
 
         return show
 
     def advance(self, images: int) -> None:
         """The run has now seen ``images`` images."""
         if self.live:
-            self._bar.update(self._task, completed=images, kimg=f"{images / 1000:.0f}")
+            self._bar.update(self._task, completed=images)
 
     def tick(self, record: dict[str, Any]) -> None:
         """A line of the log was written."""
@@ -144,22 +114,18 @@ class Watch:
         losses = _losses(record)
         text = f"{losses} {measured}".strip()
         if self.live:
-            self._bar.update(self._task, losses=text if self.board is None else losses)
+            self._bar.update(self._task, more=text if self.board is None else losses)
         else:
             self.say(
                 f"tick {record['tick']:<4d} kimg {record['kimg']:<8.1f} {text}  "
-                f"{record['images_per_second']:,.0f} img/s  left {_clock(record['seconds_left'])}"
+                f"{rate(record['images_per_second'])}  left {duration(record['seconds_left'])}"
             )
 
-    def between(self, losses: dict[str, float], images: int, rate: float, left: float) -> None:
+    def between(self, losses: dict[str, float], images: int, speed: float, left: float) -> None:
         """A line while no line of the log is due, where there is no bar: ``losses`` are means since the last one."""
         text = f"between  kimg {images / 1000:<8.1f} {_losses(losses)}".rstrip()
-        self.say(f"{text}  {rate:,.0f} img/s  left {_clock(left)}")
+        self.say(f"{text}  {rate(speed)}  left {duration(left)}")
 
 
 def _losses(values: Mapping[str, float]) -> str:
     return " ".join(f"{short} {values[name]:.3f}" for name, short in SHOWN.items() if name in values)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

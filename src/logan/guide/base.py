@@ -1,0 +1,129 @@
+"""What all guides have in common: the call, its checks, and what is measured beforehand."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from torch import Tensor, nn
+
+from logan.errors import InputError
+
+from .chain import Chain, Guided
+from .draws import Draws
+from .priors import check_prior
+
+if TYPE_CHECKING:
+    from .calibration import Calibration
+
+Self = TypeVar("Self", bound="Guide")
+
+
+class Guide(ABC):
+    """A way to choose latents with D's help: a frozen dataclass of settings, called with (G, D, z).
+
+    Attributes:
+        name: on the command line.
+        needs_logit: whether d has to be the logit of a density ratio, log p_data(x)/p_G(x), as the discriminator of the
+            non-saturating and the minimax loss estimates it. Scores of the hinge and the Wasserstein loss are none:
+            :func:`logan.guide.calibrate` fits one.
+    """
+
+    name: ClassVar[str]
+    needs_logit: ClassVar[bool]
+
+    def __call__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        z: Tensor,
+        labels: Tensor | None = None,
+        *,
+        prior: str = "uniform",
+        calibration: Calibration | None = None,
+        seed: int = 0,
+        first: int = 0,
+    ) -> Guided:
+        """Better latents for z, each sample by itself.
+
+        Leaves no trace in the networks, whose mode is left as it is: evaluation mode is meant. Random numbers belong to
+        (seed, number of the sample), so that a sample is the same in whichever batch it comes.
+
+        Args:
+            generator: z, or (z, labels), to images.
+            discriminator: images, or (images, labels), to (B,) scores.
+            z: (B, d), drawn from ``prior``.
+            labels: (B,), or None.
+            prior: ``uniform`` on [−1, 1]ᵈ, ``normal``, or ``sphere``.
+            calibration: makes a logit of D's score.
+            seed: of the guide's own random numbers.
+            first: the number of the first sample of the batch.
+
+        Raises:
+            InputError: for latents, labels or a prior that do not fit.
+        """
+        return self.walk(_chain(generator, discriminator, z, labels, prior, calibration, seed, first))
+
+    @abstractmethod
+    def walk(self, chain: Chain) -> Guided:
+        """The guide itself."""
+
+    def measured(
+        self: Self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        z: Tensor,
+        labels: Tensor | None = None,
+        *,
+        prior: str = "uniform",
+        calibration: Calibration | None = None,
+    ) -> Self:
+        """This guide with what it has to know of D∘G beforehand, measured on the latents z, (N, d): a burn-in.
+
+        A guide that is called without measures on the batch it is given: then its result depends on the batch.
+        """
+        return self.measure(_chain(generator, discriminator, z, labels, prior, calibration, 0, 0))
+
+    def measure(self: Self, chain: Chain) -> Self:
+        """``measured`` with its arguments gathered; most guides know all they need."""
+        return self
+
+
+def _chain(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    z: Tensor,
+    labels: Tensor | None,
+    prior: str,
+    calibration: Calibration | None,
+    seed: int,
+    first: int,
+) -> Chain:
+    check_prior(prior)
+    if z.ndim != 2 or not z.is_floating_point() or not len(z):
+        raise InputError(f"z must be floating point of shape (B, d), not {tuple(z.shape)} {z.dtype}", "z")
+    if labels is not None and labels.shape != (len(z),):
+        raise InputError(f"`labels` must be of shape ({len(z)},), not {tuple(labels.shape)}")
+    if first < 0:
+        raise InputError(f"`first` must be >= 0, not {first}")
+    return Chain(generator, discriminator, z.detach(), labels, prior, Draws(seed, first, len(z)), calibration)
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise an InputError unless ``condition``."""
+    if not condition:
+        raise InputError(message)
+
+
+def require_steps(steps: int) -> None:
+    """Refuse what is no number of steps (InputError)."""
+    require(
+        isinstance(steps, int) and not isinstance(steps, bool) and steps >= 0,
+        f"`steps` must be a whole number >= 0, not {steps!r}",
+    )
+
+
+def require_positive(**values: float) -> None:
+    """Refuse what is not > 0 and finite (InputError)."""
+    for name, value in values.items():
+        require(0 < value < float("inf"), f"`{name}` must be > 0 and finite, not {value}")

@@ -1,0 +1,3 @@
+"""The browser, for the tests that look at pages."""
+
+from ..browser import browser  # noqa: F401 (a fixture for every test here)

@@ -68,3 +68,23 @@ def test_words():
     assert [about(s) for s in (0, 89, 91, 3600, 6000, 172_799, 172_801)] == [
         "1 s", "89 s", "2 min", "60 min", "1.7 hours", "48 hours", "2 days",
     ]  # fmt: skip
+
+
+def test_the_plan_says_what_is_known_to_fail(tmp_path, capsys):
+    flags = [
+        "--data",
+        "digits",
+        "--image-size",
+        "8",
+        "--network",
+        "mlp",
+        "--width",
+        "16",
+        "--conditional",
+        "--metrics",
+        "none",
+    ]
+    assert main(["train", "--preset", "emoji128", *flags, "--dry-run", "--outdir", str(tmp_path)]) == 0
+    assert "note: --beta 5 (the paper's) switches the latent step off in effect" in " ".join(
+        capsys.readouterr().out.split()
+    )

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from logan import errors, networks
 from logan.config import Config
+from logan.config.findings import known
 from logan.cs_gan import give_step_size
 from logan.data import Dataset, Mixture
 from logan.devices import choose_device
@@ -68,6 +69,8 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
     console.print(plan)
     for warning in warnings:
         console.print(errors.wording(f"warning: {warning}"))
+    for finding in known(config, device.type):
+        console.print(errors.wording(f"note: {finding}"))
     check_writable(outdir, "outdir")
     console.print("dry run: nothing was started or written")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from logan.config import Config
-from logan.config.known import known
+from logan.config.findings import known
 from logan.data import Mixture
 from logan.devices import choose_device, cpu_threads, kernels
 from logan.distributed import World

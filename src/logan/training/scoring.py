@@ -56,6 +56,7 @@ class Scorer:
     ) -> None:
         self.config, self.device, self.world = config, device, World() if world is None else world
         self.classes = data.num_classes if config.data.conditional else 0
+        self.shape = data.channels, data.image_size
         s, small = config.scores, config.game.batch_gpu
         self.batch = BATCH if small is None else min(BATCH, max(small, 64))
         self.step = evaluation_step(config, s.metric_latent_steps) if names.parse_all(s.metrics) else None
@@ -100,13 +101,16 @@ class Scorer:
         if not names.parse_all(self.config.scores.metrics) or images >= run.kimg * 1000:
             return True
         if not self._every:
-            self._every = thinning.every(self.config, lambda: self.evaluator, generator, discriminator)
+            self._every = thinning.every(self.config, generator, discriminator, self._operations)
             if self._every > 1 and self.world.first:
                 self._say(
                     f"scoring every {thinning.ordinal(self._every)} snapshot: each would take more than a tenth of the operations "
                     f"of training; `score_every` 1 scores each"
                 )
         return images // (run.tick * run.snap * 1000) % self._every == 0
+
+    def _operations(self) -> float:
+        return thinning.of_detector(self.evaluator, *self.shape, self.device)
 
     def __call__(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, float]:
         """Scores by name; the same latents every time."""

@@ -264,6 +264,7 @@ def save_ranks(path: Path, runs: list[dict[str, Any]]) -> None:
     save_figure(path, figure)
 
 
+@torch.no_grad()
 def main() -> None:
     """Run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -275,7 +276,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    torch.set_grad_enabled(False)
     detector = EfficientNetLite0Detector()
     for path in given.data:
         target = given.out / f"data-{Path(path).stem}.json"

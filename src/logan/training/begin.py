@@ -116,6 +116,8 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
         named = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
         watch.say(f"warning: left out {len(broken)} broken image{'s' * (len(broken) > 1)}: {named}")
     watch.say(f"{path}: {_headline(parts)}")
+    if isinstance(measure, Scorer) and measure.by:
+        watch.say(f"scores are by {measure.by}")
     if resumed is not None:
         watch.say(f"going on at {progress.images / 1000:g} kimg")
     elif resume not in (None, AUTO):

@@ -65,8 +65,12 @@ class Scorer:
             say(f"training without scores: {error}")
             self.evaluator = Evaluator(())
         self.evaluator.gather = self.world.all_gather_rows
-        if (detector := self.evaluator.detector) is not None:
-            say(f"scores are by {detector.name} {detector.sha256[:12]}, {detector.size / 1e6:.3g} MB")
+
+    @property
+    def by(self) -> str:
+        """The detector, to be named once where its scores are shown without it; empty if there is none."""
+        detector = self.evaluator.detector
+        return "" if detector is None else f"{detector.name} {detector.sha256[:12]}, {detector.size / 1e6:.3g} MB"
 
     def __call__(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, float]:
         """Scores by name; the same latents every time."""

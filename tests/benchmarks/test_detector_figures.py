@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from logan.errors import InputError
 from logan.metrics.efficientnet_lite0 import installed
+
+from ..evaluation.small import DIGITS, folder_of_images, runs
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "detector.py"
 
@@ -79,3 +82,44 @@ def test_tables_and_pictures_of_what_is_there(figures, tmp_path, monkeypatch, ca
     assert "| all by classifier cdcdcdcdcdcd | 6 |" in text
     assert (tmp_path / "detector.png").exists()
     assert (tmp_path / "ranks.png").exists()
+
+
+class Corners:
+    """A detector of eight pixels."""
+
+    name, sha256, size = "corners", "ef" * 32, 0
+
+    def __call__(self, images):
+        x = images[:, :, :2, :2].flatten(1).float()
+        return x, x[:, :2]
+
+    def to(self, device):
+        return self
+
+
+def test_what_was_measured_before_a_stop_is_kept(figures, tmp_path):
+    folder, target = folder_of_images(tmp_path / "photos", 40, classes=4), tmp_path / "data-photos.json"
+    figures.measure_data(str(folder), 20, Corners(), target)
+    found = json.loads(target.read_text())
+    assert [len(found[kind]) for kind in ("blur", "noise", "dropped")] == [3, 3, 4]
+    assert found["held_out"]["n"] == found["n_real"] == 20
+    stopped = found | {"noise": found["noise"][:1], "held_out": found["held_out"] | {"fd": -7.0}}
+    target.write_text(json.dumps(stopped))
+    figures.measure_data(str(folder), 20, Corners(), target)
+    assert json.loads(target.read_text()) == found | {"held_out": stopped["held_out"]}
+    with pytest.raises(InputError, match="measured by something else"):
+        figures.measure_data(str(folder), 10, Corners(), target)
+
+
+def test_snapshots_by_two_detectors(figures, tmp_path):
+    runs("train", "--outdir", tmp_path / "runs", "--desc", "mine", *DIGITS, "--metrics", "none", "--kimg", "2")
+    run, target = tmp_path / "runs" / "00000-mine", tmp_path / "run-mine.json"
+    for kimg in ([2], []):  # what is there is not measured again
+        figures.measure_run(run, kimg, 20, Corners(), target)
+    found = json.loads(target.read_text())
+    assert [p["kimg"] for p in found["points"]] == [1, 2]
+    assert all(p["fd"] > 0 and p["fd_classifier"] > 0 for p in found["points"])
+    assert [d["name"] for d in found["detectors"]] == ["corners", "classifier"]
+    assert (found["run"], found["n"], found["n_real"]) == ("mine", 20, 20)
+    with pytest.raises(InputError, match="has none of these snapshots"):
+        figures.measure_run(run, [7], 20, Corners(), target)

@@ -126,6 +126,8 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     if resumed is None:
         for finding in known(config, parts.device.type):
             watch.say(f"note: {finding}")
+    if isinstance(measure, Scorer) and measure.by:
+        watch.say(f"scores are by {measure.by}")
     if resumed is not None:
         watch.say(f"going on at {progress.images / 1000:g} kimg")
     elif resume not in (None, AUTO):

@@ -81,19 +81,24 @@ class Scorer:
         if self._evaluator is None:
             with self.world.first_alone():  # the others find the classifier and the features in the cache
                 self._evaluator = self._ready()
+            if self.by and self.world.first:
+                self._say(f"scores are by {self.by}")
         self._evaluator.gather = self.world.all_gather_rows
         return self._evaluator
 
     def _ready(self, may_train: bool = True) -> Evaluator:
         """What scores, named in a line; what measures nothing if nobody asked for a certain detector and none can be had."""
         try:
-            evaluator = self._prepare(say=self._say, may_train=may_train)
+            return self._prepare(say=self._say, may_train=may_train)
         except detectors.NoDetectorError as error:
             self._say(f"training without scores: {error}")
             return Evaluator(())
-        if (detector := evaluator.detector) is not None:
-            self._say(f"scores are by {detector.name} {detector.sha256[:12]}, {detector.size / 1e6:.3g} MB")
-        return evaluator
+
+    @property
+    def by(self) -> str:
+        """The detector, to be named once where its scores are shown without it; empty if there is none, or none yet."""
+        detector = None if self._evaluator is None else self._evaluator.detector
+        return "" if detector is None else f"{detector.name} {detector.sha256[:12]}, {detector.size / 1e6:.3g} MB"
 
     def is_due(self, images: int, generator: nn.Module, discriminator: nn.Module) -> bool:
         """Whether the snapshot at ``images`` is to be scored: see :func:`logan.training.thinning.every`. The last one always is."""

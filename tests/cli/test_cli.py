@@ -58,6 +58,8 @@ def test_files_of_a_run(run):
         "network-snapshot-000001.json",
         "training-state-latest.pt",
         "training-curves.png",
+        "report.html",
+        "environment.json",
     }
     record = json.loads((run / "stats.jsonl").read_text().splitlines()[0])
     assert record["kimg"] == 1.0

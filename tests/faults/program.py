@@ -74,7 +74,7 @@ class Program:
         """Its exit status (below zero: the signal that ended it), or None while it runs."""
         return self.process.poll() if isinstance(self.process, subprocess.Popen) else self.process.exitcode
 
-    def wait(self, seconds: float = 120) -> int | None:
+    def wait(self, seconds: float = 600) -> int | None:
         """Its status in the end; None if it has not ended within so many seconds, and is killed."""
         end = time.monotonic() + seconds
         while self.status is None and time.monotonic() < end:

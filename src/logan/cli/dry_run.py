@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from rich.table import Table
+from rich.text import Text
 
 from logan import errors, networks
 from logan.cli.streams import tables
@@ -67,7 +68,7 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
     settings = Table("group", "setting", "value", title="Settings", title_justify="left")
     for group in ("data", "networks", "latent", "game", "run", "scores"):
         for i, f in enumerate(dataclasses.fields(getattr(config, group))):
-            settings.add_row("" if i else group, f.name, str(getattr(getattr(config, group), f.name)))
+            settings.add_row("" if i else group, f.name, _plain(str(getattr(getattr(config, group), f.name))))
     console.print(settings)
 
     many = "drawn as they are needed" if isinstance(data, Mixture) else f"{len(data):,}"
@@ -88,9 +89,14 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
         ("device", str(device)),
         ("run folder", str(where)),
     ):
-        plan.add_row(what, how_much)
+        plan.add_row(what, _plain(how_much))
     console.print(plan)
     for warning in warnings:
-        console.print(errors.wording(f"warning: {warning}"))
+        console.print(_plain(errors.wording(f"warning: {warning}")))
     check_writable(outdir, "outdir")
     console.print("dry run: nothing was started or written")
+
+
+def _plain(words: str) -> Text:
+    """What comes from files: neither a terminal nor rich obeys it."""
+    return Text(errors.printable(words))

@@ -18,6 +18,7 @@ COMMANDS = {
     "sample": "draw images from a trained generator",
     "evaluate": "score a run's snapshots, or a folder of images against another",
     "report": "write one HTML file about a run, or about several beside each other",
+    "demo": "play with a trained generator in the browser",
     "export": "share a trained generator: a folder or the Hugging Face Hub, with a model card",
     "compare": "train several methods over several seeds, and put their scores side by side",
     "data": "pack a large set of images for training, or look at what a set holds",

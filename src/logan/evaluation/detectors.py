@@ -59,6 +59,13 @@ def resolved(name: str, weights: str | None, train: Dataset) -> str:
     )
 
 
+def _little(labels: torch.Tensor) -> float:
+    """The accuracy below which a classifier is little better than guessing the largest class: :data:`LITTLE` times its share, or
+    half of the way from there to 1 where that is less, as with a class of 95 images in 100."""
+    chance = labels.bincount().max().item() / len(labels)
+    return min(LITTLE * chance, (1 + chance) / 2)
+
+
 def check(name: str, weights: str | None, train: Dataset, metrics: Sequence[Metric] = ()) -> Detector | None:
     """Refuse what :func:`get` would refuse, before any work is done; the detector, unless it is a classifier without a file.
 
@@ -171,7 +178,7 @@ def get(
         save_classifier(path, detector)
     except WriteError as error:
         say(f"{error.problem}. The classifier is used, and not kept")
-    guesses = detector.accuracy < LITTLE / train.num_classes
+    guesses = detector.accuracy < _little(labels)
     note = "; warning: little more than chance, so scores by it say little about these images" if guesses else ""
     say(f"its accuracy on held-out images: {detector.accuracy:.1%}{note}")
     return detector

@@ -492,7 +492,11 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("cli/sample.py", "cli/test_places.py"): [
         ("two truncations in one file", "if given.trunc != plain.trunc:", "if False:"),
-        ("a file is replaced unasked", 'free_place(given.out, "out", given.force)', 'free_place(given.out, "out", True)'),
+        (
+            "a file is replaced unasked",
+            'free_place(given.out, "out", given.force)',
+            'free_place(given.out, "out", True)',
+        ),
     ],
     ("cli/main.py", "test_errors.py"): [
         ("bad input is success", '{line}")\n    return 2', '{line}")\n    return 0'),

@@ -6,7 +6,7 @@ ARGS   ?=
 
 BIN := .venv/bin
 
-.PHONY: train test test-all mutants faults bench gpu check dist clean
+.PHONY: train test test-all mutants faults bench gpu check dist docs clean
 
 train: .venv/installed
 	$(BIN)/logan train $(ARGS)
@@ -41,9 +41,9 @@ gpu: $(if $(filter $(BIN)/python,$(RUN)),.venv/installed-dev)
 	$(RUN) benchmarks/gpu.py $(ARGS)
 
 check: .venv/installed-dev
-	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff check src tests docs examples benchmarks
 	$(BIN)/ruff check --preview --select PLW1514 src examples benchmarks  # text of a named encoding: Windows has another
-	$(BIN)/ruff format --check src tests examples benchmarks
+	$(BIN)/ruff format --check src tests examples benchmarks docs/*.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -55,6 +55,12 @@ dist:
 	.venv-dist/bin/python -m build
 	.venv-dist/bin/twine check --strict dist/*
 
+# The documentation site, in site/; no warning is let pass.
+docs: .venv/installed-docs
+	PYTHONPATH=src $(BIN)/python docs/site.py build/docs
+	$(BIN)/python -m zensical build --strict --clean --config-file build/zensical.toml
+	rm -rf site && mv build/site site
+
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -65,6 +71,10 @@ dist:
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt "$(TORCH)" --editable ".[dev]"
 	# Without its torchvision, which would bring another torch. Tests that need it skip where it cannot be had.
 	-$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt torch-fidelity
+	touch $@
+
+.venv/installed-docs: .venv/installed pyproject.toml
+	$(BIN)/python -m pip install --quiet "$(TORCH)" --editable ".[docs]"
 	touch $@
 
 clean:

@@ -24,7 +24,7 @@ def shown(monkeypatch, capsys, *args, columns=80):
     try:
         assert main(list(args)) == 0
     except SystemExit as stop:
-        assert not stop.code
+        assert not stop.code  # noqa: PT017
     return capsys.readouterr().out.splitlines()
 
 
@@ -146,7 +146,7 @@ def test_help_is_asked_for_and_not_an_error():
     with pytest.raises(SystemExit) as stop:
         main(["sample", "--help"])
     assert not stop.value.code
-    with pytest.raises(InputError):
-        from logan.cli.parsing import parse
+    from logan.cli.parsing import parse
 
+    with pytest.raises(InputError):
         parse(ALL[0], ["--helpp"])

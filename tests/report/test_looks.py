@@ -81,15 +81,6 @@ def test_interpolations_go_from_one_sample_to_the_other(tmp_path, latent):
         torch.testing.assert_close(n.generator(ends[1:2])[0], seen[0, -1], rtol=1e-4, atol=1e-5)
 
 
-def test_on_the_great_circle_the_length_changes_evenly():
-    a, b = torch.tensor([2.0, 0.0]), torch.tensor([0.0, 2.0])
-    way = looks._between(a, b, torch.linspace(0, 1, 5), curved=True)
-    torch.testing.assert_close(way.norm(dim=1), torch.full((5,), 2.0))
-    torch.testing.assert_close(way[2], torch.tensor([2.0, 2.0]) / 2**0.5)
-    torch.testing.assert_close(looks._between(a, b, torch.linspace(0, 1, 3), curved=False)[1], torch.tensor([1.0, 1.0]))
-    torch.testing.assert_close(looks._between(a, a, torch.linspace(0, 1, 3), curved=True)[1], a)
-
-
 def test_classes_come_in_turn(tmp_path):
     n = networks(tmp_path, classes=3, names=["a", "b", "c"], size=8)
     found = looks.look(n, None)

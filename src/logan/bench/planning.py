@@ -185,7 +185,7 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
 
 @contextmanager
 def _no_power_iterations() -> Iterator[None]:
-    """Spectral norm begins with fifteen in each layer, an eighth of the time that a plan takes; here there is nothing to estimate."""
+    """Spectral norm begins with fifteen in each layer, an eighth of a plan's time; here there is nothing to estimate."""
     kind: Any = torch.nn.utils.parametrizations._SpectralNorm
     before, kind._power_method = kind._power_method, lambda *args: None
     try:

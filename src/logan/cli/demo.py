@@ -54,7 +54,7 @@ def main(args: Sequence[str]) -> int:
     given = parse(COMMAND, args)
     if given.port is not None and not 1 <= given.port <= 65535:
         raise InputError(f"--port must be in 1 ... 65535, not {given.port}")
-    from logan.demo.page import gradio, serve
+    from logan.demo.app import gradio, serve
     from logan.sampling import load
 
     gradio()  # says what is missing before anything is loaded

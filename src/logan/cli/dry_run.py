@@ -14,6 +14,7 @@ from rich.text import Text
 from logan import errors, networks
 from logan.cli.streams import tables
 from logan.config import Config
+from logan.config.findings import known
 from logan.cs_gan import give_step_size
 from logan.data import Dataset, Mixture
 from logan.data.stream import check_batch
@@ -24,6 +25,7 @@ from logan.files import check_writable
 from logan.sampling import snapshot
 from logan.sampling.model import evaluation_step
 from logan.training import folder, state
+from logan.training.forecast import forecast
 from logan.training.resume import AUTO, run_to_go_on_with
 from logan.training.setup import architecture, choose_engine, training_data
 
@@ -87,12 +89,15 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
         ("length", f"{config.run.kimg:,} kimg = {steps:,} steps of {step_images} real images"),
         ("snapshots", f"{snapshots}, every {config.run.tick * config.run.snap} kimg"),
         ("device", str(device)),
+        *_expected(config, data, ranks),
         ("run folder", str(where)),
     ):
         plan.add_row(what, _plain(how_much))
     console.print(plan)
     for warning in warnings:
         console.print(_plain(errors.wording(f"warning: {warning}")))
+    for finding in known(config, device.type):
+        console.print(_plain(errors.wording(f"note: {finding}")))
     check_writable(outdir, "outdir")
     console.print("dry run: nothing was started or written")
 
@@ -100,3 +105,14 @@ def print_plan(config: Config, outdir: str, desc: str | None, resume: str | None
 def _plain(words: str) -> Text:
     """What comes from files: neither a terminal nor rich obeys it."""
     return Text(errors.printable(words))
+
+
+def _expected(config: Config, data: Dataset | Mixture, ranks: int) -> list[tuple[str, str]]:
+    """Lines about the time that the run would take here."""
+    if ranks > 1:
+        return []
+    foreseen = forecast(config, data)
+    device = choose_device(config.run.device).type
+    if foreseen is None:
+        return [("expected time", "not timed: a step takes long on this cpu; logan plan says what it takes on a GPU")]
+    return foreseen.lines(config, device)

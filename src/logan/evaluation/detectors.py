@@ -7,9 +7,11 @@ import re
 from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import get_args
 
 import torch
 
+from logan.config.groups import Detectors
 from logan.data import Dataset
 from logan.data.dataset import InMemory
 from logan.errors import InputError
@@ -21,7 +23,7 @@ from logan.metrics.classifier import FORMAT, LEAST, check_teachable, load_classi
 from logan.metrics.detector import Detector
 from logan.metrics.inception import InceptionDetector
 
-NAMES = ("auto", "classifier", "efficientnet-lite0", "dinov2", "inception")
+NAMES = get_args(Detectors)
 MOST_IMAGES = 200_000
 """Of a streamed set the classifier learns from this many images at most; they must fit in memory."""
 

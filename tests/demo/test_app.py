@@ -62,7 +62,7 @@ def test_sliders_move_pictures(browser, address, size):
 
 
 def test_without_gradio_the_extra_is_named(monkeypatch):
-    from logan.demo.page import gradio
+    from logan.demo.app import gradio
 
     monkeypatch.setitem(sys.modules, "gradio", None)  # as Python marks what cannot be imported
     with pytest.raises(InputError, match=r"pip install 'logan-gan\[demo\]'"):
@@ -93,7 +93,7 @@ def test_bad_input_is_a_line(tmp_path, capsys, flags, says):
 @pytest.mark.slow
 def test_telemetry_is_off_before_gradio_is_loaded():
     code = (
-        "import logan.demo.page as p, sys; assert 'gradio' not in sys.modules; g = p.gradio(); "
+        "import logan.demo.app as p, sys; assert 'gradio' not in sys.modules; g = p.gradio(); "
         "from gradio import analytics; assert not analytics.analytics_enabled(); print('off')"
     )
     assert "off" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -44,7 +44,7 @@ def test_a_dry_run_refuses_what_a_run_refuses(flags, unlabelled, tmp_path, capsy
 
     args = ["train", *SMALL, *flags.format(photos=unlabelled).split(), "--outdir", str(tmp_path / "runs")]
     with monkeypatch.context() as m:
-        m.setattr(detectors, "get", never)
+        m.setattr(detectors, "train_classifier", never)
         assert main([*args, "--dry-run"]) == 2
     out, dry = capsys.readouterr()
     assert out == ""
@@ -55,6 +55,6 @@ def test_a_dry_run_refuses_what_a_run_refuses(flags, unlabelled, tmp_path, capsy
 
 
 def test_what_a_run_would_train_is_not_trained(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(detectors, "get", lambda *_, **__: pytest.fail("a classifier is trained"))
+    monkeypatch.setattr(detectors, "train_classifier", lambda *_, **__: pytest.fail("a classifier is trained"))
     assert main(["train", *SMALL, "--metrics", "fid10k", "--outdir", str(tmp_path / "runs"), "--dry-run"]) == 0
     assert "nothing was started" in capsys.readouterr().out

@@ -487,6 +487,17 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "if False and share % g.batch_gpu",
         ),
     ],
+    ("training/bars.py", "training/test_bars.py"): [
+        ("a bar up to the last column, where ^C moves it", "FREE = 3", "FREE = 0"),
+    ],
+    ("cli/sample.py", "cli/test_places.py"): [
+        ("two truncations in one file", "if given.trunc != plain.trunc:", "if False:"),
+        (
+            "a file is replaced unasked",
+            'free_place(given.out, "out", given.force)',
+            'free_place(given.out, "out", True)',
+        ),
+    ],
     ("cli/main.py", "test_errors.py"): [
         ("bad input is success", '{line}")\n    return 2', '{line}")\n    return 0'),
     ],

@@ -7,6 +7,7 @@ import os
 import resource
 import struct
 import zipfile
+import zlib
 
 import pytest
 import torch
@@ -131,3 +132,21 @@ def test_what_is_no_file_is_not_waited_for(tmp_path, saved, make):
     make(tmp_path / state.FILE_NAME)
     with pytest.raises(InputError, match="is not a file|is a link"):
         state._read(tmp_path / state.FILE_NAME, {"format"})
+
+
+def test_members_within_members_are_refused(tmp_path):
+    """Each may be as large as the file, and hold the next: their sum grows with the square."""
+
+    def part(kind: bytes, name: bytes, data: bytes, more: bytes = b"") -> bytes:
+        fields = struct.pack("<5H3L2H", *(20, 0, 0, 0, 33), zlib.crc32(data), len(data), len(data), len(name), 0)
+        return kind + (b"\x14\0" if more else b"") + fields + more + name
+
+    inner = part(b"PK\3\4", b"b", bytes(1000)) + bytes(1000)
+    outer = part(b"PK\3\4", b"a", inner) + inner
+    places = ((b"a", inner, 0), (b"b", bytes(1000), len(outer) - len(inner)))
+    listed = b"".join(part(b"PK\1\2", n, d, struct.pack("<3H2L", 0, 0, 0, 0, at)) for n, d, at in places)
+    path = tmp_path / state.FILE_NAME
+    path.write_bytes(outer + listed + stored.END.pack(b"PK\5\6", 0, 0, 2, 2, len(listed), len(outer), 0))
+    assert zipfile.ZipFile(path).namelist() == ["a", "b"]
+    with open(path, "rb") as file, pytest.raises(ValueError, match="larger than the file"):
+        stored.damaged_member(file)

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 import logan
-from logan import dynamics, networks
+from logan import dynamics, networks, sharing
 from logan.game import Game
 from logan.losses import Loss
 from logan.metrics import distances, manifold, modes, pixels, truncation
+from logan.sharing.training_command import training_command
 
 WITH_EXAMPLES = [
     logan.LatentStep,
@@ -26,6 +27,8 @@ WITH_EXAMPLES = [
     modes.score_modes,
     pixels.to_pixels,
     truncation.match,
+    sharing.export,
+    training_command,
 ]
 
 

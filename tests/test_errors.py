@@ -15,6 +15,8 @@ from logan.training.watch import Watch
 
 NOT_OURS = {"--no-deps", "--nproc-per-node"}
 """Of pip and torchrun."""
+COMMANDS = {"page.py", "repeat_command.py", "card.py", "training_command.py"}
+"""What writes lines to be typed, into reports and model cards."""
 
 
 def test_a_mistake_names_its_setting():
@@ -81,6 +83,8 @@ def test_no_message_of_the_library_speaks_of_flags():
     root = Path(logan.__file__).parent
     found = []
     for path in sorted(p for p in root.rglob("*.py") if p.relative_to(root).parts[0] != "cli"):
+        if path.name in COMMANDS:
+            continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):

@@ -126,9 +126,37 @@ def test_each_reason_is_said(tmp_path, number):
         write_atomically(path, fails)
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    "name", ["ESTALE", "ENAMETOOLONG", "ELOOP", "ENOTDIR", "ETIMEDOUT", "EISDIR", "ENXIO", "ENODEV"]
+)
+def test_any_other_failure_of_our_file_is_one_line_too(tmp_path, name, named):
+    path, number = tmp_path / "a.bin", getattr(errno, name)
+
+    def fails(partial):
+        raise OSError(number, os.strerror(number), *([str(partial)] if named else []))
+
+    with pytest.raises(WriteError, match=f"a.bin cannot be written: (?i:{os.strerror(number)}); what was on disk"):
+        write_atomically(path, fails)
+
+
+def test_a_folder_in_a_files_place_is_one_line(tmp_path):
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(WriteError, match=r"a\.json cannot be written: is a directory; what was"):
+        write_json(tmp_path / "a.json", {})
+    with pytest.raises(WriteError, match="file name too long"):
+        write_json(tmp_path / ("x" * 300), {})
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match="not a directory"):
+        write_json(tmp_path / "file" / "a.json", {})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "file"]
+
+
 @pytest.mark.parametrize(
     "error",
     [
+        BrokenPipeError(errno.EPIPE, "broken pipe"),
+        IsADirectoryError(errno.EISDIR, "is a directory", "source.png"),
         FileNotFoundError(errno.ENOENT, "no such file", "source.png"),
         PermissionError(errno.EACCES, "no permission", "source.png"),
         OSError(errno.EIO, "input/output error", "source.png"),

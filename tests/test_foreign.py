@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -67,6 +68,16 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="is not a file"):
         load_json(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("at", [0, 50_000, 99_999])
+def test_a_name_twice_among_many_is_found_at_once(at):
+    names = [f"k{i}" for i in range(100_000)]
+    text = "{" + ",".join(f'"{name}":1' for name in [*names, names[at]]) + "}"
+    before = time.process_time()
+    with pytest.raises(InputError, match=f"'k{at}' stands twice"):
+        load_json(text, "the labels")
+    assert time.process_time() - before < 3  # 4 minutes where every name is compared with every other
 
 
 VALUES = {"n": 7, "x": 0.5, "w": "word", "t": True, "l": ["a", "b"], "g": {"fid": 3.0, "lost": None}, "nothing": None}

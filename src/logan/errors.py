@@ -8,6 +8,11 @@ from typing import Any, get_args
 
 _SETTING = re.compile(r"`([a-z]\w*)`")
 
+_COMMANDS = re.compile(
+    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]|\\r(?!\\n)"
+)
+"""Control characters but tabs and ends of lines, and what turns the direction of text: a terminal obeys them."""
+
 wording: Callable[[str], str] = str
 """How a message is put to a person: as it is. The command line, where settings are flags, puts its own here."""
 
@@ -58,6 +63,15 @@ def not_installed(what: str, package: str, extra: str) -> InputError:
         `probe_eigenvalues` needs scipy: pip install "logan-gan[analysis]"
     """
     return InputError(f'{what} needs {package}: pip install "logan-gan[{extra}]"')
+
+
+def printable(text: str) -> str:
+    """A text whose words come from files, made harmless for a terminal: what it would obey is written out.
+
+    >>> print(printable("a name that clears the screen: \\x1b[2J"))
+    a name that clears the screen: \\x1b[2J
+    """
+    return _COMMANDS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def check_choices(owner: object, **kinds: Any) -> None:

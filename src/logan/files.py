@@ -16,7 +16,8 @@ from typing import Any
 
 from logan import unfinished
 from logan.errors import InputError
-from logan.foreign import load_group
+from logan.foreign import damaged, load_group
+from logan.regular import open_regular
 
 REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -30,6 +31,11 @@ REASONS = {
 """Why a file cannot be written, where someone can do something about it."""
 _ANY_FILE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 """Those that only a write can bring, whatever the file is called in the error."""
+_NO_FILE = {errno.EPIPE, errno.ECONNRESET, errno.ECONNREFUSED, errno.EINTR, errno.ECHILD, errno.ENOMEM}
+"""Those of pipes, connections and processes."""
+MOST_LOG, MOST_LINE, MOST_LINES, MOST_GROUPS = 2**26, 2**20, 100_000, 2**21
+"""Bytes of a file of lines of JSON, and of a line; lines; groups and lists in all of them. A line of a log has half a KiB."""
+ELSEWHERE = "move it elsewhere: the run goes on without it"
 _SAVERS = ("inline_container", "file write failed", "PytorchStreamWriter", "unexpected pos", "requested and")
 """Words with which torch and numpy say that a write failed, without saying why."""
 
@@ -108,20 +114,27 @@ def explained(path: Path, partial: Path | None = None, needs: int | None = None)
     except InputError:
         raise
     except Exception as error:
-        number = _number_of(error, {str(path), str(partial), None})
+        number = _number_of(error, {str(path), str(partial)})
         if number is None:
             raise
-        reason = REASONS.get(number, "it could not be written to the end")
+        reason = REASONS.get(number) or (_in_words(number) if number else "it could not be written to the end")
         room = _room(path, partial, needs, number)
         raise WriteError(f"{path} cannot be written: {reason}{room}; what was on disk before is whole") from None
 
 
-def _number_of(error: BaseException | None, names: set[str | None]) -> int | None:
+def _in_words(number: int) -> str:
+    """What the system says, as the end of a sentence."""
+    words = os.strerror(number)
+    return words[:1].lower() + words[1:]
+
+
+def _number_of(error: BaseException | None, names: set[str]) -> int | None:
     """The ``errno`` of a failed write; 0 where one failed and nobody says why; None if it was something else."""
     found = None
     while error is not None:
-        if isinstance(error, OSError) and error.errno in REASONS:
-            if error.errno in _ANY_FILE or error.filename is None or str(error.filename) in names:
+        if isinstance(error, OSError) and error.errno is not None and error.errno not in _NO_FILE:
+            about = {str(name) for name in (error.filename, error.filename2) if name is not None}
+            if error.errno in _ANY_FILE or not about or about & names:
                 return error.errno
             return None
         if rust := re.search(r"I/O error:.*\(os error (\d+)\)", str(error)):  # safetensors
@@ -207,14 +220,42 @@ def write_json(path: Path, value: Any, indent: int = 2) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects in a file, one a line; none if there is no file. What is none (a line cut short) is left out."""
-    found = []
-    for line in path.read_bytes().split(b"\n") if path.exists() else ():
-        if line.lstrip()[:1] != b"{":  # a megabyte of damage may have half a million lines
-            continue
-        with contextlib.suppress(InputError):
-            found.append(load_group(line, "a line"))
+    """The JSON objects in a file, one a line; none if there is no file. What is none (a line cut short, or of more than
+    :data:`MOST_LINE` bytes) is left out.
+
+    Raises:
+        InputError: if it is no file, but a link or a pipe; or of more bytes, lines, or groups and lists than are read of one.
+    """
+    found: list[dict[str, Any]] = []
+    groups = 0
+    try:
+        for number, line in enumerate(_lines(path)):
+            groups += line.count(b"{") + line.count(b"[")
+            if number >= MOST_LINES or groups > MOST_GROUPS:
+                bound = f"{MOST_LINES:,} lines" if number >= MOST_LINES else f"{MOST_GROUPS:,} groups and lists"
+                damaged(str(path), f"more than {bound}", ELSEWHERE)
+            if line.lstrip()[:1] == b"{":  # else a parser need not be asked
+                with contextlib.suppress(InputError):
+                    found.append(load_group(line, "a line"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
     return found
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Of a file, one by one; nothing of one that is too long."""
+    with open_regular(path) as file:
+        left = os.fstat(file.fileno()).st_size
+        if left > MOST_LOG:
+            damaged(str(path), f"more than {MOST_LOG:,} bytes", ELSEWHERE)
+        whole = True
+        while left > 0 and (line := file.readline(min(left, MOST_LINE))):
+            left -= len(line)
+            ends = line.endswith(b"\n")
+            yield line.rstrip(b"\n") if whole and (ends or len(line) < MOST_LINE) else b""
+            whole = ends
 
 
 def write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
@@ -227,9 +268,10 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
 
     Raises:
         WriteError: if there is no room, or no permission; then nothing was added.
+        InputError: if there is a link, or something else that is no file.
     """
     line = json.dumps(finite(value), allow_nan=False).encode() + b"\n"
-    with explained(path, needs=len(line)), open(path, "ab+", buffering=0) as f:
+    with explained(path, needs=len(line)), open_regular(path, "ab+", buffering=0) as f:
         end = f.seek(0, os.SEEK_END)
         f.seek(max(0, end - 1))
         cut_short = f.read(1) not in (b"", b"\n")

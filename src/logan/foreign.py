@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from logan.errors import InputError, first_line
+from logan.regular import read_regular
 
 DEPTH = 32
 """Groups and lists within each other, at most."""
 DIGITS = 20
 """Of a whole number, its sign with it: what 64 bits hold."""
-MOST_BYTES = 2**30
-"""Of a file of JSON: the labels of ImageNet take 60 MB."""
+MOST_BYTES = 2**20
+"""Of a file of JSON that is read by its path, a run's options or its best score, which have a few thousand: lists within lists take
+thirty times their text in memory. Of larger texts, such as the labels of a set, the caller knows how large they may be."""
 
 _REQUIRED: Any = object()
 
@@ -30,7 +32,7 @@ def load_json(source: Path | str | bytes, what: str = "", advice: str = "") -> A
     than :data:`DEPTH` groups and lists within each other.
 
     Args:
-        source: a file, or the text itself, UTF-8 if it is bytes.
+        source: a file, no link and of :data:`MOST_BYTES` at most, or the text itself, UTF-8 if it is bytes.
         what: names it in messages; the file's path by default.
         advice: what to do if it is damaged.
 
@@ -180,11 +182,7 @@ def shown(value: object, most: int = 40) -> str:
 
 def _bytes_of(path: Path, what: str, advice: str) -> bytes:
     try:
-        if not path.is_file() and path.exists():
-            raise InputError(f"{what} is not a file")  # a named pipe would be waited for
-        if path.stat().st_size > MOST_BYTES:
-            damaged(what, f"more than {MOST_BYTES:,} bytes", advice)
-        return path.read_bytes()
+        return read_regular(path, MOST_BYTES, advice=advice)
     except OSError as error:
         raise InputError(f"{what} cannot be read ({error.strerror})") from None
 
@@ -207,10 +205,11 @@ def _no_constant(text: str) -> NoReturn:
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    group = dict(pairs)
-    if len(group) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{shown(next(n for n in names if names.count(n) > 1))} stands twice in a group")
+    group: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in group:
+            raise ValueError(f"{shown(name)} stands twice in a group")
+        group[name] = value
     return group
 
 

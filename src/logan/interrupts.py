@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -75,6 +75,19 @@ def leaving_the_process(message: bytes, status: int) -> Iterator[None]:
 
     with _handled_by(leave):
         yield
+
+
+def leaving_at_once(terminal: bool) -> AbstractContextManager[None]:
+    """A signal ends the process while torch calls code of ours for each operation, where there is nothing to lose.
+
+    An exception that is raised in such code is, by the place in torch where it comes to, passed on, printed and forgotten, or ends
+    the process with "terminate called after throwing an instance of 'python_error'".
+
+    Args:
+        terminal: a bar may be there, whose line goes, and the cursor that it has hidden comes back.
+    """
+    tidy = b"\r\x1b[2K\x1b[?25h" if terminal else b""
+    return leaving_the_process(tidy + b"logan: interrupted\n", 130)
 
 
 @contextmanager

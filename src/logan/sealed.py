@@ -13,6 +13,7 @@ from torch import Tensor
 
 from logan.errors import InputError, first_line
 from logan.files import write_atomically
+from logan.regular import open_regular
 
 TEXT, CHECKSUM = "logan", "sha256"
 """Entries of the file's header."""
@@ -45,10 +46,10 @@ def read(path: Path) -> tuple[str, dict[str, Tensor]]:
         DamagedError: if it is damaged, or another kind of file.
         OSError: if it cannot be read.
     """
-    if path.is_fifo() or path.is_socket():
-        raise DamagedError("it is not a file")  # and would be waited for
-    with open(path, "rb"):  # says what is wrong with a folder or a permission, which safetensors does not
-        pass
+    try:
+        open_regular(path, through_links=True).close()  # says what is wrong, which safetensors does not
+    except InputError as error:
+        raise DamagedError(str(error)) from None
     try:
         with safe_open(path, framework="pt") as f:
             header = f.metadata() or {}

@@ -58,6 +58,8 @@ def test_files_of_a_run(run):
         "network-snapshot-000001.json",
         "training-state-latest.pt",
         "training-curves.png",
+        "report.html",
+        "environment.json",
     }
     record = json.loads((run / "stats.jsonl").read_text().splitlines()[0])
     assert record["kimg"] == 1.0
@@ -315,7 +317,7 @@ def test_dry_run_checks_what_it_would_resume(capsys, run, tmp_path):
     (empty / "training_options.json").write_bytes((run / "training_options.json").read_bytes())
     assert "training-state-latest.pt does not exist" in fails(capsys, "train", "--resume", empty, "--dry-run")
     (empty / "training-state-latest.pt").mkdir()
-    assert "cannot be read (Is a directory)" in fails(capsys, "train", "--resume", empty)
+    assert "is not a file but a folder" in fails(capsys, "train", "--resume", empty)
 
 
 def test_impossible_file_names(capsys, tmp_path):

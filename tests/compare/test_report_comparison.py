@@ -2,7 +2,10 @@
 
 import csv
 import io
+import os
+import struct
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -137,3 +140,52 @@ def test_the_last_picture_of_each_method(tmp_path):
 def test_runs_without_pictures_leave_their_place_empty(tmp_path):
     summary.save_pictures(tmp_path / "a.png", [result(str(i), GOOD, run=tmp_path) for i in range(5)])
     assert Image.open(tmp_path / "a.png").size[1] > 500  # two rows
+
+
+def header_of(width, height):
+    """A PNG that says it is so large, with next to nothing in it."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+
+
+def picture_file(size=(50, 50)):
+    file = io.BytesIO()
+    Image.new("RGB", size, "lime").save(file, "PNG")
+    return file.getvalue()
+
+
+BROKEN = {
+    "20,000 pixels a side": lambda path: path.write_bytes(header_of(20_000, 20_000)),
+    "8,000 pixels a side, of which none is there": lambda path: path.write_bytes(header_of(8000, 8000)),
+    "cut off": lambda path: path.write_bytes(picture_file()[:80]),
+    "empty": lambda path: path.write_bytes(b""),
+    "no picture": lambda path: path.write_bytes(b"%!PS\n"),
+    "a flipped bit": lambda path: path.write_bytes(picture_file()[:-20] + b"\xff" + picture_file()[-19:]),
+    "a pipe": os.mkfifo,
+    "a folder": os.mkdir,
+    "a link": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("make", BROKEN.values(), ids=BROKEN)
+def test_a_broken_picture_is_left_out_with_a_line(tmp_path, make):
+    said = []
+    good = tmp_path / "good"
+    good.mkdir()
+    Image.new("RGB", (50, 50), "lime").save(good / "fakes000010.png")
+    make(tmp_path / "fakes000010.png")
+    runs = [result("ngd", GOOD, run=tmp_path), result("cs", GOOD, run=good)]
+    summary.save_pictures(tmp_path / "a.png", runs, said.append)
+    assert len(said) == 1
+    assert said[0].startswith(f"left out of the pictures: {tmp_path / 'fakes000010.png'}")
+    assert "\n" not in said[0]
+    assert (0, 255, 0) in {c for _, c in Image.open(tmp_path / "a.png").convert("RGB").getcolors(10**6)}
+
+
+def test_large_pictures_are_held_as_they_are_shown(tmp_path):
+    (tmp_path / "a.png").write_bytes(picture_file((5000, 2500)))
+    assert summary._picture(tmp_path / "a.png", print).size == (summary.SHOWN, summary.SHOWN // 2)

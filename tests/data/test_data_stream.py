@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 from itertools import islice
@@ -11,11 +13,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import dataloader
 
 from logan.data import InMemory, Streamed, batches, open_data
 from logan.data.counter import blocks, permutation
 from logan.data.stream import supply
 from logan.errors import InputError
+from logan.interrupts import interrupts
 
 
 def numbered(n: int = 10, labelled: bool = True) -> InMemory:
@@ -153,6 +157,24 @@ def test_workers_are_ended(streamed):
     supplied.end()
     supplied.end()  # twice does no harm
     assert not workers & set(multiprocessing.active_children())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to itself")
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_while_workers_are_ended(streamed, monkeypatch):
+    """Torch ends them in a finaliser, whose exceptions Python prints and forgets."""
+    end = dataloader._MultiProcessingDataLoaderIter._shutdown_workers
+
+    def signalled(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        end(self)
+
+    supplied = supply(streamed, 4, 0, 0, "cpu", False, 1)
+    supplied.decide(1)
+    monkeypatch.setattr(dataloader._MultiProcessingDataLoaderIter, "_shutdown_workers", signalled)
+    with interrupts(), pytest.raises(KeyboardInterrupt):
+        supplied.end()
+    assert multiprocessing.active_children() == []
 
 
 def test_a_program_ends_that_does_not_end_its_stream(streamed, tmp_path):

@@ -24,6 +24,7 @@ from logan.data import InMemory, Streamed, batches, open_data
 from logan.data.images import Fit
 from logan.data.parallel import AHEAD, CHUNK, in_order
 from logan.errors import InputError
+from logan.files import WriteError
 
 SYNSETS = ("n01440764", "n01443537", "n02084071")
 
@@ -213,6 +214,25 @@ def test_broken_files_are_listed_and_the_rest_is_prepared(folder, tmp_path, caps
     data = open_data(str(tmp_path / "out.zip"))
     enlarged = picture(2, 6, 6).resize((8, 8), Image.Resampling.LANCZOS)
     assert (data.images[8].permute(1, 2, 0).numpy() == np.asarray(enlarged)).all()
+
+
+def test_the_list_of_those_may_find_no_room(folder, tmp_path, capsys, monkeypatch):
+    """The set is whole all the same, and a list of the one before it would be wrong."""
+
+    def full(path, text):
+        raise WriteError(f"{path} cannot be written: the disk is full")
+
+    (folder / "Data" / "CLS-LOC" / "train" / SYNSETS[0] / "cut.JPEG").write_bytes(b"cut")
+    assert prepare(folder, tmp_path / "out.zip", "--size", 8) == 0
+    listed = tmp_path / "out.zip.left-out.txt"
+    assert listed.exists()
+    monkeypatch.setattr("logan.cli.data.write_text", full)
+    capsys.readouterr()
+    assert prepare(folder, tmp_path / "out.zip", "--size", 8, "--force") == 0
+    printed = capsys.readouterr().out
+    assert f"left out 1 file (the first of them here alone: {listed} cannot be written: the disk is full)" in printed
+    assert "cut.JPEG" in printed
+    assert not listed.exists()
 
 
 def test_what_training_finds_damaged_is_not_prepared(tmp_path, capsys):

@@ -19,6 +19,7 @@ from logan.cs_gan import CSStep, give_step_size
 from logan.distributed import World, across
 from logan.errors import InputError
 from logan.game import Game
+from logan.training import folder
 from logan.training.loop import train
 from logan.turns import Turn
 
@@ -83,11 +84,33 @@ def scores(world: World, args: list[str], outdir: Path) -> dict[str, float]:
     return json.loads((run / "stats.jsonl").read_text().splitlines()[-1])["metrics"]  # type: ignore[no-any-return]
 
 
+def gone_back(world: World, args: list[str], outdir: Path) -> list[list[Tensor]]:
+    """Weights and statistics of both networks at every snapshot of a run whose score is worse and worse from the third on.
+
+    They are those that the run goes on with; a score is taken of the average of G, which has half-life 0 and is G.
+    """
+    seen: list[list[Tensor]] = []
+
+    def measure(generator: nn.Module, discriminator: nn.Module) -> dict[str, float]:
+        seen.append([x.detach().cpu().clone() for n in (generator, discriminator) for x in n.state_dict().values()])
+        return {"fid10k": 10.0 * 2.0 ** max(0, len(seen) - 2)}
+
+    train(read_arguments(args).config, outdir=outdir, quiet=True, world=world, measure=measure)
+    return seen
+
+
+def backs(outdir: Path) -> list[dict[str, float]]:
+    """How often the run went back, when and to what."""
+    (run,) = outdir.glob("0*")
+    return [line["back"] for line in folder.read_stats(run) if "back" in line]
+
+
 def everything(
     world: World,
     cases: list[tuple[torch.dtype, str, dict[str, Any], bool]],
     runs: list[tuple[list[str], str]],
     scored: list[str],
+    failing: list[str],
     outdir: Path,
 ) -> dict[str, Any]:
     """What two ranks show, in one start of theirs."""
@@ -96,7 +119,9 @@ def everything(
         "derivatives": check_derivatives(world),
         "messages": messages(world),
         "peaks": peaks_of_steps(world, runs),
-        "scores": scores(world, scored, outdir),
+        "scores": scores(world, scored, outdir / "scored"),
+        "gone back": gone_back(world, failing, outdir / "failing"),
+        "backs": backs(outdir / "failing"),
     }
 
 

@@ -15,14 +15,21 @@ from logan.bench import planning
 from logan.cli.train import read_arguments
 from logan.cs_gan import CSStep
 from logan.distributed import World
+from logan.training import loop
 from tests.bench.test_plan import SMALL
 from tests.distributed import jobs
 from tests.distributed.ranks import on_ranks
+from tests.faults.material import quick_classifier
 
 RANDOM = replace(jobs.STEP, subset="random")
 SCORED = (
-    "--preset digits --width 4 --kimg 1 --tick 1 --snap 1 --metrics fid301 is301 --engine plain --threads 1".split()
-)
+    "--preset digits --width 4 --kimg 1 --tick 1 --snap 1 --metrics fid301 is301 --engine plain --threads 1 "
+    "--detector-weights"
+).split()
+FAILING = (
+    "--preset digits --network mlp --width 8 --latent-dim 4 --batch 50 --ema-kimg 0 --kimg 7 --tick 1 --snap 1 --metrics none "
+    "--engine plain --threads 1 --on-alarm back --alarm-snapshots 2"
+).split()
 Case = tuple[torch.dtype, str, dict[str, Any], bool]
 QUICK: list[Case] = [
     (torch.float64, "plain", {}, True),
@@ -47,10 +54,16 @@ def distance(a: Tensor, b: Tensor) -> float:
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier that has learnt nothing: its features tell whose images they are of all the same."""
+    return quick_classifier(tmp_path_factory.mktemp("detector") / "classifier.safetensors")
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory, detector: Path) -> list[dict[str, Any]]:
     """What each of two ranks found, started once: torch's import takes longer than most of it."""
     folder = tmp_path_factory.mktemp("ranks")
-    return on_ranks(2, jobs.everything, folder, QUICK, PLANNED, SCORED, folder / "runs")
+    return on_ranks(2, jobs.everything, folder, QUICK, PLANNED, [*SCORED, str(detector)], FAILING, folder)
 
 
 def compare(case: Case, found: list[list[Tensor]], steps: int) -> None:
@@ -101,8 +114,8 @@ def as_planned(run: tuple[list[str], str], peak: int) -> None:
     assert two.flop_per_image == one.flop_per_image
 
 
-def test_scores_are_of_all_ranks_samples(ranks: list[dict[str, Any]], tmp_path: Path) -> None:
-    alone = jobs.scores(World(), SCORED, tmp_path)
+def test_scores_are_of_all_ranks_samples(ranks: list[dict[str, Any]], detector: Path, tmp_path: Path) -> None:
+    alone = jobs.scores(World(), [*SCORED, str(detector)], tmp_path)
     assert alone.keys() == {"fid301", "is301"}
     for found in (r["scores"] for r in ranks):
         assert found == pytest.approx(alone, rel=1e-2)
@@ -124,6 +137,30 @@ def test_a_share_that_is_no_whole_number_of_a_part_is_refused() -> None:
     jobs.play(World(), torch.float64, "plain", rules | {"micro_batch": 4}, norm=False)
     with pytest.raises(ValueError, match="of the 1 samples"):  # the last part: 16 = 5 · 3 + 1
         jobs.play(World(), torch.float64, "plain", rules | {"micro_batch": 3, "latent_share": 1 / 3}, norm=False)
+
+
+def test_all_go_back_together(ranks: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "save_curves", lambda path, stats: path.write_bytes(b""))
+    went_back_together([r["gone back"] for r in ranks], ranks[0]["backs"])
+    alone = jobs.gone_back(World(), FAILING, tmp_path)
+    for one, two in zip(alone, ranks[0]["gone back"], strict=True):
+        for a, b in zip(one, two, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-2)
+
+
+def went_back_together(found: list[list[list[Tensor]]], backs: list[dict[str, float]]) -> None:
+    """Bit for bit, twice, to the same state."""
+    assert [(b["step"], b["to_kimg"]) for b in backs] == [(80, 2.0), (120, 2.0)]
+    assert len(found[0]) == len(found[1]) == 7
+    for one, two in zip(*found, strict=True):
+        assert all(map(torch.equal, one, two))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs a GPU for each of two ranks")
+def test_all_gpus_go_back_together(tmp_path: Path) -> None:
+    found = on_ranks(2, jobs.gone_back, tmp_path, [*FAILING, "--engine", "auto"], tmp_path / "failing", device="cuda")
+    went_back_together(found, jobs.backs(tmp_path / "failing"))
 
 
 def test_messages(ranks: list[dict[str, Any]]) -> None:

@@ -51,7 +51,7 @@ def test_two_ranks_train_as_one_does(tmp_path: Path) -> None:
         for j, image in enumerate(images):
             Image.fromarray(image).save(tmp_path / "data" / str(i) / f"{j}.png")
     data = ["--data", str(tmp_path / "data"), "--conditional", "--mirror"]
-    flags = [*SMALL, *data, "--spectral-norm", "True"]
+    flags = [*SMALL, *data, "--spectral-norm", "True", "--kimg", "1"]
     process = torchrun(tmp_path / "two", *flags)
     assert main([*flags, "--outdir", str(tmp_path / "one")]) == 0
     output = process.communicate()[0]

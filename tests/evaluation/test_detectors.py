@@ -197,3 +197,33 @@ def test_a_pinned_file_is_refused_if_it_is_another(tmp_path, name):
         detectors.check(name, f"{path}@{'0' * 64}", dataset())
     with pytest.raises(InputError, match="cannot be read"):
         detectors.check(name, f"{tmp_path / 'nowhere'}@{'0' * 64}", dataset())
+
+
+@pytest.mark.parametrize(
+    ("counts", "accuracy", "warns"),
+    [
+        ((50, 50), 0.74, True),
+        ((50, 50), 0.76, False),
+        ((10,) * 10, 0.14, True),
+        ((10,) * 10, 0.16, False),
+        ((95, 5), 0.95, True),
+        ((95, 5), 0.97, True),
+        ((95, 5), 0.98, False),
+        ((90, 5, 5), 0.9, True),
+        ((100, 0), 1.0, False),
+    ],
+)
+def test_guessing_is_to_guess_the_largest_class(kept, monkeypatch, counts, accuracy, warns):
+    labels = torch.cat([torch.full((n,), k) for k, n in enumerate(counts)])
+    images = torch.randint(0, 256, (len(labels), 1, 8, 8), dtype=torch.uint8)
+
+    def train(images, labels, classes, **_):
+        found = classifier(1, 8, classes)
+        found.accuracy = accuracy
+        return found
+
+    monkeypatch.setattr(detectors, "train_classifier", train)
+    said = []
+    names = [str(k) for k in range(len(counts))]
+    detectors.get("classifier", None, InMemory(images, labels, "noise", names), say=said.append)
+    assert ("little more than chance" in said[-1]) is warns

@@ -58,8 +58,9 @@ def test_training_and_evaluation_name_the_detector(photos, tmp_path, capsys):
     run = train(photos, tmp_path, "--metrics", "fid20", "is20")
     assert "scores are by efficientnet-lite0 579344248a93, 18.8 MB" in said(capsys)
     runs("evaluate", run, "--metrics", "fid20", "kid20", "pr20")
-    line, footnote = capsys.readouterr().out.splitlines()[-2:]
+    line, in_training, footnote = capsys.readouterr().out.splitlines()[-3:]
     assert line.endswith("(by efficientnet-lite0)")
+    assert in_training.startswith("  in training: fid20 ")
     assert footnote.startswith("detector efficientnet-lite0 579344248a93, 60 real images")
     for metric in ("fid20", "is20", "kid20", "pr20"):
         for record in records(run, metric):

@@ -50,11 +50,18 @@ def main(args: list[str]) -> int:
 
 
 def play(
-    work: Path, kills: int, seed: int, real: int = REAL, aims: tuple[str, ...] = AIMS, until: float = math.inf
+    work: Path,
+    kills: int,
+    seed: int,
+    real: int = REAL,
+    aims: tuple[str, ...] = AIMS,
+    until: float = math.inf,
+    kimg: int = 4,
 ) -> dict[str, Any]:
-    """So many kills, in as many runs as it takes; what was found."""
+    """So many kills, in as many runs (of that length) as it takes; what was found."""
     source, data = random.Random(seed), digits_folder(work / "images", 200)
-    flags = ["train", "--data", data, *FLAGS, "--detector-weights", quick_classifier(work / "classifier.safetensors")]
+    weights = quick_classifier(work / "classifier.safetensors")
+    flags = ["train", "--data", data, *FLAGS, "--kimg", kimg, "--detector-weights", weights]
     whole, seconds = whole_run(work, flags)
     seen: list[dict[str, Any]] = []
     runs, differ = 0, []

@@ -74,7 +74,7 @@ class Program:
         """Its exit status (below zero: the signal that ended it), or None while it runs."""
         return self.process.poll() if isinstance(self.process, subprocess.Popen) else self.process.exitcode
 
-    def wait(self, seconds: float = 120) -> int | None:
+    def wait(self, seconds: float = 600) -> int | None:
         """Its status in the end; None if it has not ended within so many seconds, and is killed."""
         end = time.monotonic() + seconds
         while self.status is None and time.monotonic() < end:
@@ -106,6 +106,8 @@ def _server() -> multiprocessing.context.ForkServerContext:
 
 def _forked(words: list[str], folder: str, environment: dict[str, str], file_limit: int | None) -> None:
     multiprocessing.set_start_method("fork", force=True)  # of workers, as where the program is started by a shell
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # the harness is under nohup, which commands would heed
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.environ |= environment
     said = os.open(Path(folder) / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     os.dup2(said, 1)

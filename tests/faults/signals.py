@@ -94,9 +94,15 @@ def prepare(work: Path) -> dict[str, Command]:
 
 
 def play(
-    work: Path, command: Command, moments: int, source: random.Random, real: int = REAL, until: float = float("inf")
+    work: Path,
+    command: Command,
+    moments: int,
+    source: random.Random,
+    real: int = REAL,
+    until: float = float("inf"),
+    most_seconds: float = SECONDS,
 ) -> dict[str, Any]:
-    """Signal it at so many moments; what was found."""
+    """Signal it at so many moments, after which it is to leave within so many seconds; what was found."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # under nohup, which commands would heed
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     whole = work / "whole"
@@ -108,9 +114,8 @@ def play(
     seen: list[dict[str, Any]] = []
     while len(seen) < moments and time.monotonic() < until:
         number = SIGNALS[len(seen) % len(SIGNALS)]
-        seen.append(
-            _signal_once(work, command, whole, number, source.uniform(0, 0.9 * seconds), len(seen) % real == real - 1)
-        )
+        wait, anew = source.uniform(0, 0.9 * seconds), len(seen) % real == real - 1
+        seen.append(_signal_once(work, command, whole, number, wait, anew, most_seconds))
     return {
         "moments": len(seen),
         "by_signal": dict(Counter(s["signal"] for s in seen)),
@@ -123,7 +128,9 @@ def play(
     }
 
 
-def _signal_once(work: Path, command: Command, whole: Path, number: int, wait: float, anew: bool) -> dict[str, Any]:
+def _signal_once(
+    work: Path, command: Command, whole: Path, number: int, wait: float, anew: bool, most_seconds: float = SECONDS
+) -> dict[str, Any]:
     out = work / "signalled"
     shutil.rmtree(out, ignore_errors=True)
     if not command.keeps_cache:
@@ -137,16 +144,19 @@ def _signal_once(work: Path, command: Command, whole: Path, number: int, wait: f
     listening = _listens(program.pid)
     program.send(number)
     begun = time.monotonic()
-    status = program.wait(60)
+    status = program.wait(120)
     seconds = time.monotonic() - begun
     said = program.output
     unfinished = [str(path) for path in [*out.rglob("*.partial"), *(work / "cache").rglob("*.partial")]]
     locks = [str(path) for path in out.rglob(".lock") if _is_held(path)]
-    wrong = []
-    if status not in STOPPED and listening:
-        wrong.append(f"status {status}")
-    if ("Traceback" in said and listening) or seconds > SECONDS or unfinished or locks:
-        wrong.append(f"{unfinished} {locks} {said[-1500:]}")
+    found = {
+        f"status {status}": status not in STOPPED and listening,
+        f"a traceback: {said[-1500:]}": "Traceback" in said and listening,
+        f"left after {seconds:.1f} s": seconds > most_seconds,
+        f"unfinished files: {unfinished}": unfinished,
+        f"locks held: {locks}": locks,
+    }
+    wrong = [what for what, so in found.items() if so]
     again = Program(words, work)
     if again.wait() != 0:
         wrong.append(f"the same command again: {again.output[-1500:]}")

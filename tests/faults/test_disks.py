@@ -28,3 +28,7 @@ def test_disks_of_a_few_sizes(world):
     found = disks.grow(world, "train", (6, 25))
     assert found["wrong"] == [], found["wrong"]
     assert found["statuses"] == {"2": 2}
+    for kind in ("a zip", "an array"):
+        found = disks.grow(world, f"data prepare, {kind}, {disks.TOLD}", (20,))
+        assert found["wrong"] == [], found["wrong"]
+        assert found["statuses"] == {"2": 1}

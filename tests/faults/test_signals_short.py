@@ -20,12 +20,14 @@ def commands(work):
     return signals.prepare(work)
 
 
-WITH_WORKERS = [pytest.param(name, marks=pytest.mark.slow) for name in ("train", "compare")]
-"""Two of some eight failed on a loaded machine, by something that was said on the way out and is not understood yet."""
+SECONDS = 60
+"""To leave in: how soon it does on a machine that has nothing else to do is for the long form to say."""
+COMPARE = pytest.param("compare", marks=pytest.mark.slow)
+"""Six runs, which take as long as all else here; tests/compare has what is its own: a stop at every point of a last snapshot."""
 
 
-@pytest.mark.parametrize("name", ["evaluate", "data prepare", *WITH_WORKERS])
+@pytest.mark.parametrize("name", ["train", "evaluate", "data prepare", COMPARE])
 def test_it_leaves_tidily_and_goes_on(work, commands, name):
-    found = signals.play(work, commands[name], 1, random.Random(name), real=100)
+    found = signals.play(work, commands[name], 1, random.Random(name), real=100, most_seconds=SECONDS)
     assert found["wrong"] == [], str(found["wrong"])
     assert set(found["statuses"]) <= {"0", "130"}

@@ -258,6 +258,15 @@ def test_no_file_is_fetched_by_itself(tmp_path):
         DinoV2Detector(tmp_path / "w.pth")
 
 
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("registers", [0, 4])
+def test_a_gpu_finds_the_same(tmp_path, images, registers):
+    path, device = saved(tmp_path / "w.pth", official(registers)), torch.device("cuda")
+    found = DinoV2Detector(path).to(device)(images.to(device))[0]
+    torch.testing.assert_close(found.cpu(), DinoV2Detector(path)(images)[0], atol=1e-3, rtol=1e-3)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("registers", [0, 4])
 def test_against_transformers(tmp_path, images, registers):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -182,3 +185,22 @@ def test_a_hundred_snapshots_open_in_two_seconds(browser, tmp_path, monkeypatch)
             shown.locator("#slider").fill(stop)
             assert shown.locator("#frame0").evaluate("(i) => i.decode().then(() => i.naturalWidth)") > 0
         assert layout_shift(shown) == 0
+
+
+@pytest.mark.slow
+def test_a_browser_follows_a_run_to_its_end(browser, tmp_path):
+    """From the first page on, which is there before the first step, without a hand on the browser."""
+    flags = "--kimg 40 --tick 1 --snap 4 --metrics none --width 32 --threads 1 --engine plain --outdir".split()
+    with subprocess.Popen(
+        [sys.executable, "-m", "logan.cli.main", "train", *flags, tmp_path], stderr=subprocess.DEVNULL
+    ) as run:
+        out = tmp_path / "00000-digits-ngd" / "report.html"
+        until = time.monotonic() + 120
+        while not out.exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        with opened(browser, out.as_uri()) as shown:
+            assert "training: 0 of 40 kimg" in shown.locator("#status").inner_text()
+            shown.wait_for_function("() => document.body?.innerText.includes('finished: 40 kimg')", timeout=120_000)
+            assert shown.locator("#slider").get_attribute("max") == "10"
+            assert shown.locator("#latent img").count() == 4
+        assert run.wait() == 0

@@ -83,10 +83,10 @@ def test_a_damaged_note_of_the_best_leaves_the_latest(run, unscored):
 
 
 def test_the_command_names_what_it_took(run, capsys):
-    for flags, name in (((), "samples000002-seed0.png"), (("--snapshot", "latest"), "samples000003-seed0.png")):
+    for flags, name in (((), "samples000002-seed0"), (("--snapshot", "latest"), "samples000003-seed0")):
         assert main(["sample", str(run), "--n", "4", *flags]) == 0
         said = capsys.readouterr()
-        assert said.out.strip().endswith(name)
+        assert name in said.out
         assert ("not the latest, 3 kimg: --snapshot latest" in said.err) == (not flags)
 
 

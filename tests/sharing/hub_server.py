@@ -14,7 +14,10 @@ from urllib.parse import unquote, urlsplit
 
 
 class Hub:
-    """What the server knows: by repository its commits, oldest first, each with all files; and what it was asked."""
+    """What the server knows: by repository its commits, oldest first, each with all files; and what it was asked.
+
+    With ``refuses`` every upload is answered with that status.
+    """
 
     def __init__(self) -> None:
         self.repositories: dict[str, list[dict[str, bytes]]] = {}
@@ -22,6 +25,7 @@ class Hub:
         self.asked: list[str] = []
         self.cards: list[str] = []
         self.address = ""
+        self.refuses = 0
 
     def commit(self, name: str, files: dict[str, bytes]) -> str:
         self.repositories.setdefault(name, []).append(files)
@@ -61,6 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
         content = self._body()
         path = unquote(urlsplit(self.path).path)
         self.hub.asked.append(f"POST {path}")
+        if self.hub.refuses:
+            return self._answer(self.hub.refuses, {"error": "not you"})
         if path == "/api/repos/create":
             asked = json.loads(content)
             name = f"{asked['organization']}/{asked['name']}" if asked.get("organization") else asked["name"]

@@ -22,8 +22,8 @@ SCORES = {
 }  # fmt: skip
 
 
-def make_run(path: Path, *, seed: int = 0, settings: Config | None = None, **architecture) -> Path:
-    """A folder as training leaves it, of a snapshot at 4,000 images whose every number is random."""
+def make_run(path: Path, *, seed: int = 0, images: int = 4000, settings: Config | None = None, **architecture) -> Path:
+    """A folder as training leaves it, of one snapshot whose every number is random."""
     asked = {"name": "mlp", "image_size": 8, "image_channels": 1, "latent_dim": 8, "num_classes": 0, "width": 8}
     asked = asked | {"depth": None, "activation": None, "spectral_norm": True} | architecture
     settings = settings or small_config()
@@ -37,8 +37,8 @@ def make_run(path: Path, *, seed: int = 0, settings: Config | None = None, **arc
     if settings.latent.latent == "cs":
         give_step_size(generator)
     names = [f"class {i}" for i in range(asked["num_classes"])]
-    info = snapshot.Snapshot(asked, settings, 4000, names)
-    snapshot.save(path / snapshot.file_name(4000), info, generator, discriminator)
+    info = snapshot.Snapshot(asked, settings, images, names)
+    snapshot.save(path / snapshot.file_name(images), info, generator, discriminator)
     folder.write_options(path, settings)
     ticks = [{"tick": k, "kimg": float(k), "steps": 20 * k, "d_loss": 1.0} for k in range(6)]
     (path / folder.STATS).write_text("".join(json.dumps(tick) + "\n" for tick in ticks))
@@ -47,6 +47,7 @@ def make_run(path: Path, *, seed: int = 0, settings: Config | None = None, **arc
         SCORES | {"images": 4000, "in_training": True},
         SCORES | {"images": 4000, "in_training": False, "protocol": "C", "results": {"fid10k": 13.25}},
         SCORES | {"images": 4000, "in_training": False, "protocol": "A", "results": {"fid10k": None}},
+        SCORES | {"images": 6000, "in_training": True, "results": {"fid10k": 7.0}},
     ]
     (path / "metric-fid10k.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path

@@ -45,7 +45,7 @@ def test_scores_are_those_of_the_snapshot_with_how_they_were_measured(tmp_path):
     assert {m["value"] for m in result["metrics"]} == {
         12.5,
         13.25,
-    }  # neither another snapshot's nor what was not finite
+    }  # neither other snapshots' nor what was not finite
     for metric in result["metrics"]:
         assert metric["type"] == "fid"
         assert (

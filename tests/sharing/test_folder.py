@@ -16,11 +16,11 @@ import logan
 from logan.cli.main import main
 from logan.errors import InputError
 from logan.networks import NETWORKS
-from logan.sampling import manifest, snapshot
+from logan.sampling import manifest
 from logan.sharing import Wording, export
 
 from ..training.small import config
-from .small import make_run
+from .small import SCORES, make_run
 
 SIZES = {name: {"image_size": 32, "width": 2} for name in NETWORKS} | {
     "mlp": {"image_size": 8},
@@ -90,6 +90,14 @@ def test_it_loads_by_its_folder_and_by_its_file(whole, run):
 def test_an_export_is_exported_again(whole, tmp_path):
     again = Path(export(whole, tmp_path / "again", wording=Wording(licence="mit")))
     assert (again / "README.md").read_text("utf-8") == (whole / "README.md").read_text("utf-8")
+
+
+def test_scores_that_were_found_since_go_along(exported, tmp_path):
+    line = SCORES | {"metric": "is10k", "results": {"is10k": 8.125}, "images": 4000, "in_training": False}
+    (exported / "metric-is10k.jsonl").write_text(json.dumps(line) + "\n")
+    card = (Path(export(exported, tmp_path / "again")) / "README.md").read_text("utf-8")
+    assert "| is10k | 8.125 | protocol training |" in card
+    assert "| fid10k | 12.5 | in training |" in card
 
 
 def test_nothing_says_where_it_was_made(tmp_path):
@@ -259,20 +267,36 @@ def test_half_an_export_is_not_left(run, tmp_path, monkeypatch):
     monkeypatch.setattr(manifest, "write", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         export(run, tmp_path / "there")
-    assert not (tmp_path / "there").exists()
+    assert not list(tmp_path.iterdir())
 
 
-def test_networks_of_ones_own_need_onnx(tmp_path, monkeypatch):
-    def build(spec):
-        return NETWORKS["mlp"](replace(spec, name="mlp"))
+@pytest.mark.parametrize("parents", ["", "not/there/yet/"])
+def test_an_empty_folder_or_none_becomes_one(run, tmp_path, parents):
+    to = tmp_path / f"{parents}there"
+    if not parents:
+        to.mkdir()
+    assert torch.equal(logan.load(export(run, to)).sample(2), logan.load(run).sample(2))
+    assert [path.name for path in to.parent.iterdir()] == ["there"]
 
-    monkeypatch.setitem(NETWORKS, "mine", build)
-    run = make_run(tmp_path / "run", name="mine")
+
+@pytest.fixture
+def run_of_ones_own(tmp_path, monkeypatch):
+    """Of networks that somebody added."""
+    monkeypatch.setitem(NETWORKS, "mine", lambda spec: NETWORKS["mlp"](replace(spec, name="mlp")))
+    return make_run(tmp_path / "run", name="mine")
+
+
+def test_networks_of_ones_own_are_not_shared_without_their_code(run_of_ones_own, tmp_path):
+    assert logan.load(run_of_ones_own).sample(1).shape == (1, 1, 8, 8)
     with pytest.raises(InputError, match="networks of your own, 'mine', and an export carries no code") as caught:
-        export(run, tmp_path / "there")
+        export(run_of_ones_own, tmp_path / "there")
     assert caught.value.field == "onnx"
     assert not (tmp_path / "there").exists()
-    folder = Path(export(run, tmp_path / "there", with_onnx=True))
+
+
+def test_networks_of_ones_own_are_shared_as_onnx(run_of_ones_own, tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript", reason="the extra 'onnx' is not installed")
+    folder = Path(export(run_of_ones_own, tmp_path / "there", with_onnx=True))
     assert "the maker's own, `mine`" in (folder / "README.md").read_text("utf-8")
     assert (folder / "generator.onnx").exists()
     monkeypatch.delitem(NETWORKS, "mine")
@@ -280,19 +304,23 @@ def test_networks_of_ones_own_need_onnx(tmp_path, monkeypatch):
         logan.load(folder)
 
 
-def test_the_command(run, tmp_path, capsys):
-    shutil.copy(snapshot.find(run), run / "network-best.safetensors")
-    for flags in ([], ["--snapshots", "best"]):
-        to = tmp_path / f"there{len(flags)}"
+def test_the_command(tmp_path, capsys):
+    """By itself it takes the best snapshot, as sample does."""
+    run = make_run(make_run(tmp_path / "run"), images=2000, seed=7)
+    best = {"by": "fid10k", "images": 2000, "kimg": 2, "scores": {"fid10k": 1.0}, "measure": [None, None, None]}
+    (run / "best.json").write_text(json.dumps(best))
+    shutil.copy(run / "network-snapshot-000002.safetensors", run / "network-best.safetensors")
+    for flags, kimg in (([], 2), (["--snapshot", "best"], 2), (["--snapshot", "latest"], 4), (["--snapshot", "4"], 4)):
+        to = tmp_path / "-".join(["there", *flags])
         assert main(["export", str(run), "--to", str(to), "--licence", "cc-by-4.0", "--title", "Digits", *flags]) == 0
         assert capsys.readouterr().out.strip() == str(to)
         card = (to / "README.md").read_text("utf-8")
         assert "# Digits" in card
         assert 'license: "cc-by-4.0"' in card
+        assert f"has seen {kimg},000 real images" in card
         assert main(["sample", str(to), "--n", "4"]) == 0
-        assert (to / "samples000004-seed0.png").exists()
+        assert list(to.glob(f"samples00000{kimg}-*.png"))
         capsys.readouterr()
-    (run / "network-best.safetensors").unlink()
 
 
 @pytest.mark.parametrize(
@@ -303,7 +331,8 @@ def test_the_command(run, tmp_path, capsys):
         (["--title", " "], "--title must be a text of one line"),
         (["--dataset", "a b"], "--dataset 'a b' is no name of a data set"),
         (["--private"], "--private is for hub:USER/NAME"),
-        (["--snapshots", "best"], "nothing was measured in training"),
+        (["--snapshot", "best"], "nothing was measured in training"),
+        (["--snapshot", "9"], "no snapshot of 9 kimg"),
         (["--data", "nowhere"], "no data called 'nowhere'"),
         (["--seed", "-1"], "--seed must be >= 0"),
     ],

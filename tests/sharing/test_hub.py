@@ -185,6 +185,16 @@ def test_the_extra_names_itself(run, monkeypatch):
             use()
 
 
+@pytest.mark.parametrize(
+    ("status", "message"), [(401, "log in with: hf auth login"), (403, "one that may write"), (400, "not you")]
+)
+def test_an_upload_that_is_refused(hub, run, status, message):
+    hub.refuses = status
+    with pytest.raises(InputError, match=f"hub:{NAME} cannot be written: .*{message}") as caught:
+        export(run, f"hub:{NAME}")
+    assert "\n" not in str(caught.value)
+
+
 def test_an_upload_goes_to_the_main_branch(run):
     with pytest.raises(InputError, match="leave out @v1"):
         export(run, f"hub:{NAME}@v1")
@@ -194,11 +204,16 @@ def test_commands_take_it(hub, run, tmp_path, monkeypatch, capsys):
     put(hub, run, tmp_path)
     monkeypatch.chdir(tmp_path)
     assert main(["sample", f"hub:{NAME}", "--n", "4"]) == 0
-    assert (tmp_path / "samples000004-seed0.png").exists()  # not in the client's cache
+    assert list(tmp_path.glob("samples000004-seed0*.png"))  # not in the client's cache
     assert main(["evaluate", f"hub:{NAME}", "--metrics", "fid100"]) == 0
     assert "fid100" in capsys.readouterr().out
     assert main(["export", f"hub:{NAME}", "--to", "again"]) == 0
     assert torch.equal(logan.load("again").sample(3), logan.load(run).sample(3))
+    capsys.readouterr()
+    assert main(["export", "again", "--to", "hub:somebody/else", "--licence", "mit"]) == 0
+    assert capsys.readouterr().out.strip() == f"{hub.address}/somebody/else"
+    assert main(["curve", "hub:somebody/else", f"hub:{NAME}", "--levels", "1", "--n", "20"]) == 0
+    assert "somebody/else" in capsys.readouterr().out
     assert main(["sample", "hub:nobody/nothing"]) == 2
     assert "there is no such model" in capsys.readouterr().err
 

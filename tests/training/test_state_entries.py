@@ -56,6 +56,10 @@ def python(place, value):
 
 
 NAN, HUGE = float("nan"), 10**400
+FOR_EVER = [1.0]
+for _ in range(100):
+    FOR_EVER = [FOR_EVER, FOR_EVER]  # a few hundred bytes, and more numbers than atoms
+DUE = dict.fromkeys(("tick", "steps", "kimg", "seconds", "images_per_second", "seconds_left"), 1)
 CHANGES = {
     "threads": [put("threads", x) for x in ("1", 0, 1.5, None, HUGE, True)],
     "data": [put("data", x) for x in (7, None, "x" * 10**5)],
@@ -64,7 +68,9 @@ CHANGES = {
         *[put("progress", name, x) for name in ("images", "steps", "ticks") for x in (-1, 0.5, "1", None, HUGE, True)],
         *[put("progress", name, x) for name in ("seconds", "probe_seconds") for x in (-1.0, NAN, math.inf, "1", None)],
         *[put("progress", name, x) for name in ("sums", "counts") for x in (7, [], {1: 1.0}, {"d_loss": "1"}, {"x": 1})],
-        *[put("progress", "probes", x) for x in (7, {}, [7], None)],
+        *[put("progress", "probes", x) for x in (7, {}, [7], None, [{"x": {}}], [{"x": [[1, 2, 3]]}], [{"x": FOR_EVER}])],
+        put("progress", "probes", [{"x": [0.5] * 1000}] * 2000),
+        put("progress", "due", {**DUE, "probe": [{"x": FOR_EVER}]}),
         *[put("progress", "due", x) for x in (7, [], {"tick": 0}, {})],
         drop("progress", "images"),
         drop("progress", "counts"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -32,6 +33,21 @@ class LiveMemory(TorchDispatchMode):
         """The most bytes at any moment, for a batch of that size; by default the one that was run."""
         size = self.batch if batch is None else batch
         return max(fixed + growing * size // self.batch for fixed, growing in self._moments)
+
+    def moments(self) -> list[tuple[int, int]]:
+        """Bytes that are fixed and bytes that grow with the batch, at all moments that are the worst for some batch."""
+        worst: list[tuple[int, int]] = []
+        for fixed, growing in sorted(self._moments, reverse=True):
+            if not worst or growing > worst[-1][1]:
+                worst.append((fixed, growing))
+        return worst
+
+    @classmethod
+    def of(cls, batch: int, moments: Iterable[tuple[int, int]]) -> LiveMemory:
+        """One that was counted before."""
+        memory = cls(batch)
+        memory._moments = {(fixed, growing) for fixed, growing in moments}
+        return memory
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

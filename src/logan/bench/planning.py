@@ -7,7 +7,8 @@ the speed is a claim: a share of the device's published peak.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -161,15 +162,18 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
     config.check(gpus)
     data = stand_in(config)
     say("building the networks")
-    with torch.device("meta"):
+    with torch.device("meta"), _no_power_iterations():
         built = networks.create(**architecture(config, data))  # type: ignore[arg-type]
     with FakeTensorMode(allow_non_fake_inputs=True):
         players = (without_numbers(built[0]), without_numbers(built[1]))
         recompute_activations(players, config.run.checkpointing)
         inputs = batch_without_numbers(config, data, _prime_beside(players, config, data))
         costs: dict[str, StepCost] = {}
-        for method in dict.fromkeys(("none", config.latent.latent)):
-            say(f"counting a step: {method}")
+        methods = [*dict.fromkeys(("none", config.latent.latent))]
+        for i, method in enumerate(methods, 1):
+            say(
+                f"counting what a step of {method} computes and holds ({i} of {len(methods)}; large networks take a minute)"
+            )
             played = replace(config, latent=replace(config.latent, latent=method))
             costs[method] = _cost(played, players, inputs, AbsentRanks(size=gpus))
     if config.latent.latent != "none" and config.latent.latent_every > 1:
@@ -177,6 +181,17 @@ def make(config: Config, say: Callable[[str], None] = lambda message: None, gpus
         costs[own] = costs[own].every(config.latent.latent_every, costs["none"])
     parameters = (networks.count_parameters(players[0]), networks.count_parameters(players[1]))
     return Plan(config, parameters, _resident(*players), costs, config.game.batch // gpus)
+
+
+@contextmanager
+def _no_power_iterations() -> Iterator[None]:
+    """Spectral norm begins with fifteen in each layer, an eighth of a plan's time; here there is nothing to estimate."""
+    kind: Any = torch.nn.utils.parametrizations._SpectralNorm
+    before, kind._power_method = kind._power_method, lambda *args: None
+    try:
+        yield
+    finally:
+        kind._power_method = before
 
 
 @dataclass

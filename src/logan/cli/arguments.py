@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 
 from logan.cli.command import Command
 from logan.cli.parsing import parse, value_of
 from logan.config import Config, DataConfig, ScoreConfig, presets
+from logan.config.groups import Detectors
 from logan.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ UnscoredSettings = Annotated[UnscoredConfig, tyro.conf.arg(name="")]
 class ScoringArguments:
     """What the commands take that score generators."""
 
-    detector: Literal["auto", "classifier", "efficientnet-lite0", "dinov2", "inception"] | None = None
+    detector: Detectors | None = None
     """Whose features are compared; by default the run's own (of several, the first's)."""
     detector_weights: str | None = None
     """The detector's weights, as FILE or FILE@SHA256: DINOv2's, a classifier's, or Inception's (None: torch's download cache)."""

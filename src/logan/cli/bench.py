@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,9 +20,11 @@ from logan.cli.arguments import (
 )
 from logan.cli.command import Command
 from logan.cli.parsing import dispatch
+from logan.cli.streams import tables
 from logan.errors import InputError
 from logan.fast import EngineName
 from logan.files import write_json
+from logan.interrupts import leaving_at_once
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -117,7 +120,11 @@ def _step(args: Sequence[str]) -> int:
     for engine in given.engines:
         choose_engine(engine, choose_device(config.run.device))
     keep_freed_memory()
-    with cpu_threads(config.run.threads), kernels(config.run.deterministic):
+    with (
+        cpu_threads(config.run.threads),
+        kernels(config.run.deterministic),
+        leaving_at_once(sys.stderr.isatty()),
+    ):
         result = steps.measure(config, variants, given.seconds, Watch(1).fraction_bar(f"timing {config.preset}"))
     result = {"preset": config.preset, "batch": config.game.batch, "settings": config.to_dict(), **result}
     _print_costs(result)
@@ -128,7 +135,6 @@ def _step(args: Sequence[str]) -> int:
 
 
 def _print_costs(result: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     machine = ", ".join(f"{name} {value}" for name, value in result["machine"].items())
@@ -143,7 +149,7 @@ def _print_costs(result: dict[str, Any]) -> None:
         ).format(**c, mib=c["resident_mib"] + c["peak_mib"])
         ratios = map(c.get, ("over_baseline", "over_best_baseline", "times_plain"))
         table.add_row(*row.split("|"), *("-" if x is None else f"{x:.2f}" for x in ratios))
-    console = Console(width=150, highlight=False)
+    console = tables(150)
     console.print(table)
     console.print(f"{machine}; medians of {result['rounds']} interleaved rounds")
 
@@ -157,6 +163,10 @@ def _profile(args: Sequence[str]) -> int:
     from logan.training.allocator import keep_freed_memory
 
     keep_freed_memory()
-    with cpu_threads(given.config.run.threads), kernels(given.config.run.deterministic):
+    with (
+        cpu_threads(given.config.run.threads),
+        kernels(given.config.run.deterministic),
+        leaving_at_once(sys.stderr.isatty()),
+    ):
         print_profile(given.config, given.rows)
     return 0

@@ -204,7 +204,7 @@ def run_and_report(entries: Sequence[Entry], outdir: Path, together: int | None 
     for score in shown:
         for against in ("steps", "seconds"):
             summary.save_curves(outdir / f"{score}-{against}.png", results, score, against)
-    summary.save_pictures(outdir / "pictures.png", results)
+    summary.save_pictures(outdir / "pictures.png", results, print)
     print(text)
     print(f"wrote table.md, scores.csv, runs.json, pictures.png and {shown[0]}-steps.png to {outdir}")
     return results

@@ -35,7 +35,7 @@ COMMAND = Command(
     CompletionArguments,
     ABOUT,
     examples=(
-        ('completion bash > ~/.logan-completion; echo "source ~/.logan-completion" >> ~/.bashrc', "for every new bash"),
+        ("completion bash > ~/.logan-completion", "then put the line `source ~/.logan-completion` into ~/.bashrc"),
         ("completion fish > ~/.config/fish/completions/logan.fish", "for every new fish"),
     ),
 )

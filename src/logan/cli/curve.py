@@ -21,6 +21,7 @@ from logan.evaluation.names import count_name
 from logan.files import check_writable, write_text
 from logan.metrics.truncation import LEVELS, Point, match
 from logan.sampling.choice import Choice
+from logan.sampling.download import is_hub
 
 DESCRIPTION = """Truncation curves (Figures 3b and 8): FID against IS for latents w = s z with s from 1.0 to 0.02 (for a normal
 prior: drawn again until within 2s), one line per run, as PNG and CSV."""
@@ -147,7 +148,10 @@ def _check(given: CurveArguments) -> None:
 def _names(runs: Sequence[str], choices: Sequence[Choice]) -> dict[str, Path]:
     """Runs by a short name: the folder's; of a snapshot that was asked for by itself, or of several of one run, its own too."""
     paths = [choice.path for choice in choices]
-    folders = [path.absolute().parent.name for path in paths]
+    folders = [
+        run.removeprefix("hub:") if is_hub(run) else path.absolute().parent.name
+        for run, path in zip(runs, paths, strict=True)
+    ]
     named: dict[str, Path] = {}
     for run, path, name in zip(runs, paths, folders, strict=True):
         if folders.count(name) > 1 or run.endswith(".safetensors"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +15,7 @@ from logan.cli.arguments import free_place
 from logan.cli.command import Command
 from logan.cli.parsing import dispatch, parse
 from logan.errors import InputError
-from logan.files import write_text
+from logan.files import WriteError, write_text
 
 PREPARE = """Crop, resize and pack images into one file, once, so that training reads them fast.
 
@@ -127,8 +128,14 @@ def _list_left_out(destination: Path, left_out: list[str]) -> None:
     if not left_out:
         listed.unlink(missing_ok=True)  # that of the file which was replaced
         return
-    write_text(listed, "\n".join(left_out) + "\n")
-    print(f"left out {len(left_out):,} file{'s' * (len(left_out) > 1)} (all of them in {listed}):")
+    where = f"all of them in {listed}"
+    try:
+        write_text(listed, "\n".join(left_out) + "\n")
+    except WriteError as error:  # the set itself is whole
+        with suppress(OSError):
+            listed.unlink(missing_ok=True)
+        where = f"the first of them here alone: {error.problem}"
+    print(f"left out {len(left_out):,} file{'s' * (len(left_out) > 1)} ({where}):")
     for line in left_out[:SHOWN]:
         print(f"  {line}")
 

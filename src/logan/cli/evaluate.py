@@ -125,7 +125,7 @@ def _run(given: EvaluateArguments) -> None:
         say(chosen[i], "snapshots")
         _print_scores(path.name, scores, evaluator)
         if protocol.name == "training" and not given.latent_steps and given.trunc == 1:
-            _say_training(path, model.info.images, scores, given.seed)
+            _say_training(path, model.info.images, scores, given.seed, evaluator)
     _print_detector(evaluator)
 
 
@@ -138,12 +138,14 @@ def _snapshots(path: Path, which: str) -> list[Choice]:
     return [Choice(file) for file in sorted(path.glob(snapshot.PATTERN))]
 
 
-def _say_training(path: Path, images: int, scores: dict[str, float], seed: int) -> None:
-    """Training has measured the same snapshot on other latents, so its log has another number."""
+def _say_training(path: Path, images: int, scores: dict[str, float], seed: int, evaluator: Evaluator) -> None:
+    """Training has measured the same snapshot by the same detector on other latents, so its log has another number."""
     run = path.absolute().parent
     if not (run / OPTIONS).exists():
         return
-    known, _ = records.measured(run).get(images, ({}, None))
+    known, by = records.measured(run).get(images, ({}, records.UNKNOWN))
+    if by.detector_sha256 != (evaluator.detector and evaluator.detector.sha256):
+        return
     own = read_options(run).run.seed + SEED_AFTER
     shared = [name for name in scores if name in known and math.isfinite(known[name])]
     if shared and seed != own:

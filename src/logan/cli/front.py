@@ -18,6 +18,7 @@ COMMANDS = {
     "sample": "draw images from a trained generator",
     "evaluate": "score a run's snapshots, or a folder of images against another",
     "report": "write one HTML file about a run, or about several beside each other",
+    "demo": "play with a trained generator in the browser",
     "export": "share a trained generator: a folder or the Hugging Face Hub, with a model card",
     "compare": "train several methods over several seeds, and put their scores side by side",
     "data": "pack a large set of images for training, or look at what a set holds",
@@ -30,11 +31,11 @@ COMMANDS = {
 }
 """By name: the file of the same name in this folder has ``main(args)``, and ``COMMAND`` or ``COMMANDS`` to explain them."""
 EVERYDAY = {
-    "train": "logan train --data photos.zip --preset dcgan64",
+    "train": "logan train --preset images64 --data photos.zip",
     "sample": "logan sample runs/00000-digits-ngd --n 64 --trunc 0.7",
     "evaluate": "logan evaluate runs/00000-digits-ngd --metrics fid10k",
     "compare": "logan compare --preset ring --methods none ngd --seeds 3",
-    "data": "logan data info photos.zip --sheet photos.png",
+    "report": "logan report runs/00000-digits-ngd",
 }
 """The five things that one does, each with an example."""
 SAID_ELSEWHERE = {

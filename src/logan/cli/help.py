@@ -33,7 +33,7 @@ def text(command: Command[Any], args: Sequence[str], default: Any = None) -> str
     by_name = {flag.name: flag for flag in flags}
     common = [by_name[name] for name in command.common] or [f for f in flags if not f.positional]
     everything = ALL in args or len(common) == sum(not f.positional for f in flags)
-    lines = [*examples(command.examples), usage(command.prog, flags)]
+    lines = [*examples(command.examples), *wrapped(usage(command.prog, flags))]
     about = [*command.about.strip().split("\n\n")]
     for i, paragraph in enumerate(about):
         if everything or i == 0 or paragraph.startswith("Presets:"):
@@ -57,14 +57,17 @@ def several(prog: str, commands: Sequence[Command[Any]]) -> str:
 
 def usage(prog: str, flags: Sequence[Flag]) -> str:
     """The line that says what is typed."""
-    return " ".join(["usage:", prog, *(f.typed for f in flags if f.positional), "[--FLAG VALUE ...]"])
+    more = [] if all(f.positional for f in flags) else ["[--FLAG VALUE ...]"]
+    return " ".join(["usage:", prog, *(f.typed for f in flags if f.positional), *more])
 
 
 def examples(lines: Iterable[tuple[str, str]]) -> list[str]:
     """What to type, and below each what it does."""
     shown: list[str] = []
     for line, does in lines:
-        shown += [f"  logan {line}", *wrapped(does, "      ")]
+        parts = textwrap.wrap(f"logan {line}", columns() - 6, break_long_words=False, break_on_hyphens=False)
+        typed = [f"  {part} \\" for part in parts[:-1]] + [f"  {parts[-1]}"]
+        shown += [typed[0], *(f"  {part}" for part in typed[1:]), *wrapped(does, "      ")]
     return [*shown, ""] if shown else []
 
 

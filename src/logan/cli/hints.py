@@ -86,7 +86,7 @@ def unknown(command: Command[Any], rest: Sequence[str]) -> str:
 
 def unknown_flags(command: Command[Any], args: Sequence[str]) -> list[str]:
     """The flags among ``args`` that ``command`` does not have."""
-    known = {flag.name for flag in command.flags()}
+    known = {flag.name for flag in command.flags()} | {name.removeprefix("--") for name in command.without}
     names = [arg.partition("=")[0][2:].replace("_", "-") for arg in args if arg.startswith("--")]
     return [f"--{n}" for n in names if n not in known and n.removeprefix("no-") not in known]
 

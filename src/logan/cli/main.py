@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from logan import __version__, errors
 from logan.cli.front import COMMANDS, page, unknown_command
 from logan.cli.hints import plain_dashes
-from logan.cli.streams import print_what_can_be
+from logan.cli.streams import only_text, print_what_can_be
 from logan.errors import AlarmError, InputError, SaidElsewhereError, with_settings
 from logan.interrupts import interrupts, leaving_the_process
 
@@ -18,6 +18,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a sub-command. Bad input: one line on standard error, exit status 2, no traceback."""
     args = [plain_dashes(arg) for arg in (sys.argv[1:] if argv is None else argv)]
     print_what_can_be(sys.stdout, sys.stderr)
+    with only_text():
+        return _main(args)
+
+
+def _main(args: list[str]) -> int:
     before, errors.wording = errors.wording, in_flags
     if args[:1] == ["help"]:  # `logan help train`
         args = [*args[1:2], "--help"]

@@ -59,8 +59,13 @@ def _check_places(command: Command[Any], given: Any) -> None:
 
 
 def parse_known(command: Command[T], args: Sequence[str], default: Any = None) -> tuple[T, list[str]]:
-    """As :func:`parse`, and the arguments that are not of ``command``."""
-    return _tyro(command, args, default, known_only=True)
+    """As :func:`parse`, and the arguments that are not of ``command``, but of what it runs (:attr:`Command.also`)."""
+    given, rest = _tyro(command, args, default, known_only=True)
+    unknown = [] if command.also is None else hints.unknown_flags(command, rest)
+    if unknown:
+        raise InputError(hints.unknown(command, unknown))
+    _check_places(command, given)
+    return given, rest
 
 
 def _tyro(command: Command[T], args: Sequence[str], default: Any, known_only: bool) -> tuple[T, list[str]]:

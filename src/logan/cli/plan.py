@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from logan.cli.arguments import (
     NO_LENGTH,
@@ -18,9 +23,11 @@ from logan.cli.arguments import (
     read_untrained,
 )
 from logan.cli.command import Command
+from logan.cli.streams import tables
 from logan.config import Config
 from logan.errors import InputError
 from logan.files import write_json
+from logan.interrupts import leaving_at_once
 
 if TYPE_CHECKING:
     from logan.bench.planning import Device, Plan
@@ -77,19 +84,34 @@ def main(args: Sequence[str]) -> int:
     config = given.config
     out = _check(given, config)
 
-    from rich.console import Console
-
-    from logan.bench import planning
+    from logan.bench import kept_plans, planning
 
     device = _device(given)
-    with Console(stderr=True).status("building the networks") as status:  # nothing where there is no terminal
-        plan = planning.make(config, status.update, given.gpus)
+    kept = kept_plans.place(config, given.gpus)
+    plan = kept_plans.read(kept, config)
+    if plan is None:
+        console = Console(stderr=True)
+        with leaving_at_once(console.is_terminal), _said(console) as say:
+            plan = planning.make(config, say, given.gpus)
+        kept_plans.keep(kept, plan)
     figures = _figures(given, config, device, plan)
     _print(given, config, figures)
     if out is not None:
         write_json(out, figures)
         print(f"wrote {given.out}")
     return 0
+
+
+@contextmanager
+def _said(console: Console) -> Iterator[Callable[[str], None]]:
+    """Says what is being done: with the seconds that it has taken on a terminal, else a line for each thing."""
+    if not console.is_terminal:
+        yield lambda message: print(message, file=sys.stderr, flush=True)
+        return
+    columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda message: bar.update(task, description=message)
 
 
 def _check(given: PlanArguments, config: Config) -> Path | None:
@@ -151,10 +173,9 @@ def _figures(given: PlanArguments, config: Config, device: Device, plan: Plan) -
 
 
 def _print(given: PlanArguments, config: Config, f: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=120, highlight=False)
+    console = tables(120)
     n = f["parameters"]
     console.print(
         f"{f['preset']}: G {n['generator']:,} and D {n['discriminator']:,} parameters; batch {f['batch']:,} on {f['gpus']} "

@@ -47,32 +47,22 @@ COMMAND = Command(
     DESCRIPTION,
     examples=(
         ("train", "the digits that come with the package, in two minutes on one core"),
-        ("train --preset dcgan64 --data photos.zip", "your own images: a zip or a folder"),
+        ("train --preset images64 --data photos.zip", "your own images: a zip or a folder"),
         ("train --resume runs/00000-digits-ngd --kimg 900", "go on with a run, to 900 thousand images"),
     ),
     common=(
-        *(
-            "preset",
-            "data",
-            "image-size",
-            "conditional",
-            "network",
-            "width",
-            "latent",
-            "alpha",
-            "beta",
-            "batch",
-            "kimg",
-        ),
-        *("tick", "snap", "metrics", "seed", "device", "outdir", "desc", "resume", "dry-run"),
+        "preset", "data", "image-size", "conditional", "network", "width", "latent", "alpha", "beta", "batch", "kimg", "tick",
+        "snap", "metrics", "seed", "device", "outdir", "desc", "resume", "dry-run",
     ),
     words=WORDS,
-)
+)  # fmt: skip
 
 
 def read_arguments(args: Sequence[str], prog: str = "logan train") -> TrainArguments:
     """Two passes: the preset, the latent method and the run to resume set the defaults; the flags change them."""
     resume, preset, latent = (value_of(f"--{name}", args) for name in ("resume", "preset", "latent"))
+    if resume == "":
+        raise InputError("--resume must not be empty; give a run folder, a snapshot, or auto")
     if resume not in (None, "auto") and preset is None:
         base = _resumed_config(Path(resume), args)
     else:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from logan.compare.runs import Result, mean_std
+from logan.data.bounds import MOST_BYTES
+from logan.data.images import decode
+from logan.errors import InputError, first_line
 from logan.evaluation import records
 from logan.evaluation.records import leading
+from logan.regular import read_regular
 from logan.report.canvas import new_figure, save_figure, save_side_by_side
 from logan.report.tables import comma_separated, markdown
+
+SHOWN = 2048
+"""Pixels of a side of a run's picture, at most."""
 
 
 def by_label(results: Sequence[Result]) -> dict[str, list[Result]]:
@@ -114,11 +121,22 @@ def save_curves(path: Path, results: Sequence[Result], score: str, against: str)
     save_figure(path, figure, crop=True)
 
 
-def save_pictures(path: Path, results: Sequence[Result]) -> None:
-    """The last grid of each method's first seed, side by side, with its name above."""
+def save_pictures(path: Path, results: Sequence[Result], say: Callable[[str], None] = lambda message: None) -> None:
+    """The last grid of each method's first seed, side by side, with its name above; ``say`` is told of one that is broken."""
     pictures = {}
     for label, group in by_label(results).items():
         grids = sorted(group[0].run.glob("fakes[0-9]*.png"))
         name = f"{label}, seed {group[0].entry.config.run.seed}"
-        pictures[name] = Image.open(grids[-1], formats=["PNG"]) if grids else None
+        pictures[name] = _picture(grids[-1], say) if grids else None
     save_side_by_side(path, pictures, min(4, len(pictures)), width=4, height=4.25, fontsize=10)
+
+
+def _picture(path: Path, say: Callable[[str], None]) -> Image.Image | None:
+    """An ornament, so a broken one is left out. As large as it is shown: several may be as large as pictures may be."""
+    try:
+        picture = decode(read_regular(path, MOST_BYTES), str(path))
+    except (InputError, OSError) as error:
+        say(f"left out of the pictures: {first_line(error)}")
+        return None
+    picture.thumbnail((SHOWN, SHOWN))
+    return picture

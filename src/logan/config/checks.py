@@ -55,6 +55,9 @@ use, which catches slips before memory runs out."""
 
 def check_limits(config: Config) -> None:
     """Refuse words that a setting does not know, and numbers out of range (InputError)."""
+    from logan.networks import check_name
+
+    check_name(config.networks.network)
     groups = (config.data, config.networks, config.latent, config.game, config.run, config.scores)
     values = {name: value for group in groups for name, value in vars(group).items()}
     for name, kind in {n: k for group in groups for n, k in typing.get_type_hints(type(group)).items()}.items():

@@ -170,13 +170,16 @@ class RunConfig:
     """How often a run goes back; the next alarm stops it."""
 
 
+Detectors = Literal["auto", "classifier", "efficientnet-lite0", "dinov2", "inception"]
+
+
 @dataclass(frozen=True)
 class ScoreConfig:
     """What is measured at every snapshot, and by the probe. It never changes the training."""
 
     metrics: tuple[str, ...] = ()
     """Kind and number of generated images: fid10k kid10k is10k pr10k, or modes10k for mixtures; none for nothing."""
-    detector: Literal["auto", "classifier", "efficientnet-lite0", "dinov2", "inception"] = "auto"
+    detector: Detectors = "auto"
     """Whose features are compared: auto takes a classifier trained on the set's own labels, and without labels efficientnet-lite0
     (extra: detector); dinov2 from a file of yours; or the Inception network of 2015."""
     detector_weights: str | None = None

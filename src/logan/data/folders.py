@@ -59,7 +59,7 @@ def load_images(
     fit = wanted.fit(side, 1 if all(h.grey for h in headers) else 3)
     left_out = []
     if small := _smaller(headers, fit):
-        if not skip_small:
+        if not skip_small or len(small) == len(headers):
             raise InputError(_about_small(layout.names, headers, small, fit))
         left_out = [_left_out([layout.names[i] for i in small], fit)]
         kept = [i for i in range(len(headers)) if i not in set(small)]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 
 from logan.errors import InputError, first_line
+from logan.regular import open_regular, read_regular
 
 from .bounds import MOST_MATLAB, MOST_TEXT, in_units, read_at_most
 from .formats import SUFFIXES
@@ -38,7 +39,7 @@ def take_labels(layout: Layout, path: Path) -> None:
         InputError: it cannot be read, or does not fit the images.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path, through_links=True) as file:
             advice = "a line is needed for each image, and no more"
             text = read_at_most(file, MOST_TEXT, f"`labels` {path}", advice).decode(
                 "utf-8-sig"
@@ -184,7 +185,7 @@ def _synsets(meta: Path, path: Path) -> dict[int, str]:
             f"{meta} is larger than the {in_units(MOST_MATLAB)} that are read of it; copy it again, {instead}"
         )
     try:
-        rows = read_table(meta.read_bytes(), "synsets", ("ILSVRC2012_ID", "WNID"))
+        rows = read_table(read_regular(meta, MOST_MATLAB, through_links=True), "synsets", ("ILSVRC2012_ID", "WNID"))
         return {int(number): str(synset) for number, synset in rows}
     except (OSError, ValueError, OverflowError) as error:  # a number that is none, or infinite
         raise InputError(f"{meta} cannot be read ({first_line(error)}); copy it again, {instead}") from None

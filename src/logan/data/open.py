@@ -20,10 +20,9 @@ from .fit import fit
 from .folders import MEMORY_LIMIT, load_images
 from .idx import find_idx, load_idx
 from .images import Wanted
+from .misplaced import BUILT_IN, check_is_data
 from .mixtures import Mixture, grid, ring
 from .parallel import Progress
-
-BUILT_IN = ["digits", "ring", "grid"]
 
 
 def open_data(
@@ -62,7 +61,7 @@ def open_data(
         raise InputError(f"`pad` must be at least 0, not {pad}")
     if image_size is not None and image_size - 2 * pad < 1:
         raise InputError(f"`image_size` {image_size} leaves no pixel for {source} inside a border of {pad}")
-    _check_is_data(source)
+    check_is_data(source)
     if source in ("ring", "grid"):
         mixture = ring() if source == "ring" else grid()
         if (image_size, channels, pad) not in [(a, b, 0) for a in (None, 1) for b in (None, 2)]:
@@ -101,23 +100,6 @@ def open_configured(
         progress=progress,
         split=split,
     )
-
-
-def _check_is_data(source: str) -> None:
-    """Refuse what is no data set, and has another place."""
-    if not source:
-        raise InputError(f"the name of the data must not be empty; give {', '.join(BUILT_IN)}, or a path")
-    path = Path(source).expanduser()
-    run = path if path.is_dir() else path.parent
-    is_weights = path.is_file() and path.suffix in (".safetensors", ".pt")
-    if is_weights or (path.exists() and (run / "training_options.json").exists()):
-        what = "a run" if path.is_dir() else "a file of a run"
-        raise InputError(
-            f"{source} is {what}, not a set of images; logan sample draws images from one, and `resume` goes on with it"
-        )
-    runs = sorted(options.parent for options in path.glob("*/training_options.json")) if path.is_dir() else []
-    if runs:
-        raise InputError(f"{source} is a folder of runs, such as {runs[-1].name}, not a set of images")
 
 
 def _fixed_size(source: str, split: str) -> InMemory | None:

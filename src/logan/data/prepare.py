@@ -22,6 +22,7 @@ from .array import SUFFIX, ArrayPack
 from .images import Fit, decode
 from .labels_file import take_labels
 from .layout import Layout, lay_out
+from .misplaced import check_is_data
 from .parallel import Progress, in_order
 from .sources import Source, open_source, with_file
 from .zip_pack import ZipPack
@@ -157,8 +158,7 @@ def _open(source: str, split: str) -> tuple[Source, Layout]:
                 f"{source}: give hf:NAME or hf:FOLDER, with :SPLIT or not, such as hf:ILSVRC/imagenet-1k:validation"
             )
         return open_hugging_face(name, split)
-    if not source:
-        raise InputError("the source must not be empty; give a folder, zip or tar file of images")
+    check_is_data(source)
     path = Path(source).expanduser()
     files = open_source(path)
     return files, lay_out(files, str(path), split)

@@ -71,14 +71,19 @@ def supply(
     where = (batch, seed, start, own)
     if isinstance(data, Mixture):
         return Points(data, *where)
-    if batch > len(data):
-        raise InputError(
-            f"{data.name}: the batch of {batch} is larger than the set of {len(data)}: pass a smaller `batch`"
-        )
+    check_batch(data, batch)
     device = torch.device(device)
     if isinstance(data, InMemory) and _has_room(device, data.images):
         return HeldImages(data.to(device), mirror, *where)
     return SentImages(data, mirror, workers, device.type == "cuda", *where)
+
+
+def check_batch(data: Dataset | Mixture, batch: int) -> None:
+    """Refuse a batch (InputError) that is larger than the set."""
+    if not isinstance(data, Mixture) and batch > len(data):
+        raise InputError(
+            f"{data.name}: the batch of {batch} is larger than the set of {len(data)}: pass a smaller `batch`"
+        )
 
 
 def _has_room(device: torch.device, images: torch.Tensor) -> bool:

@@ -178,10 +178,14 @@ def _ahead(data: Streamed, places: Iterator[Tensor], pin: bool, workers: int) ->
     )
     with waiting():
         results = iter(loader)
-    for result in results:
-        if isinstance(result, str):
-            raise InputError(result)
-        yield result
+    try:
+        for result in results:
+            if isinstance(result, str):
+                raise InputError(result)
+            yield result
+    finally:
+        with waiting():  # torch ends the workers in a finaliser, where Python prints an interruption and goes on
+            del results
 
 
 def _begin_worker(number: int) -> None:

@@ -7,9 +7,11 @@ import re
 from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import get_args
 
 import torch
 
+from logan.config.groups import Detectors
 from logan.data import Dataset
 from logan.data.dataset import InMemory
 from logan.errors import InputError
@@ -21,7 +23,7 @@ from logan.metrics.classifier import FORMAT, LEAST, check_teachable, load_classi
 from logan.metrics.detector import Detector
 from logan.metrics.inception import InceptionDetector
 
-NAMES = ("auto", "classifier", "efficientnet-lite0", "dinov2", "inception")
+NAMES = get_args(Detectors)
 MOST_IMAGES = 200_000
 """Of a streamed set the classifier learns from this many images at most; they must fit in memory."""
 
@@ -57,6 +59,13 @@ def resolved(name: str, weights: str | None, train: Dataset) -> str:
         f"(or `detector` dinov2 or inception, with a file of weights)",
         "detector",
     )
+
+
+def _little(labels: torch.Tensor) -> float:
+    """The accuracy below which a classifier is little better than guessing the largest class: :data:`LITTLE` times its share, or
+    half of the way from there to 1 where that is less, as with a class of 95 images in 100."""
+    chance = labels.bincount().max().item() / len(labels)
+    return min(LITTLE * chance, (1 + chance) / 2)
 
 
 def check(name: str, weights: str | None, train: Dataset, metrics: Sequence[Metric] = ()) -> Detector | None:
@@ -171,7 +180,7 @@ def get(
         save_classifier(path, detector)
     except WriteError as error:
         say(f"{error.problem}. The classifier is used, and not kept")
-    guesses = detector.accuracy < LITTLE / train.num_classes
+    guesses = detector.accuracy < _little(labels)
     note = "; warning: little more than chance, so scores by it say little about these images" if guesses else ""
     say(f"its accuracy on held-out images: {detector.accuracy:.1%}{note}")
     return detector

@@ -75,6 +75,7 @@ def prepare(
     device: torch.device,
     say: Any = lambda message: None,
     progress: Any = lambda fraction: None,
+    only_check: bool = False,
     may_train: bool = True,
 ) -> Evaluator:
     """An evaluator with its detector and its real features, ready to score; everything that can be missing is found here.
@@ -86,6 +87,7 @@ def prepare(
         detector, weights: as :func:`logan.evaluation.detectors.get` takes them.
         device: where features are computed.
         say, progress, may_train: as there.
+        only_check: find what is missing, and train and read nothing; what is returned scores nothing.
 
     Raises:
         InputError: data, a split, labels, a detector or its weights are missing, or a metric does not fit.
@@ -122,6 +124,8 @@ def prepare(
         )
     if protocol.name in PUBLISHED and available < (protocol.reals or 0):
         say(f"protocol {protocol.name} asks for {protocol.reals:,} real images, and {reals.name} has {available:,}")
+    if only_check:
+        return Evaluator(())
     assert not isinstance(train, Mixture)
     network = there or detectors.get(
         detector, weights, train, device=device, say=say, progress=progress, may_train=may_train

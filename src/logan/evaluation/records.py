@@ -6,12 +6,13 @@ import math
 import shutil
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from logan.errors import InputError
 from logan.evaluation.names import lower_is_better
 from logan.files import append_line, finite, read_lines, write_atomically, write_json, write_lines
 from logan.foreign import Fields
+from logan.regular import open_regular
 from logan.sampling import snapshot
 from logan.sampling.choice import BEST, BEST_SNAPSHOT, read_best
 
@@ -110,11 +111,16 @@ def keep_best(run: Path, images: int, scores: dict[str, float], yardstick: Yards
         same = old["by"] == name and old.get("measure", [None, None, None]) == list(yardstick)
         if same and rank(name, known) >= found and old["images"] <= images:
             return False
-    source = run / snapshot.file_name(images)
-    write_atomically(run / BEST_SNAPSHOT, lambda partial: shutil.copyfile(source, partial))
+    with open_regular(run / snapshot.file_name(images)) as source:
+        write_atomically(run / BEST_SNAPSHOT, lambda partial: _copy(source, partial))
     where = {"by": name, "images": images, "kimg": images / 1000}
     write_json(run / BEST, where | {"scores": finite(scores), "measure": yardstick})
     return True
+
+
+def _copy(source: BinaryIO, path: Path) -> None:
+    with open(path, "wb") as file:
+        shutil.copyfileobj(source, file, 2**20)
 
 
 def leading(scores: dict[str, float]) -> str | None:

@@ -17,10 +17,10 @@ guide         what it does                                           what it ass
 ============  =====================================================  ==========================
 """
 
-from .base import Guide
 from .calibration import Calibration, calibrate
 from .chain import Guided
 from .climb import Latent
+from .contract import Guide
 from .flow import Flow
 from .langevin import Langevin
 from .metropolis import Metropolis

@@ -8,8 +8,8 @@ from typing import ClassVar
 from logan.errors import InputError
 from logan.latent import LatentStep, Method
 
-from .base import Guide, require_steps
 from .chain import Chain, Guided
+from .contract import Guide, require_steps
 from .priors import keep_within
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from logan.errors import check_choices
 
-from .base import Guide, require, require_positive, require_steps
 from .chain import Chain, Guided
+from .contract import Guide, require, require_positive, require_steps
 from .draws import PROPOSAL
 from .priors import keep_within
 

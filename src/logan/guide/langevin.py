@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .base import Guide, require, require_positive, require_steps
 from .chain import Chain, Guided
+from .contract import Guide, require, require_positive, require_steps
 from .draws import CHOICE, PROPOSAL
 from .priors import from_normal, to_normal
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import torch
 
-from .base import Guide, require_steps
 from .chain import Chain, Guided
+from .contract import Guide, require_steps
 from .draws import CHOICE
 from .reject import fresh
 

@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .base import Guide, require
 from .chain import Chain, Guided
+from .contract import Guide, require
 from .draws import CHOICE, LATENT
 from .priors import from_normal
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .base import Guide, require_positive, require_steps
 from .chain import Chain, Guided
+from .contract import Guide, require_positive, require_steps
 from .priors import keep_within
 
 

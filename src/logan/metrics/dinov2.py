@@ -115,10 +115,8 @@ class VisionTransformer(nn.Module):
         side = SIDE // PATCH
         if self.grid == side:
             return self.pos_embed
-        first, square = (
-            self.pos_embed[:, :1],
-            self.pos_embed[:, 1:].unflatten(1, (self.grid, self.grid)).permute(0, 3, 1, 2),
-        )
+        first = self.pos_embed[:, :1]
+        square = self.pos_embed[:, 1:].unflatten(1, (self.grid, self.grid)).permute(0, 3, 1, 2)
         how: dict[str, Any] = {"size": (side, side), "antialias": True}
         if not self.registers:
             how = {"scale_factor": ((side + 0.1) / self.grid,) * 2}

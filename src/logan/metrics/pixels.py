@@ -69,4 +69,6 @@ def resized(pixels: Tensor, side: int) -> Tensor:
 @lru_cache(maxsize=8)
 def _resampling(n: int, side: int) -> Tensor:
     """The matrix (side, n) of bicubic resampling: what becomes of an identity that is resized along one of its axes."""
-    return F.interpolate(torch.eye(n).view(1, 1, n, n), (side, n), mode="bicubic", antialias=True)[0, 0]
+    return F.interpolate(
+        torch.eye(n, dtype=torch.float32, device="cpu").view(1, 1, n, n), (side, n), mode="bicubic", antialias=True
+    )[0, 0]

@@ -35,6 +35,13 @@ CHECKPOINTED = ("sngan", "sagan", "biggan", "biggan-deep")
 """Those whose blocks can compute their activations again: :class:`logan.networks.checkpointing.Checkpointed`."""
 
 
+def check_name(name: str) -> None:
+    """Refuse a network that there is not (InputError)."""
+    if name not in NETWORKS:
+        known = ", ".join(NETWORKS)
+        raise InputError(f"no network {name!r}{did_you_mean(name, list(NETWORKS))}; there are {known}", "network")
+
+
 def create(
     name: str,
     *,
@@ -86,9 +93,7 @@ def create(
         biggan (2, 3, 32, 32) (2,) 63683 66849
         biggan-deep (2, 3, 32, 32) (2,) 30707 11249
     """
-    if name not in NETWORKS:
-        known = ", ".join(NETWORKS)
-        raise InputError(f"no network {name!r}{did_you_mean(name, list(NETWORKS))}; there are {known}", "network")
+    check_name(name)
     spec = Spec(
         name=name,
         image_size=image_size,

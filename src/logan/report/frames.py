@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image, features
 
 from logan.report.material import Picture
+from logan.report.pictures import GAP
 
 MOST_FRAMES = 100
 """Pictures of samples in a page, of all its runs together."""
@@ -44,12 +45,14 @@ class Frame:
         source: a data URI.
         width, height: of the picture that was encoded, in pixels: its shape, whatever scale it was kept at.
         kimg: thousands of images after which it was drawn.
+        crisp: its images are so small that they were enlarged; a browser should not smooth them.
     """
 
     source: str
     width: int
     height: int
     kimg: float = 0.0
+    crisp: bool = False
 
 
 class Encoder:
@@ -103,7 +106,13 @@ def encode(picture: Image.Image, kimg: float = 0.0, most: int = MOST_BYTES) -> F
     image = picture.convert("L" if picture.mode in ("1", "L", "I;16", "I") else "RGB")
     width, height = image.size
     data, kind = next((made for made in _attempts(image, most) if len(made[0]) <= most), (b"", "image/png"))
-    return Frame(f"data:{kind};base64,{base64.b64encode(data).decode()}", width, height, kimg)
+    return Frame(f"data:{kind};base64,{base64.b64encode(data).decode()}", width, height, kimg, _is_enlarged(image))
+
+
+def _is_enlarged(image: Image.Image) -> bool:
+    """Whether a grid's images were enlarged three times or more: behind the border, the first three rows are the same."""
+    rows = [image.crop((0, y, image.width, y + 1)).tobytes() for y in (GAP, GAP + 1, GAP + 2)]
+    return image.height > GAP + 2 and rows[0] == rows[1] == rows[2] and len(set(rows[0])) > 1
 
 
 def _attempts(image: Image.Image, most: int) -> Iterator[tuple[bytes, str]]:

@@ -28,7 +28,7 @@ def latent_step(looks: Looks, key: str) -> tuple[Markup, dict[str, object]]:
         return absent(seen), {}
     chart = Chart(
         key, "D’s score along the path",
-        "Mean over the samples after each step of latent optimisation, with the steps’ own settings.",
+        "Mean over the samples after each step.",
         [Line("D(G(z))", [(float(k), s.double().mean().item()) for k, s in enumerate(seen.scores)])],
         x_label="steps",
     )  # fmt: skip
@@ -45,7 +45,8 @@ def latent_step(looks: Looks, key: str) -> tuple[Markup, dict[str, object]]:
         if is_points(first)
         else tag("div", *(_step_row(seen, k, looks) for k in seen.images), class_="strips")
     )
-    return join(rows, moved, drawn), ({key: data} if data else {})
+    beside = tag("div", tag("div", rows, moved), drawn, class_="beside")
+    return beside, ({key: data} if data else {})
 
 
 def _step_row(seen: LatentPath, step: int, looks: Looks) -> Markup:
@@ -63,7 +64,7 @@ def _step_row(seen: LatentPath, step: int, looks: Looks) -> Markup:
         tag("figcaption", tag("b", words), tag("span", f" D {ticks.number(mean)}{gained}")),
         tag(
             "div",
-            strips.picture(strips.strip(images), alt, class_="pixels"),
+            strips.picture(strips.strip(images), alt),
             tag("ol", *each, class_="scores", aria_label="D’s scores"),
         ),
     )
@@ -102,7 +103,7 @@ def truncation(looks: Looks) -> Markup:
 
 
 def _row(name: str, images: Tensor, alt: str) -> Markup:
-    shown = strips.picture(strips.strip(images), alt, class_="pixels")
+    shown = strips.picture(strips.strip(images), alt)
     return tag("figure", tag("figcaption", tag("b", name)), tag("div", shown))
 
 
@@ -116,7 +117,7 @@ def interpolation(looks: Looks) -> Markup:
         alt = f"{len(paths)} paths of samples, from one latent to another"
         return tag("figure", strips.scatter(paths[0][:0], strips.reach_of(*paths), alt, paths=paths), class_="one")
     alt = f"{seen.shape[0]} rows of {seen.shape[1]} images; in each the first sample becomes the last"
-    return strips.picture(strips.strip(seen.flatten(0, 1), seen.shape[1]), alt, class_="pixels full")
+    return tag("figure", strips.picture(strips.strip(seen.flatten(0, 1), seen.shape[1]), alt), class_="full")
 
 
 def neighbours(looks: Looks) -> Markup:
@@ -127,19 +128,17 @@ def neighbours(looks: Looks) -> Markup:
     n, k = min(ROWS_OF_NEIGHBOURS, len(seen.samples)), seen.images.shape[1]
     cells = []
     for i in range(n):
-        ours = strips.picture(
-            strips.strip(strips.as_images(seen.samples[i : i + 1])), f"sample {i + 1}", class_="pixels"
-        )
+        ours = strips.picture(strips.strip(strips.as_images(seen.samples[i : i + 1])), f"sample {i + 1}")
         near = strips.strip(strips.as_images(seen.images[i]))
-        theirs = strips.picture(near, f"its {k} nearest training images", class_="pixels")
+        theirs = strips.picture(near, f"its {k} nearest training images")
         first = f"{seen.distances[i, 0].item():.1f}"
         cells.append(tag("figure", tag("div", ours, theirs, class_="pair"), tag("figcaption", f"distance {first}")))
-    who = "test images" if seen.held_out else "training images, each without itself"
+    who = "test images" if seen.held_out else "training images, each compared with the others"
     of = f"all {seen.total:,}" if seen.compared == seen.total else f"{seen.compared:,} of {seen.total:,}"
     verdict = (
-        f"{seen.closer:.0%} of {len(seen.samples)} samples lie nearer to a training image than the nearest 5 % of the yardstick "
-        f"do: {who} (compared with {of} training images). Far more than 5 % is a sign of memorising, or of samples that are "
-        f"smoother than images are."
+        f"{seen.closer:.0%} of {len(seen.samples)} samples are nearer to a training image than the nearest 5 % of the yardstick "
+        f"are. The yardstick: {who}. Compared with {of} training images. Far more than 5 % is a sign of memorising, or of "
+        f"samples that are smoother than images are."
     )  # fmt: skip
     return join(
         tag("p", verdict), _distances(seen, who),
@@ -153,23 +152,23 @@ def _distances(seen: Nearest, who: str) -> Markup:
     ours, theirs = seen.distances[:, 0].tolist(), seen.yardstick.tolist()
     low, high = min([*ours, *theirs]), max([*ours, *theirs])
     span = (high - low) or 1.0
-    width = 720
+    width = 360
 
     def at(value: float) -> str:
-        return f"{14 + (value - low) / span * (width - 28):.1f}"
+        return f"{8 + (value - low) / span * (width - 16):.1f}"
 
     rows = []
     for name, values, y, style in (("samples", ours, 18, 0), (who, theirs, 62, 1)):
         marks = "".join(f"M{at(v)} {y}v20" for v in values)
         rows.append(
             join(
-                tag("text", name, class_="label", x=14, y=y - 5),
+                tag("text", name, class_="label", x=8, y=y - 5),
                 void("path", class_=f"rug s{style}", d=marks or "M0 0"),
             )
         )
     axis = [
         tag("text", ticks.number(v), class_="tick", x=at(v), y=100, text_anchor="middle")
-        for v in ticks.linear(low, high, 5)
+        for v in ticks.linear(low, high, 4)
     ]
     ranges = [f"from {ticks.number(min(v))} to {ticks.number(max(v))}" if v else "none" for v in (ours, theirs)]
     alt = f"Distances to the nearest training image: of samples, {ranges[0]}; of {who}, {ranges[1]}"

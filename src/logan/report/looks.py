@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from logan.config import Config
 from logan.errors import InputError, first_line
-from logan.latent import to_sphere
 from logan.report.neighbours import Gallery, Nearest
 from logan.sampling import draw_latents, evaluation_step, generate
+from logan.sampling.interpolation import between_samples
 from logan.turns import Rules, call, move
 
 T = TypeVar("T")
@@ -170,23 +170,11 @@ def truncations(networks: Networks) -> dict[float, Tensor] | str:
 def interpolations(networks: Networks) -> Tensor:
     """Images between pairs of latents: straight in U(−1, 1), on the great circle for a normal prior and on the sphere."""
     ends = draw_latents(networks.config, 2 * PAIRS, _source(networks, 1))
-    curved = networks.config.networks.prior == "normal" or networks.config.on_sphere()
     share = torch.linspace(0, 1, BETWEEN if not networks.points else 41)
-    between = torch.stack([_between(a, b, share, curved) for a, b in ends.view(PAIRS, 2, -1)])
-    if networks.config.on_sphere():
-        between = to_sphere(between.flatten(0, 1)).view_as(between)
+    between = torch.stack([between_samples(networks.config, a, b, share) for a, b in ends.view(PAIRS, 2, -1)])
     labels = _labels(networks, PAIRS).repeat_interleave(len(share)) if networks.num_classes else None
     images = _generate(networks, between.flatten(0, 1), labels)
     return images.view(PAIRS, len(share), *images.shape[1:])
-
-
-def _between(a: Tensor, b: Tensor, share: Tensor, curved: bool) -> Tensor:
-    """From a, (d,), to b: (len(share), d)."""
-    t = share[:, None]
-    angle = torch.arccos((torch.dot(a, b) / (a.norm() * b.norm())).clamp(-1, 1))
-    if not curved or angle.sin().abs() < 1e-4:
-        return (1 - t) * a + t * b
-    return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
 
 
 def _draw(networks: Networks, n: int, trunc: float = 1.0) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from logan.config import DataConfig
 from logan.data import Dataset, Mixture
@@ -31,7 +31,7 @@ def look_at(path: Path, device: str, pictures: bool = True) -> Looks:
         return looks.none(f"there are no networks to look at ({first_line(error)})")
     settings = model.info.config.data
     found = looks.look(of_model(model), None if points(model) else lambda: gallery(settings))
-    found.data = f"“{settings.data}”"
+    found.data = f"“{PurePath(settings.data).name}”"
     return found
 
 

@@ -14,7 +14,7 @@ from logan.report.svg_curves import swatch
 from logan.report.tables_of_settings import table
 
 METHODS = {
-    "none": "no latent step (an ordinary GAN)",
+    "none": "no latent step (as an ordinary GAN)",
     "cs": "CS-GAN’s learned latent steps",
     "gd": "gradient descent on z",
     "ngd": "natural gradient descent on z",
@@ -54,21 +54,25 @@ def sentence(run: Material, looks: Looks) -> str:
         moved = f"portion {of('latent', 'portion')} of {of('networks', 'latent_dim')} dimensions"
         how += f" (α = {of('latent', 'alpha')}{damping}, {moved})"
     data = looks.data or str(of("data", "data"))
-    sizes = f" with {looks.parameters[0]:,} and {looks.parameters[1]:,} parameters" if looks.parameters else ""
+    networks = f"{of('networks', 'network')} networks"
+    if looks.parameters:
+        networks += f" of {looks.parameters[0]:,} (G) and {looks.parameters[1]:,} (D) parameters"
     return (
-        f"Networks {of('networks', 'network')}{sizes}, on {data}; {how}; {of('game', 'loss')} loss, "
-        f"{of('game', 'update')} updates, batch {of('game', 'batch')}, seed {of('run', 'seed')}."
+        f"{networks}, trained on {data} with {how}; {of('game', 'loss')} loss, {of('game', 'update')} updates, "
+        f"batch {of('game', 'batch')}, seed {of('run', 'seed')}."
     )
 
 
 def tiles(run: Material) -> Markup:
     """The few numbers that a person asks for first."""
     found: list[tuple[str, str, str]] = []
+    best = _best(run)
     for name, points in list(scores_of(run.stats).items())[:2]:
-        title, _ = score_title(name)
-        found.append((title, ticks.number(points[-1][1], 4), f"at {points[-1][0]:,.0f} kimg, the last"))
-    if (best := _best(run)) is not None:
-        found.append(best)
+        title, _, samples = score_title(name)[0].partition(" (")
+        small = f"at {points[-1][0]:,.0f} kimg" + (f", {samples.rstrip(')')}" if samples else "")
+        if best is not None and run.best is not None and run.best.get("by") == name:
+            small = f"at {points[-1][0]:,.0f} kimg; best {best[1]} at {run.best['kimg']:,.0f}"
+        found.append((title, ticks.number(points[-1][1], 4), small))
     if run.stats:
         last = run.stats[-1]
         if "seconds" in last:
@@ -92,7 +96,7 @@ def _best(run: Material) -> tuple[str, str, str] | None:
     value = scores.get(by) if isinstance(scores, dict) and isinstance(by, str) else None
     if not isinstance(by, str) or not isinstance(value, int | float) or not isinstance(kimg, int | float):
         return None
-    return f"Best {score_title(by)[0].partition(' (')[0]}", ticks.number(value, 4), f"at {kimg:,.0f} kimg: network-best"
+    return f"Best {score_title(by)[0].partition(' (')[0]}", ticks.number(value, 4), f"at {kimg:,.0f} kimg"
 
 
 def table_of_runs(runs: Sequence[Material], letters: Sequence[str], live: bool) -> Markup:

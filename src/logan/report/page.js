@@ -70,7 +70,7 @@
       const x = all[at], px = (from + (x - low) / (high - low) * (to - from)) * width;
       cursor.setAttribute("x1", px); cursor.setAttribute("x2", px); cursor.setAttribute("visibility", "visible");
       readout.replaceChildren(span(number(x) + " " + chart.unit), ...chart.labels.map((label, i) =>
-        span(number(chart.y[i][nearest(chart.x[i], x)]), label)));
+        span(x > chart.x[i].at(-1) + (high - low) / 50 ? "–" : number(chart.y[i][nearest(chart.x[i], x)]), label)));
     };
     const rest = () => { cursor.setAttribute("visibility", "hidden"); readout.replaceChildren(...atRest); at = all.length - 1; };
     svg.addEventListener("pointermove", (event) => {

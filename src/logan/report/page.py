@@ -15,7 +15,7 @@ from pathlib import Path
 
 from logan import __version__
 from logan.files import write_text
-from logan.report import look_sections, overview, svg_curves, tables_of_settings
+from logan.report import look_sections, overview, strips, svg_curves, tables_of_settings
 from logan.report.frames import MOST_FRAMES, Encoder, Frame
 from logan.report.looks import Looks
 from logan.report.markup import Markup, data_block, join, tag, void
@@ -26,6 +26,10 @@ from logan.report.repeat_command import command
 NAME = "report.html"
 LETTERS = "ABCDEFGH"
 """Runs in one page, at most."""
+STEP = (
+    "Samples before and after steps of latent optimisation, by the run’s own settings: z moves to where D’s score of G(z) is "
+    "higher. Below each sample stands its score."
+)
 SECTIONS = {
     "samples": "Samples over time",
     "curves": "Curves",
@@ -65,11 +69,11 @@ def page(
     """
     encoder = encoder or Encoder()
     letters = LETTERS[: len(runs)]
-    title = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
+    title = runs[0].name if len(runs) == 1 else f"{len(runs)} runs compared"
     frames, samples = _samples(runs, letters, encoder)
     drawn, chart_data = _curves(runs, letters)
     parts: dict[str, list[Markup]] = {
-        "samples": [samples], "curves": [drawn], "latent": [], "latents": [], "memory": [],
+        "samples": [samples], "curves": [drawn], "latent": [tag("p", STEP)], "latents": [], "memory": [],
         "watch": [overview.warnings(runs, letters)], "how": [],
     }  # fmt: skip
     for i, (run, seen) in enumerate(zip(runs, looks, strict=True)):
@@ -146,7 +150,7 @@ def _header(runs: Sequence[Material], looks: Sequence[Looks], letters: str, titl
     if len(runs) > 1:
         return tag(
             "header",
-            tag("p", "LOGAN · comparison", class_="kicker"),
+            tag("p", "LOGAN · training report", class_="kicker"),
             tag("h1", title),
             overview.table_of_runs(runs, letters, live),
         )
@@ -170,15 +174,8 @@ def _samples(runs: Sequence[Material], letters: str, encoder: Encoder) -> tuple[
     ]
     reals = next((frame for run in runs if run.reals and (frame := encoder.frame(Picture(0.0, run.reals)))), None)
     if reals is not None:
-        picture = void(
-            "img",
-            src=reals.source,
-            width=reals.width,
-            height=reals.height,
-            alt="Real images of the training set",
-            decoding="async",
-        )
-        shown.append(tag("figure", picture, tag("figcaption", "real images"), class_="reals"))
+        picture = strips.picture(reals, "Real images of the training set")
+        shown.append(tag("figure", picture, tag("figcaption", "real data"), class_="reals"))
     stops = sorted({frame.kimg for frames in all_frames for frame in frames})
     intro = tag("p", "Images from latents that are the same all through the run, by the moving average of G.")
     section = join(intro, _slider(stops) if len(stops) > 1 else None, tag("div", *shown, class_="grids"))
@@ -198,10 +195,8 @@ def _shown(run: Material, frames: Sequence[Frame], letter: str, index: int) -> M
             tag("figcaption", letter or run.name),
         )
     last = frames[-1]
-    picture = void(
-        "img", src=last.source, width=last.width, height=last.height, id=f"frame{index}",
-        alt=f"Samples of {f'run {letter}' if letter else 'the run'} after {last.kimg:,.0f} kimg",
-    )  # fmt: skip
+    alt = f"Samples of {f'run {letter}' if letter else 'the run'} after {last.kimg:,.0f} kimg"
+    picture = strips.picture(last, alt, id=f"frame{index}")
     best = _best_kimg(run)
     note = f" · best at {best:,.0f} kimg" if best is not None else ""
     words = tag("span", f"{last.kimg:,.0f} kimg", id=f"at{index}")
@@ -265,10 +260,12 @@ def _latents(seen: Looks) -> Markup:
         "quality."
     )
     between = "From one sample to another through latent space. Jumps would be a sign of samples learnt by heart."
-    return join(
-        tag("h3", "Truncation"), tag("p", truncated), look_sections.truncation(seen),
-        tag("h3", "Interpolation"), tag("p", between), look_sections.interpolation(seen),
-    )  # fmt: skip
+    return tag(
+        "div",
+        tag("div", tag("h3", "Truncation"), tag("p", truncated), look_sections.truncation(seen)),
+        tag("div", tag("h3", "Interpolation"), tag("p", between), look_sections.interpolation(seen)),
+        class_="halves",
+    )
 
 
 def _how(run: Material, seen: Looks) -> Markup:

@@ -58,6 +58,8 @@ KINDS_OF_SCORES = {
     "quality": ("Quality", "share of points near a mode, higher is better"),
     "reverse_kl": ("Reverse KL", "of the modes' shares, lower is better"),
 }
+SHORT = {"is": "IS", "mo": "modes"}
+"""What some scores are called at the ends of their lines, by their first letters."""
 
 
 def charts(runs: Sequence[Material], letters: Sequence[str]) -> list[Chart]:
@@ -122,7 +124,9 @@ def _scores(runs: Sequence[Material], letters: Sequence[str]) -> list[Chart]:
                 best = runs[r].best or {}
                 if best.get("by") == name and isinstance(best.get("kimg"), int | float):
                     rings.append((len(lines), float(best["kimg"])))
-                lines.append(Line(letters[r] if len(runs) > 1 else title.partition(" ")[0], points, r))
+                lines.append(
+                    Line(letters[r] if len(runs) > 1 else SHORT.get(name[:2], title.partition(" (")[0]), points, r)
+                )
         values = [y for line in lines for _, y in line.points]
         falls = min(values) > 0 and max(values) > 20 * min(values)
         note = " Ring: the best snapshot." if rings else ""

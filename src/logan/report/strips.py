@@ -22,9 +22,9 @@ def strip(images: Tensor, columns: int | None = None) -> Frame:
 
 def picture(frame: Frame, alt: str, **attributes: object) -> Markup:
     """The element that shows a frame, in a box of the frame's shape before it is decoded."""
-    return void(
-        "img", src=frame.source, width=frame.width, height=frame.height, alt=alt, decoding="async", **attributes
-    )
+    how = "crisp" if frame.crisp else None
+    shape = {"width": frame.width, "height": frame.height}
+    return void("img", src=frame.source, **shape, alt=alt, class_=how, decoding="async", **attributes)
 
 
 def as_images(pixels: Tensor) -> Tensor:

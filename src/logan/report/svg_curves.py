@@ -19,6 +19,8 @@ LETTER = 6.4
 """How wide a character of a label is, about."""
 MOST_POINTS = 240
 """Of a line; of a longer log, means of ticks in a row are drawn."""
+BEYOND = 1e100
+"""Values from here on (and those that are none) are left out: a run that has diverged."""
 MARKS = 5
 """Marks on a line."""
 DASHES = (None, "6 3", "2 2.5", "9 3 2 3", "1 3", "12 4", "5 2 1 2 1 2", "3 5")
@@ -93,8 +95,8 @@ class _Scale:
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int = MOST_POINTS) -> list[tuple[float, float]]:
-    """Finite points, ``most`` at most: means of so many in a row, each at the x of the last of them."""
-    finite = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+    """The points that can be drawn, ``most`` at most: means of so many in a row, each at the x of the last of them."""
+    finite = [(x, y) for x, y in points if abs(x) < BEYOND and abs(y) < BEYOND]
     size = -(-len(finite) // most) if finite else 1
     parts = [finite[i : i + size] for i in range(0, len(finite), size)]
     return [(part[-1][0], math.fsum(y for _, y in part) / len(part)) for part in parts]
@@ -110,7 +112,7 @@ def draw(chart: Chart) -> tuple[Markup, dict[str, object]]:
         _grid(x, y, right, chart.x_label),
         *(_event(x(at), word) for at, word in chart.events if x.low <= at <= x.high),
         *(_line(line, x, y) for line in lines),
-        *_labels(lines, x, y, right),
+        *_labels(lines, x, y),
         *_rings(chart, lines, x, y),
         void("line", class_="cursor", x1=0, x2=0, y1=TOP, y2=HEIGHT - BOTTOM, visibility="hidden"),
     ]
@@ -151,9 +153,10 @@ def swatch(style: int) -> Markup:
 
 
 def _values_at_the_end(lines: Sequence[Line], x_label: str) -> Markup:
-    at = max(line.points[-1][0] for line in lines)
+    ends = {line.points[-1][0] for line in lines}
+    when = f"{ticks.number(max(ends), 4)} {x_label}" if len(ends) == 1 else "last"
     values = [tag("span", tag("b", line.label), " ", ticks.number(line.points[-1][1], 4)) for line in lines]
-    return join(tag("span", f"{ticks.number(at, 4)} {x_label}"), *values)
+    return join(tag("span", when), *values)
 
 
 def _scales(chart: Chart, lines: Sequence[Line], right: float) -> tuple[_Scale, _Scale]:
@@ -161,7 +164,7 @@ def _scales(chart: Chart, lines: Sequence[Line], right: float) -> tuple[_Scale, 
     ys = [y for line in lines for _, y in line.points]
     low, high = chart.shared or (min(xs), max(xs))
     x = _Scale(low, high if high > low else low + 1, LEFT, right)
-    log = chart.log and min(ys) > 0
+    log = chart.log and min(ys) > 1 / BEYOND
     bottom, top = min(ys), max(ys)
     if log:
         room = max((math.log10(top) - math.log10(bottom)) * 0.06, 0.02)
@@ -231,7 +234,7 @@ def _mark(style: int, x: float, y: float) -> Markup:
     return void("path", class_=kind, d="M" + "L".join(f"{_px(x + a)} {_px(y + b)}" for a, b in shapes[style]) + "Z")
 
 
-def _labels(lines: Sequence[Line], x: _Scale, y: _Scale, right: float) -> list[Markup]:
+def _labels(lines: Sequence[Line], x: _Scale, y: _Scale) -> list[Markup]:
     """Names at the ends of the lines, moved apart where they would lie on each other."""
     wanted = sorted((y(line.points[-1][1]), i) for i, line in enumerate(lines))
     places: list[float] = []
@@ -242,7 +245,13 @@ def _labels(lines: Sequence[Line], x: _Scale, y: _Scale, right: float) -> list[M
         limit = (places[k + 1] - 13) if k + 1 < len(places) else places[k] - excess
         places[k] = min(places[k], limit)
     return [
-        tag("text", lines[i].label[:17], class_=f"label s{lines[i].style}", x=_px(right + 8), y=_px(place + 4))
+        tag(
+            "text",
+            lines[i].label[:17],
+            class_=f"label s{lines[i].style}",
+            x=_px(x(lines[i].points[-1][0]) + 8),
+            y=_px(place + 4),
+        )
         for place, (_, i) in zip(places, wanted, strict=True)
     ]
 

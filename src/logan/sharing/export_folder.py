@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,12 +16,13 @@ from logan.config import MAX_SEED
 from logan.errors import InputError
 from logan.files import check_writable, write_lines, write_text
 from logan.report.pictures import save_picture
-from logan.sampling import Model, download, draw_latents, manifest, snapshot
+from logan.sampling import Model, choice, download, draw_latents, manifest, snapshot
 from logan.sharing import facts as gathering
 from logan.sharing import hub, onnx
 from logan.sharing.card import Wording, model_card, title_of
 from logan.sharing.facts import Facts
 from logan.training import folder as run_folder
+from logan.unfinished import name_for
 
 SAMPLES = "samples.png"
 COLUMNS, ROWS = 8, 8
@@ -36,6 +38,7 @@ def export(
     data: str | None = None,
     private: bool = False,
     seed: int = 0,
+    snapshot: str | int = choice.AUTO,
     say: Callable[[str], None] = lambda message: None,
 ) -> str:
     """Write an export of a snapshot into a folder, or upload it.
@@ -44,13 +47,14 @@ def export(
     ``samples.png``, the settings, the log and the scores, G and D as ONNX if asked for, and ``manifest.json``.
 
     Args:
-        run: a run folder (its latest snapshot), a snapshot, an export, or ``hub:user/name``.
+        run: a run folder, a snapshot, an export, or ``hub:user/name``.
         to: a folder that is not there yet or empty, or ``hub:user/name``, which is made if need be (extra: hub).
         wording: title, licence, data set and description for the card.
         with_onnx: G and D as ONNX too (extra: onnx).
         data: where the real images are now, for their number and fingerprint.
         private: a new repository on the Hub can be seen by its owner alone.
         seed: of the samples in the picture.
+        snapshot: of a run folder, as :func:`logan.load` takes it: by default the best by the scores of training.
         say: told what takes long.
 
     Returns:
@@ -58,14 +62,29 @@ def export(
 
     Raises:
         InputError: if something is missing, or cannot be written or uploaded.
+
+    Example:
+        >>> import tempfile
+        >>> from dataclasses import replace
+        >>> import logan
+        >>> config = logan.presets.get("ring")
+        >>> short = replace(config, run=replace(config.run, kimg=1), scores=replace(config.scores, metrics=()))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     run = logan.train(short, outdir=folder, quiet=True)
+        ...     shared = export(run, f"{folder}/ring", wording=Wording(title="Eight Gaussians", licence="mit"))
+        ...     points = logan.load(shared).sample(3)
+        >>> points.shape
+        torch.Size([3, 2, 1, 1])
     """
     wording = wording or Wording()
     if not 0 <= seed <= MAX_SEED:
         raise InputError(f"`seed` must be >= 0 and <= {MAX_SEED}, not {seed}")
+    write = partial(_write, wording=wording, with_onnx=with_onnx, data=data, seed=seed, say=say)
     if download.is_hub(to):
         name = hub.destination(to)
+        source = choice.choose(run, snapshot).path
         with hub.temporary_folder() as folder:
-            _write(folder, run, wording, name, with_onnx, data, seed, say)
+            write(folder, source, hub_name=name)
             say(f"uploading to {name}")
             return hub.upload(folder, name, private)
     if private:
@@ -74,20 +93,24 @@ def export(
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"`to` {path} is there already, and no empty folder; choose another")
     check_writable(str(path), "to")
-    path.mkdir(parents=True, exist_ok=True)
+    source = choice.choose(run, snapshot).path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = name_for(path)
+    unfinished.mkdir()
     try:
-        _write(path, run, wording, None, with_onnx, data, seed, say)
-    except BaseException:  # Ctrl-C too: half an export is none
-        shutil.rmtree(path, ignore_errors=True)
-        raise
+        write(unfinished, source, hub_name=None)
+        if path.exists():
+            path.rmdir()  # it is empty
+        unfinished.replace(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return str(path)
 
 
 def _write(
-    folder: Path, run: str | Path, wording: Wording, hub_name: str | None, with_onnx: bool, data: str | None, seed: int,
+    folder: Path, source: Path, *, wording: Wording, hub_name: str | None, with_onnx: bool, data: str | None, seed: int,
     say: Callable[[str], None],
 ) -> None:  # fmt: skip
-    source = snapshot.find(run)
     info, generator, discriminator = snapshot.load_networks(source)
     note = gathering.check_shareable(info, source, with_onnx)
     model = Model(info, generator, discriminator, torch.device("cpu"))

@@ -79,7 +79,10 @@ def collect(path: Path, info: Snapshot, generator: nn.Module, discriminator: nn.
     shared = replace(info, config=without_paths(info.config))
     known = _known(path.parent)
     found = training_data(info, data) if data is not None or known is None else known[0]
-    scores = scores_of(path.parent) if known is None else known[1]
+    scores = [
+        *(() if known is None else known[1]),
+        *scores_of(path.parent),
+    ]  # those of an export, and others found since
     return Facts(shared, sizes, found, tuple(_last(line for line in scores if line["images"] == info.images)))
 
 

@@ -32,7 +32,9 @@ DIVERSITY_LOST = 0.05
 DIVERSE = 0.2
 """Of that, from which on samples have differed, and can cease to."""
 UNTIL_DIVERSE = 10
-"""Snapshots by which samples should differ."""
+"""Snapshots by which samples should differ …"""
+UNTIL_DIVERSE_STEPS = 2500
+"""… and steps: in runs that did well they were alike for up to 1,250, of the digits and the grid (docs/alarms.md)."""
 OVERFITTED = 0.8
 """Of D's lead that is not there on real images that D has not seen."""
 WORSE = 1.5
@@ -126,7 +128,7 @@ class Saturated:
 class SameSamples:
     """Samples hardly differ from each other (:func:`logan.training.vitals.diversity`).
 
-    Either at two snapshots in a row, after they did; or at ten in a row.
+    Either at two snapshots in a row, after they did; or at ten in a row and for 2,500 steps.
     """
 
     name = "same-samples"
@@ -142,7 +144,8 @@ class SameSamples:
         self.highest = max(self.highest, found)
         low, step = found < DIVERSITY_LOST, record["steps"]
         fallen = self.fallen.add(low and self.highest >= DIVERSE, step)
-        if not self.always.add(low, step) and not fallen:
+        always = self.always.add(low, step) and step - self.always.since >= UNTIL_DIVERSE_STEPS
+        if not always and not fallen:
             return None
         what = f"samples are nearly the same: their variance is {found:.2g} of that of the real images"
         return Trouble((self.fallen if fallen else self.always).since, what)

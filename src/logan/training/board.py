@@ -41,11 +41,11 @@ class Board:
 
 
 def print_line(console: Console, message: str) -> None:
-    """A line above the bars; "?" for bytes of a file's name that are no characters.
+    """A line above the bars; "?" for bytes of a file's name that are no characters, and nothing that a terminal would obey.
 
     Nothing at all where nobody can read it: in a terminal that was closed, or a file on a disk that is full. A run goes on then.
     """
-    text = errors.wording(message).encode("utf-8", "replace").decode()
+    text = errors.printable(errors.wording(message)).encode("utf-8", "replace").decode()
     with suppress(OSError):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 

@@ -17,6 +17,8 @@ from logan.errors import InputError
 from logan.foreign import Fields, damaged, shown
 
 MOST_IMAGES = 10**15
+MOST_SEEN = 10**6
+"""Numbers that a probe saw between two lines of the log."""
 NUMPY_WORDS, PYTHON_WORDS = 624, 625
 """Of their random generators' state."""
 
@@ -34,8 +36,9 @@ def check_progress(values: object, what: str, advice: str) -> dict[str, Any]:
         due.items("probe", default=())
         due.numbers_but("probe")
     probes = f.items("probes")
-    if not all(isinstance(probe, dict) for probe in probes):
-        damaged(f.what, "probes are no groups", advice)
+    for looks in (probes, () if due is None else due.values.get("probe", ())):
+        if not _are_looks(looks):
+            damaged(f.what, "probes are not groups of numbers, or too many", advice)
     found = {
         "images": f.integer("images", least=0, most=MOST_IMAGES),
         "steps": f.integer("steps", least=0, most=MOST_IMAGES),
@@ -145,6 +148,24 @@ def _check_tensor(value: object, shape: Any, dtype: torch.dtype, what: str, advi
         raise InputError(
             f"{what} belongs to other networks than this run's: it is {tuple(value.shape)}, and {tuple(shape)} here"
         )
+
+
+def _are_looks(values: Any) -> bool:
+    """Whether they are what a probe saw: numbers and words, lists of them, and complex numbers as pairs; not too many in all. Lists
+    may hold one another in a state, and a few bytes stand for more than can be walked through."""
+    plain, left = (str, int, float, type(None)), MOST_SEEN
+    for look in values:
+        if not isinstance(look, dict):
+            return False
+        for found in look.values():
+            parts = found if isinstance(found, list) else [found]
+            left -= 1 + len(parts)
+            if left < 0:
+                return False
+            pairs = [x for x in parts if not isinstance(x, plain)]
+            if not all(isinstance(x, list) and len(x) == 2 and all(isinstance(y, plain) for y in x) for x in pairs):
+                return False
+    return True
 
 
 def _alike(known: object, value: object) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from logan.errors import InputError
 from logan.files import write_text
+from logan.regular import read_regular
 from logan.training import state
 
 FILE_NAME = ".job"
@@ -32,5 +34,12 @@ def claim(run: Path) -> None:
 def own_run(outdirs: list[Path]) -> Path | None:
     """The latest run folder that this torchrun has claimed, and that can be gone on with; None if there is none."""
     claims = [p for outdir in outdirs for p in outdir.glob(f"*/{FILE_NAME}") if (p.parent / state.FILE_NAME).exists()]
-    mine = [p for p in claims if p.read_text(encoding="utf-8", errors="replace").strip() == name()]
+    mine = [p for p in claims if _claimed_by(p) == name()]
     return max(mine, key=lambda p: p.stat().st_mtime).parent if mine else None
+
+
+def _claimed_by(path: Path) -> str:
+    try:
+        return read_regular(path, 4096).decode("utf-8", "replace").strip()
+    except (InputError, OSError):  # nothing that a run has written
+        return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -13,12 +14,16 @@ from filelock import FileLock, Timeout
 from logan.distributed import World
 from logan.errors import InputError
 from logan.files import explained
+from logan.regular import open_regular
 
 FILE_NAME = ".lock"
 HOLDER = ".lock-holder"
 """Who holds it, for people. Not in the lock's own file: Windows lets nobody else read that, and some filelocks empty it."""
 PATIENCE = 5.0
 """Seconds to wait for another process to leave: one that was killed may take a moment to be gone."""
+WITHOUT_LOCKS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS}
+WITHOUT_LOCKS_ON_WINDOWS = {1, 50}
+"""ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED. Such are some network file systems; other errors are no reason to go on."""
 
 _held: dict[Path, tuple[int, int]] = {}
 """Device and number of the files of the locks that this process holds."""
@@ -42,7 +47,8 @@ def locked(
         A warning, if the file system has no locks: then nobody is kept out.
 
     Raises:
-        InputError: on every rank, if another process holds it.
+        InputError: on every rank, if another process holds it, it cannot be written, or there is a link or something else that
+            is no file in its place.
     """
     with contextlib.ExitStack() as stack:
         yield world.broadcast_result(lambda: _take(folder, doing, instead, stack))
@@ -52,26 +58,38 @@ def _take(folder: Path, doing: str, instead: str, stack: contextlib.ExitStack) -
     """Hold the lock until ``stack`` closes."""
     path = folder / FILE_NAME
     lock = FileLock(path, thread_local=False)
-    try:
-        with explained(path):
+    with explained(path):
+        open_regular(path, "ab").close()  # not through a link, whatever this filelock does
+        try:
             lock.acquire(timeout=PATIENCE, poll_interval=0.05)
-    except Timeout:
-        raise InputError(f"{folder} is {doing} by {_holder(folder)}; wait for it or stop it, or {instead}") from None
-    except (OSError, NotImplementedError):  # ENOTSUP, ENOLCK: some network file systems
-        return [f"{folder} is on a file system without locks: see that no other process trains in it"]
+        except Timeout:
+            who = _holder(folder)
+            raise InputError(f"{folder} is {doing} by {who}; wait for it or stop it, or {instead}") from None
+        except (OSError, NotImplementedError) as error:
+            if not _has_no_locks(error):
+                raise
+            return [f"{folder} is on a file system without locks: see that no other process trains in it"]
     stack.callback(lock.release)
     stack.callback(_held.pop, path, None)
     with contextlib.suppress(OSError):
         found = path.stat()
         _held[path] = found.st_dev, found.st_ino
-        (folder / HOLDER).write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        with open_regular(folder / HOLDER, "wb") as file:
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
     return []
+
+
+def _has_no_locks(error: Exception) -> bool:
+    """NotImplementedError is what some filelocks make of ENOSYS."""
+    number, windows = getattr(error, "errno", None), getattr(error, "winerror", None)
+    return isinstance(error, NotImplementedError) or number in WITHOUT_LOCKS or windows in WITHOUT_LOCKS_ON_WINDOWS
 
 
 def _holder(folder: Path) -> str:
     try:
-        return (folder / HOLDER).read_text(encoding="utf-8", errors="replace")[:200].strip() or "another process"
-    except OSError:
+        with open_regular(folder / HOLDER) as file:
+            return file.read(200).decode("utf-8", "replace").strip() or "another process"
+    except (OSError, InputError):
         return "another process"
 
 

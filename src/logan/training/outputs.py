@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def first_pictures(path: Path | None, parts: Parts, average: AveragedGenerator) 
     if path is not None:
         n, columns = _grid_size(parts)
         batches = -(-n * parts.world.size // parts.config.game.batch)
-        reals = torch.cat([images.cpu() for images, _ in islice(parts.reals(0), batches)])[:n]
+        with closing(parts.reals(0)) as source:
+            reals = torch.cat([images.cpu() for images, _ in islice(source, batches)])[:n]
         save_picture(path / "reals.png", reals, columns=columns, centres=_centres(parts))
     save_fakes(None if path is None else path / "fakes_init.png", parts, average, FIRST_STATISTICS_IMAGES)
 

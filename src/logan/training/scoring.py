@@ -56,6 +56,7 @@ class Scorer:
     ) -> None:
         self.config, self.device, self.world = config, device, World() if world is None else world
         self.classes = data.num_classes if config.data.conditional else 0
+        self.shape = data.channels, data.image_size
         s, small = config.scores, config.game.batch_gpu
         self.batch = BATCH if small is None else min(BATCH, max(small, 64))
         self.step = evaluation_step(config, s.metric_latent_steps) if names.parse_all(s.metrics) else None
@@ -80,19 +81,24 @@ class Scorer:
         if self._evaluator is None:
             with self.world.first_alone():  # the others find the classifier and the features in the cache
                 self._evaluator = self._ready()
+            if self.by and self.world.first:
+                self._say(f"scores are by {self.by}")
         self._evaluator.gather = self.world.all_gather_rows
         return self._evaluator
 
     def _ready(self, may_train: bool = True) -> Evaluator:
         """What scores, named in a line; what measures nothing if nobody asked for a certain detector and none can be had."""
         try:
-            evaluator = self._prepare(say=self._say, may_train=may_train)
+            return self._prepare(say=self._say, may_train=may_train)
         except detectors.NoDetectorError as error:
             self._say(f"training without scores: {error}")
             return Evaluator(())
-        if (detector := evaluator.detector) is not None:
-            self._say(f"scores are by {detector.name} {detector.sha256[:12]}, {detector.size / 1e6:.3g} MB")
-        return evaluator
+
+    @property
+    def by(self) -> str:
+        """The detector, to be named once where its scores are shown without it; empty if there is none, or none yet."""
+        detector = None if self._evaluator is None else self._evaluator.detector
+        return "" if detector is None else f"{detector.name} {detector.sha256[:12]}, {detector.size / 1e6:.3g} MB"
 
     def is_due(self, images: int, generator: nn.Module, discriminator: nn.Module) -> bool:
         """Whether the snapshot at ``images`` is to be scored: see :func:`logan.training.thinning.every`. The last one always is."""
@@ -100,13 +106,16 @@ class Scorer:
         if not names.parse_all(self.config.scores.metrics) or images >= run.kimg * 1000:
             return True
         if not self._every:
-            self._every = thinning.every(self.config, lambda: self.evaluator, generator, discriminator)
+            self._every = thinning.every(self.config, generator, discriminator, self._operations)
             if self._every > 1 and self.world.first:
                 self._say(
                     f"scoring every {thinning.ordinal(self._every)} snapshot: each would take more than a tenth of the operations "
                     f"of training; `score_every` 1 scores each"
                 )
         return images // (run.tick * run.snap * 1000) % self._every == 0
+
+    def _operations(self) -> float:
+        return thinning.of_detector(self.evaluator, *self.shape, self.device)
 
     def __call__(self, generator: nn.Module, discriminator: nn.Module) -> dict[str, float]:
         """Scores by name; the same latents every time."""

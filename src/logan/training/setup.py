@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -121,12 +121,15 @@ class Parts:
         )
         return drawn[self.world.own_slice(len(drawn))]
 
-    def reals(self, start: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Real batches from the ``start``-th image on, without labels unless the networks want them."""
+    def reals(self, start: int) -> Generator[tuple[Tensor, Tensor | None], None, None]:
+        """Real batches from the ``start``-th image on, without labels unless the networks want them; to be closed."""
         supplied = self.supply(start)
-        while True:
-            decided = [x[0].to(self.device, non_blocking=True) for x in supplied.decide(1)]
-            yield self.real_batch(supplied, decided)
+        try:
+            while True:
+                decided = [x[0].to(self.device, non_blocking=True) for x in supplied.decide(1)]
+                yield self.real_batch(supplied, decided)
+        finally:
+            supplied.end()
 
     def supply(self, start: int) -> Supply:
         """The same in two halves, of which the second is :meth:`real_batch`."""

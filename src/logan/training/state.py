@@ -8,7 +8,6 @@ current tick.
 from __future__ import annotations
 
 import pickle
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from logan.data.fingerprint import fingerprint
 from logan.errors import InputError, first_line
 from logan.files import write_atomically
 from logan.foreign import Fields
-from logan.training import entries, random_states
+from logan.regular import open_regular
+from logan.training import entries, random_states, stored
 from logan.training.averaging import AveragedGenerator
 from logan.training.setup import Parts
 
@@ -159,12 +159,14 @@ def _read(path: Path, names: set[str], tensors: bool = True) -> dict[str, Any]:
     """What the file holds; without ``tensors`` theirs may be damaged, and are not looked at."""
     damaged = _damaged(path)
     try:
-        with zipfile.ZipFile(path) as archive:  # torch does not check the sums of what it reads
-            bad = archive.testzip() if tensors else None
-            if not tensors:
-                archive.read(next(name for name in archive.namelist() if name.endswith("/data.pkl")))
-        # Optimiser states follow their parameters' device by themselves; random states must stay on the CPU.
-        state = None if bad else torch.load(path, map_location="cpu", weights_only=True, mmap=not tensors)
+        with open_regular(path) as file:
+            bad = stored.damaged_member(file, tensors)  # torch does not check the sums of what it reads
+            file.seek(0)
+            # Optimiser states follow their parameters' device by themselves; random states must stay on the CPU.
+            source = file if tensors else path
+            state = None if bad else torch.load(source, map_location="cpu", weights_only=True, mmap=not tensors)
+    except InputError:
+        raise
     except (PermissionError, IsADirectoryError) as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except FileNotFoundError:

@@ -27,7 +27,7 @@ COUNTED = 2
 """Images that are passed through the networks to count operations."""
 
 
-def every(config: Config, ready: Callable[[], Evaluator], generator: nn.Module, discriminator: nn.Module) -> int:
+def every(config: Config, generator: nn.Module, discriminator: nn.Module, detector: Callable[[], float]) -> int:
     """Of how many snapshots one is scored: ``score_every``, or where that is 0 the least number with which scores take a tenth.
 
         n = ⌈s / (0.1 t)⌉, and no more than leaves ten scored snapshots in the run
@@ -38,45 +38,51 @@ def every(config: Config, ready: Callable[[], Evaluator], generator: nn.Module, 
 
     Args:
         config: of the run.
-        ready: gives the evaluator; called if operations have to be counted.
         generator, discriminator: not changed.
+        detector: tells the detector's operations for an image, 0 for what takes none; called if they matter.
     """
     run, scores = config.run, config.scores
     length = run.tick * run.snap * 1000
     most = run.kimg * 1000 // length // AT_LEAST
     if scores.score_every or most <= 1:
         return scores.score_every or 1
-    evaluator = ready()
-    if evaluator.detector is None:
+    looked_at = detector()
+    if not looked_at:
         return 1
-    g, d, f = _operations(config, generator, discriminator, evaluator)
+    of_training, generated = operations(config, generator, discriminator)
     fakes = max(metric.count for metric in names.parse_all(scores.metrics))
-    return min(most, math.ceil(fakes * (g + f) / (SHARE * length * (4 * g + 9 * d))))
+    return min(most, math.ceil(fakes * (generated + looked_at) / (SHARE * length * of_training)))
 
 
-def _operations(
-    config: Config, generator: nn.Module, discriminator: nn.Module, evaluator: Evaluator
-) -> tuple[float, float, float]:
-    """Of a forward pass of G, of D and of the detector, for an image."""
+def operations(config: Config, generator: nn.Module, discriminator: nn.Module) -> tuple[float, float]:
+    """Of training for a real image, about, and of generating one: matrix products and convolutions.
+
+    D sees an image of each kind, and G is played for D and for itself; a forward and a backward pass are three forward passes.
+    """
     device = next(generator.parameters()).device
     z = draw_latents(config, COUNTED, torch.Generator("cpu").manual_seed(0)).to(device)
     labels = (torch.zeros(COUNTED, dtype=torch.int64, device=device),) if config.data.conditional else ()
-
-    def count(do: Callable[[], object]) -> float:
-        with FlopCounterMode(display=False) as counter:
-            do()
-        return counter.get_total_flops() / COUNTED
-
-    detector = evaluator.detector
-    assert detector is not None
     with torch.no_grad(), same_random_numbers_next(device), on_copies_of_state(generator, discriminator):
         images: Tensor = generator(z, *labels)
-        pixels = (images.float() * 127.5 + 127.5).clamp(0, 255).to(torch.uint8)
-        return (
-            count(lambda: generator(z, *labels)),
-            count(lambda: discriminator(images, *labels)),
-            count(lambda: detector(pixels)),
-        )
+        g, d = (count(do) / COUNTED for do in (lambda: generator(z, *labels), lambda: discriminator(images, *labels)))
+    return 4 * g + 9 * d, g
+
+
+def of_detector(evaluator: Evaluator, channels: int, image_size: int, device: torch.device) -> float:
+    """Operations of its detector, which is on ``device``, for an image; 0 if it has none."""
+    detector = evaluator.detector
+    if detector is None:
+        return 0.0
+    pixels = torch.zeros(COUNTED, channels, image_size, image_size, dtype=torch.uint8, device=device)
+    with torch.no_grad(), same_random_numbers_next(device):
+        return count(lambda: detector(pixels)) / COUNTED
+
+
+def count(do: Callable[[], object]) -> float:
+    """Operations of matrix products and convolutions in a call."""
+    with FlopCounterMode(display=False) as counter:
+        do()
+    return float(counter.get_total_flops())
 
 
 def ordinal(n: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from logan import networks
 from logan.config import presets
-from logan.config.known import KNOWN, known
+from logan.config.findings import KNOWN, known
 from logan.training.loop import train
 
 from ..training.small import config

@@ -70,7 +70,7 @@ def test_a_missing_extra_is_named_with_its_line(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(doctor.metadata, "version", version_of(["gradio", "ruff"]))
     status, text = asked(capsys, tmp_path)
     assert status == 0
-    assert "pip install 'logan-gan[demo]' brings gradio" in " ".join(text.split())
+    assert 'pip install "logan-gan[demo]" brings gradio' in " ".join(text.split())
     assert "[analysis]" not in text
     assert "ruff" not in text
 

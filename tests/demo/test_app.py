@@ -65,7 +65,7 @@ def test_without_gradio_the_extra_is_named(monkeypatch):
     from logan.demo.app import gradio
 
     monkeypatch.setitem(sys.modules, "gradio", None)  # as Python marks what cannot be imported
-    with pytest.raises(InputError, match=r"pip install 'logan-gan\[demo\]'"):
+    with pytest.raises(InputError, match=r"pip install \"logan-gan\[demo\]\""):
         gradio()
 
 

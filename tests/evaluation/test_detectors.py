@@ -155,7 +155,7 @@ def test_auto_with_weights_means_a_classifiers(without_the_extra):
     ("n", "classes", "why"), [(40, 0, "no class labels"), (12, 2, "only 12 images with class labels")]
 )
 def test_auto_names_the_extra_that_is_missing(without_the_extra, n, classes, why):
-    with pytest.raises(detectors.NoDetectorError, match=rf"noise has {why}; .*pip install 'logan-gan\[detector\]'"):
+    with pytest.raises(detectors.NoDetectorError, match=rf"noise has {why}; .*pip install \"logan-gan\[detector\]\""):
         detectors.check("auto", None, dataset(n, classes=classes))
 
 

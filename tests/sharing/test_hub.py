@@ -181,7 +181,7 @@ def test_names():
 def test_the_extra_names_itself(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     for use in (lambda: logan.load(f"hub:{NAME}"), lambda: export(run, f"hub:{NAME}")):
-        with pytest.raises(InputError, match=r"pip install 'logan-gan\[hub\]'"):
+        with pytest.raises(InputError, match=r"pip install \"logan-gan\[hub\]\""):
             use()
 
 

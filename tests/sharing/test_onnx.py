@@ -155,6 +155,6 @@ def test_the_extra_names_itself(tmp_path, monkeypatch):
     for module in ("onnx", "onnxruntime", "onnxscript"):
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, module, None)
-            with pytest.raises(InputError, match=r"pip install 'logan-gan\[onnx\]'"):
+            with pytest.raises(InputError, match=r"pip install \"logan-gan\[onnx\]\""):
                 export(run, tmp_path / "there", with_onnx=True)
     assert not (tmp_path / "there").exists()

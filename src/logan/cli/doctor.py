@@ -226,7 +226,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         ("compiler", engine["compiler"] or "none"),
         ("threads", f"{threads['torch']} of {threads['cores']} cores"),
         ("extras", there),
-        *((f"not {extra}", f"pip install '{PACKAGE}[{extra}]' brings {', '.join(names)}") for extra, names in missing.items()),
+        *((f"not {extra}", f"pip install \"{PACKAGE}[{extra}]\" brings {', '.join(names)}") for extra, names in missing.items()),
         ("cache", f"{found['cache']['folder'] or 'none'}, {size_text(found['cache']['bytes'])}"),
         ("runs", f"{found['runs']['folder']}, {size_text(found['runs']['free_bytes'])} free"),
         ("terminal", f"{terminal['columns']} columns, {terminal['encoding']}" if terminal["terminal"] else "none"),

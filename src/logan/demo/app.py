@@ -29,7 +29,7 @@ def gradio() -> Any:
     try:
         import gradio
     except ImportError:
-        raise InputError("the demo needs gradio, the extra 'demo': pip install 'logan-gan[demo]'") from None
+        raise InputError("the demo needs gradio, the extra 'demo': pip install \"logan-gan[demo]\"") from None
     return gradio
 
 

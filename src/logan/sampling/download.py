@@ -47,7 +47,7 @@ def client() -> Any:
     try:
         import huggingface_hub
     except ImportError:
-        raise InputError("hub: needs huggingface_hub, the extra 'hub': pip install 'logan-gan[hub]'") from None
+        raise InputError("hub: needs huggingface_hub, the extra 'hub': pip install \"logan-gan[hub]\"") from None
     return huggingface_hub
 
 

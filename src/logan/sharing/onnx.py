@@ -154,7 +154,7 @@ def _libraries() -> tuple[Any, Any]:
         return importlib.import_module("onnx"), importlib.import_module("onnxruntime")
     except ImportError as error:
         missing = error.name or "onnx"
-        raise InputError(f"`onnx` needs {missing}, of the extra 'onnx': pip install 'logan-gan[onnx]'") from None
+        raise InputError(f"`onnx` needs {missing}, of the extra 'onnx': pip install \"logan-gan[onnx]\"") from None
 
 
 @contextlib.contextmanager

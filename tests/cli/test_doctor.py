@@ -98,7 +98,7 @@ def test_no_room(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: type("Usage", (), {"free": 5 * 2**20}))
     status, text = asked(capsys, tmp_path)
     assert status == 2
-    assert "5.0 MiB free" in text
+    assert "5.0 MiB free" in " ".join(text.split())
     assert "choose another --outdir" in " ".join(text.split())
 
 

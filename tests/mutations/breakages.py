@@ -286,7 +286,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             '"d_optimiser": parts.game.d_optimiser',
             '"d_optimiser": parts.game.g_optimiser',
         ),
-        ("checksum of a state unread", "bad = stored.damaged_member(file)", "bad = None"),
+        ("checksum of a state unread", "bad = stored.damaged_member(file, tensors)", "bad = None"),
     ],
     ("training/together.py", "training/test_together.py"): [
         ("one random state for all runs", "        self._surroundings.put()\n", "        pass\n"),

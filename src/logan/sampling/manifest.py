@@ -16,6 +16,7 @@ from typing import Any
 from logan.errors import InputError
 from logan.files import size_text, write_json
 from logan.foreign import Fields, damaged, load_group, shown
+from logan.regular import open_regular
 
 NAME = "manifest.json"
 CARD = "README.md"
@@ -35,6 +36,7 @@ BESIDE = {*MOST_BYTES, ".jpg", ".jpeg", ".gif", ".webp", ".npz", ".csv", ".txt"}
 """Kinds that may lie in the folder without being named: what people and this project put there, and nothing runs."""
 IGNORED = {".git", ".cache", ".gitattributes", ".gitignore", ".DS_Store"}
 """What git, the Hub's client and macOS leave in a folder; not looked into."""
+MOST_OF_A_MANIFEST = 2**20
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*", re.ASCII)
 """One name, in the folder itself; nothing that a pattern, a path or a device of Windows could make of it."""
 DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -87,9 +89,14 @@ def read(path: Path) -> Manifest:
     Raises:
         InputError: if it is damaged, names what no export has, or more than there may be.
     """
-    if path.is_file() and path.stat().st_size > 2**20:
+    try:
+        with open_regular(path, through_links=True) as file:  # the Hub client's cache is made of links
+            text = file.read(MOST_OF_A_MANIFEST + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); {ADVICE}") from None
+    if len(text) > MOST_OF_A_MANIFEST:
         damaged(str(path), "more than a mebibyte", ADVICE)
-    return _checked(load_group(path, advice=ADVICE), str(path))
+    return _checked(load_group(text, str(path), ADVICE), str(path))
 
 
 def _checked(values: dict[str, Any], what: str) -> Manifest:
@@ -187,7 +194,7 @@ def check_room_for(manifest: Manifest, sizes: dict[str, int | None], where: str)
 
 def _hash(path: Path) -> str:
     digest = hashlib.sha256()
-    with open(path, "rb") as f:
+    with open_regular(path, through_links=True) as f:
         while block := f.read(2**20):
             digest.update(block)
     return digest.hexdigest()

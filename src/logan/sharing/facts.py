@@ -96,7 +96,8 @@ def _known(folder: Path) -> tuple[TrainingData, list[dict[str, Any]]] | None:
     path = folder / FACTS
     if not path.exists():
         return None
-    f = Fields(read_json(path, ADVICE), str(path), ADVICE)
+    # the Hub client's cache is made of links; what they lead to is what the manifest says
+    f = Fields(read_json(path.resolve(), ADVICE), str(path), ADVICE)
     d = f.group("data")
     data = TrainingData(
         file_name(d.word("name")),

@@ -3,6 +3,17 @@
 import pytest
 
 AT_LEISURE = (
+    "test_real_data.py::test_fashion[ngd]",
+    "docs/test_code.py::test_python_runs[training.md]",
+    "install/test_other_systems.py::test_a_run_without_what_only_unix_has[ascii]",
+    "faults/test_signals_short.py::test_it_leaves_tidily_and_goes_on[train]",
+    "benchmarks/test_gpu.py::test_table2_in_tiny_form",
+    "bench/test_plan.py::test_operations_and_memory_are_those_of_a_step[simultaneous]",
+    "fast/test_proved_as_played.py::test_padding_is_proved_in_float32[0.5]",
+    "fast/test_proved_as_played.py::test_what_is_right_is_played[recorded-bfloat16]",
+    "training/test_live_report.py::test_a_run_is_the_same_with_it_and_without[cs]",
+    "training/test_live_report.py::test_a_run_is_the_same_with_it_and_without[classes]",
+    "sharing/test_onnx.py::test_what_a_user_of_it_finds",
     "training/test_resume.py::test_kill_9_at_a_random_moment[1-",
     "faults/test_inputs.py::test_all_that_no_reader_may_do_is_seen",
     "faults/test_disks.py::test_files_that_may_not_be_large",

@@ -149,7 +149,10 @@ def _save_samples(path: Path, model: Model, seed: int) -> None:
 
 def _copy_log(run: Path, folder: Path, images: int) -> bool:
     """``stats.jsonl`` up to the snapshot."""
-    lines = [line for line in run_folder.read_stats(run) if line["kimg"] * 1000 <= images]
+    path = run / run_folder.STATS
+    if manifest.is_export(run):  # the Hub client's cache is made of links
+        path = path.resolve()
+    lines = [line for line in run_folder.ticks_in(path) if line["kimg"] * 1000 <= images]
     if lines:
         write_lines(folder / run_folder.STATS, lines)
     return bool(lines)

@@ -83,7 +83,12 @@ def read_options(run: Path) -> Config:
 
 def read_stats(run: Path) -> list[dict[str, Any]]:
     """The lines of ``stats.jsonl``, one per tick; a line that was cut short or damaged is left out."""
-    return [record for record in read_lines(run / STATS) if _is_tick(record)]
+    return ticks_in(run / STATS)
+
+
+def ticks_in(path: Path) -> list[dict[str, Any]]:
+    """Of a log that lies elsewhere, the same."""
+    return [record for record in read_lines(path) if _is_tick(record)]
 
 
 def _is_tick(values: dict[str, Any]) -> bool:

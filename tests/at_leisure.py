@@ -3,6 +3,12 @@
 import pytest
 
 AT_LEISURE = (
+    "report/test_page_in_a_browser.py::test_play_goes_through_all_of_them",
+    "report/test_page_in_a_browser.py::test_a_hundred_snapshots_open_in_two_seconds",
+    "report/test_page_in_a_browser.py::test_without_scripts_there_is_the_last_picture",
+    "fast/test_engine.py::test_operations_of_the_cifar_step",
+    "cli/test_compare.py::test_runs_together_are_the_same_runs",
+    "paper/test_table2.py::test_the_numbers_are_those_of_the_records",
     "test_real_data.py::test_fashion[ngd]",
     "docs/test_code.py::test_python_runs[training.md]",
     "install/test_other_systems.py::test_a_run_without_what_only_unix_has[ascii]",

@@ -1,9 +1,15 @@
 """No test touches the user's own cache, or finds the Inception weights there."""
 
+import signal
+
 import pytest
 import torch
 
 from tests.at_leisure import mark_slow
+
+# Under nohup commands leave SIGHUP unheeded, as whoever started them wishes; tests send it, and want to see it heeded.
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks

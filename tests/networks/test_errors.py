@@ -65,3 +65,10 @@ def test_inputs_of_another_shape():
         D(torch.zeros(3, 1, 8, 8))
     with pytest.raises(ValueError, match=r"\(batch, 1, 16, 16\)"):
         D(torch.zeros(1, 16, 16))
+
+
+def test_a_name_without_end_is_cut_short():
+    """A run's options, which may be a stranger's, can name anything."""
+    with pytest.raises(InputError, match="no network 'aaa") as caught:
+        networks.check_name("a" * 5000)
+    assert len(str(caught.value)) < 300

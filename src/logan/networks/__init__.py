@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from logan.errors import InputError, did_you_mean
+from logan.foreign import shown
 from logan.networks import biggan, biggan_deep, dcgan, mlp, sagan, sndcgan, sngan
 from logan.networks.activations import ACTIVATIONS
 from logan.networks.base import Discriminator, Generator
@@ -39,7 +40,8 @@ def check_name(name: str) -> None:
     """Refuse a network that there is not (InputError)."""
     if name not in NETWORKS:
         known = ", ".join(NETWORKS)
-        raise InputError(f"no network {name!r}{did_you_mean(name, list(NETWORKS))}; there are {known}", "network")
+        near = did_you_mean(name[:100], list(NETWORKS))  # a run's options may name anything
+        raise InputError(f"no network {shown(name)}{near}; there are {known}", "network")
 
 
 def create(

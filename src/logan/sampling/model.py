@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from logan.devices import choose_device
 from logan.errors import InputError
 from logan.latent import LatentMethod, to_sphere
 from logan.sampling import choice, notebook
+from logan.sampling.projection import Features, Projected, Projection, project
 from logan.sampling.snapshot import Snapshot, load_networks
 from logan.side_effects import same_random_numbers_next
 from logan.turns import Rules, move
@@ -110,6 +111,51 @@ class Model:
         if not values or not all(0 <= v < self.num_classes for v in values):
             raise InputError(f"`labels` must be in 0 ... {self.num_classes - 1}, not {values}")
         return torch.tensor(values, dtype=torch.int64).repeat(-(-n // len(values)))[:n]
+
+    def project(
+        self,
+        images: Tensor,
+        *,
+        labels: Sequence[int | None] | None = None,
+        settings: Projection | None = None,
+        features: Features | None = None,
+        batch: int = 64,
+        progress: Callable[[int], None] = lambda pictures: None,
+    ) -> Projected:
+        """The latents, and for a conditional generator the classes, whose pictures are nearest to ``images``: inversion.
+
+        What comes for an image depends on no other image. See :class:`~logan.sampling.projection.Projection` for what is made
+        small, and how.
+
+        Args:
+            images: (n, C, H, W), floats in [−1, 1] or uint8, of the size that the generator makes.
+            labels: the class of each; None for all, or for one, that is to be found.
+            settings: steps, starts, weights, seed …
+            features: what compares pictures beside their pixels, on this device: a classifier, or EfficientNet-Lite0.
+            batch: images per pass, at most.
+            progress: told how many more pictures were made.
+
+        Raises:
+            InputError: for images, labels or settings that do not fit.
+
+        Example:
+            >>> import logan
+            >>> from logan import networks
+            >>> config = logan.presets.get("digits")
+            >>> G, D = networks.create("mlp", image_size=8, image_channels=1, latent_dim=config.networks.latent_dim)
+            >>> model = Model(Snapshot({"num_classes": 0}, config, 0, []), G, D, torch.device("cpu"))
+            >>> found = model.project(model.sample(2, seed=1), settings=Projection(steps=20))
+            >>> found.z.shape, found.pixels.shape
+            (torch.Size([2, 64]), torch.Size([2]))
+        """
+        config = self.info.config
+        if images.dtype == torch.uint8:
+            images = images.float() / 127.5 - 1
+        return project(
+            self.generator, images.to(self.device), config.networks.latent_dim, settings,
+            prior="sphere" if config.on_sphere() else config.networks.prior, classes=self.num_classes, labels=labels,
+            features=features, batch=batch, progress=progress,
+        )  # fmt: skip
 
     def check_sampling(self, seed: int, trunc: float, latent_steps: int, batch: int) -> None:
         """Refuse arguments that :meth:`sample` cannot serve.

@@ -146,6 +146,12 @@ def inception(tmp_path):
     inception_class()
 
 
+def moving_pictures(tmp_path):
+    from logan.report.animation import check_form
+
+    check_form(tmp_path / "a.mp4", 24)
+
+
 @pytest.mark.parametrize(
     ("use", "module"),
     [
@@ -153,6 +159,7 @@ def inception(tmp_path):
         (eigenvalues_of_a_run, "scipy"),
         (hugging_face, "datasets"),
         (inception, "torch_fidelity"),
+        (moving_pictures, "imageio_ffmpeg"),
     ],
 )
 def test_it_is_said_in_a_line(use, module, tmp_path, monkeypatch):

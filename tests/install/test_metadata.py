@@ -43,10 +43,10 @@ def test_addresses_are_real_places():
 
 
 def test_what_tests_need_of_extras_is_in_dev_too():
-    """``make test`` installs dev alone; ``inception`` and ``hf`` are tried where they are, ``docs`` is for the site."""
+    """``make test`` installs dev alone; ``inception``, ``hf`` and ``video`` are tried where they are, ``docs`` is for the site."""
     names = lambda requirements: {re.split(r"[<>=;\[ ]", r)[0] for r in requirements}  # noqa: E731
     extras = PROJECT["optional-dependencies"]
-    wanted = set().union(*(names(extras[x]) for x in extras if x not in ("dev", "docs", "inception", "hf")))
+    wanted = set().union(*(names(extras[x]) for x in extras if x not in ("dev", "docs", "inception", "hf", "video")))
     assert wanted <= names(extras["dev"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ WORDS = {
     "resume": ("auto",),
 }
 """Of settings whose type is text: what completion offers."""
+OURS = re.compile(r"\d{6,}\.png")
+"""Names of pictures in a folder that a command made."""
 NO_LENGTH = ("--kimg", "--tick", "--snap", "--workers")
 """What has no meaning where nothing is trained."""
 
@@ -123,6 +126,20 @@ def free_place(path: str, name: str, force: bool) -> Path:
     if place.is_file() and not force:
         raise InputError(f"{place} is there already; pass --force to replace it, or another name")
     return place
+
+
+def free_folder(out: Path, command: str, force: bool) -> list[Path]:
+    """The numbered pictures in a folder that a command is to fill, which it may replace; none of one that is not there yet.
+
+    Raises:
+        InputError: for a folder that is not empty without ``force``, or that holds what no command made.
+    """
+    old = sorted(out.iterdir()) if out.is_dir() else []
+    if old and not force:
+        raise InputError(f"--out {out} is not empty; choose another folder, or pass --force to replace what is there")
+    if foreign := [path for path in old if not OURS.fullmatch(path.name)]:
+        raise InputError(f"--out {out} holds {foreign[0].name}, which {command} did not make; choose another folder")
+    return old
 
 
 def refuse(args: Sequence[str], flags: Sequence[str], why: str) -> None:

@@ -31,6 +31,8 @@ PATHS = frozenset(
         "what",
         "to",
         "weights",
+        "photos",
+        "between",
     ]
 )
 """Arguments, by name, that are places on a disk, where they are text."""

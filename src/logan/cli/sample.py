@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +12,14 @@ import numpy as np
 import tyro
 from torch import Tensor
 
-from logan.cli.arguments import free_place
+from logan.cli.arguments import free_folder, free_place
 from logan.cli.choosing import choose_for, say
 from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.errors import InputError, did_you_mean
-from logan.files import explained, write_atomically
-from logan.report.pictures import as_pil, save_picture, to_uint8
+from logan.files import write_atomically
+from logan.report.animation import save_frames
+from logan.report.pictures import save_picture, to_uint8
 from logan.sampling import Model, load
 from logan.sampling.download import is_hub
 
@@ -30,8 +29,6 @@ DESCRIPTION = """Draw images from a trained generator.
 any other name a folder with a PNG per image."""
 
 
-OURS = re.compile(r"\d{6,}\.png")
-"""Names in a folder that this command made."""
 LONGEST = 60
 """Characters of a list of classes in a file's name."""
 
@@ -156,33 +153,8 @@ def _writer(out: Path, model: Model, force: bool) -> Callable[[Tensor], None]:
         raise InputError(f"--out {out}: {form} is not a form that can be written; use NAME.png, NAME.npz or a folder")
     if points:
         raise InputError("--out FOLDER is for images; use NAME.npz for the points of a 2-D mixture")
-    old = sorted(out.iterdir()) if out.is_dir() else []
-    if old and not force:
-        raise InputError(f"--out {out} is not empty; choose another folder, or pass --force to replace what is there")
-    if foreign := [path for path in old if not OURS.fullmatch(path.name)]:
-        raise InputError(f"--out {out} holds {foreign[0].name}, which logan sample did not make; choose another folder")
-    return lambda images: _save_folder(out, images, old)
-
-
-def _save_folder(out: Path, images: Tensor, old: Sequence[Path]) -> None:
-    """All of them, or none; in the place of ``old`` ones."""
-    there = out.exists()
-    for path in old:
-        path.unlink()
-    out.mkdir(exist_ok=True)
-    written = []
-    try:
-        for i, pixels in enumerate(to_uint8(images)):
-            written.append(out / f"{i:06d}.png")
-            with explained(written[-1]):
-                as_pil(pixels).save(written[-1])
-    except BaseException:
-        with suppress(OSError):
-            for path in written:
-                path.unlink(missing_ok=True)
-            if not there:
-                out.rmdir()
-        raise
+    old = free_folder(out, "logan sample", force)
+    return lambda images: save_frames(out, images, old)
 
 
 def _save_npz(path: Path, array: Tensor) -> None:

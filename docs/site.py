@@ -35,7 +35,7 @@ REFERENCE = {
     "second-order": ("Second derivatives", ["logan.second_order", "logan.fast"]),
     "data": ("Data", ["logan.data", "logan.data.open", "logan.data.prepare"]),
     "training": ("Training and settings", ["logan.training.loop", "logan.config.presets", "logan.config.groups"]),
-    "sampling": ("Sampling", ["logan.sampling.model"]),
+    "sampling": ("Sampling", ["logan.sampling.model", "logan.sampling.projection", "logan.sampling.interpolation"]),
     "metrics": (
         "Scores",
         ["logan.metrics.distances", "logan.metrics.manifold", "logan.metrics.modes", "logan.metrics.detector"],

@@ -19,7 +19,7 @@ from logan.errors import InputError
 from . import guard
 from .kinds import Input, Kind, Seed, digest, make
 
-MODULES = ("kinds_of_images", "kinds_of_sets", "kinds_of_runs", "kinds_of_exports")
+MODULES = ("kinds_of_images", "kinds_of_sets", "kinds_of_runs", "kinds_of_exports", "kinds_of_latents")
 MOST_MESSAGE = 1000
 """Characters of a refusal, with its paths."""
 

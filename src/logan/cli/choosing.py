@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from logan import errors
 from logan.errors import InputError
 from logan.sampling.choice import Choice, choose
+from logan.sampling.download import is_hub
 
 
 def choose_for(run: str | Path, which: str, setting: str = "snapshot") -> Choice:
@@ -22,3 +24,20 @@ def say(choice: Choice, setting: str = "snapshot") -> None:
     """What was taken, on standard error; once nothing can be wrong with the rest of the command."""
     if choice.why:
         print(errors.with_settings(choice.why, lambda name: errors.wording(f"`{setting}`")), file=sys.stderr)
+
+
+def names_of(runs: Sequence[str], choices: Sequence[Choice]) -> dict[str, Path]:
+    """Runs by a short name: the folder's; of a snapshot that was asked for by itself, or of several of one run, its own too."""
+    paths = [choice.path for choice in choices]
+    folders = [
+        run.removeprefix("hub:") if is_hub(run) else path.absolute().parent.name
+        for run, path in zip(runs, paths, strict=True)
+    ]
+    named: dict[str, Path] = {}
+    for run, path, name in zip(runs, paths, folders, strict=True):
+        if folders.count(name) > 1 or run.endswith(".safetensors"):
+            name = f"{name}/{path.stem}"
+        if name in named:
+            raise InputError(f"{run} is given twice")
+        named[name] = path
+    return named

@@ -44,6 +44,7 @@ class Chain:
         labels: (B,), or None.
         calibration: makes a logit of a score; None where scores are used as they are.
         draws: the batch's random numbers.
+        at_once: images per pass where no gradient is taken; None is all.
         evaluations: (B,), so far.
     """
 
@@ -54,6 +55,7 @@ class Chain:
     prior: str
     draws: Draws
     calibration: Calibration | None = None
+    at_once: int | None = None
     evaluations: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +65,9 @@ class Chain:
         """d(G(z)), (B,) or (len(rows),), float32 at least, without a gradient."""
         self._count(rows)
         with torch.no_grad(), no_side_effects(), same_random_numbers_next(self.z.device):
-            return self._wide(self._score(z.to(self.z.dtype), rows))
+            rows = torch.arange(len(z), device=z.device) if rows is None else rows
+            parts = zip(*(x.split(self.at_once or len(z)) for x in (z.to(self.z.dtype), rows)), strict=True)
+            return torch.cat([self._wide(self._score(*part)) for part in parts])
 
     def gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """d(G(z)), (B,), and ∂Σ_j d(G(z_j))/∂z, both float32 at least."""

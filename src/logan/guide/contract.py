@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from torch import Tensor, nn
@@ -27,10 +28,14 @@ class Guide(ABC):
         needs_logit: whether d has to be the logit of a density ratio, log p_data(x)/p_G(x), as the discriminator of the
             non-saturating and the minimax loss estimates it. Scores of the hinge and the Wasserstein loss are none:
             :func:`logan.guide.calibrate` fits one.
+        draws_from_prior: whether its samples are of the whole prior, reweighted by d, wherever the latents given are.
+        budget: the name of the setting that says how much it may cost: steps, or draws.
     """
 
     name: ClassVar[str]
     needs_logit: ClassVar[bool]
+    draws_from_prior: ClassVar[bool]
+    budget: ClassVar[str] = "steps"
 
     def __call__(
         self,
@@ -77,12 +82,15 @@ class Guide(ABC):
         *,
         prior: str = "uniform",
         calibration: Calibration | None = None,
+        batch: int | None = None,
     ) -> Self:
         """This guide with what it has to know of D∘G beforehand, measured on the latents z, (N, d): a burn-in.
 
         A guide that is called without measures on the batch it is given: then its result depends on the batch.
+        ``batch`` is how many images are made at once; None makes all.
         """
-        return self.measure(_chain(generator, discriminator, z, labels, prior, calibration, 0, 0))
+        chain = _chain(generator, discriminator, z, labels, prior, calibration, 0, 0)
+        return self.measure(replace(chain, at_once=batch or len(z)))
 
     def measure(self: Self, chain: Chain) -> Self:
         """``measured`` with its arguments gathered; most guides know all they need."""

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from logan.errors import InputError
@@ -107,16 +108,24 @@ def _chain(
     seed: int,
     first: int,
 ) -> Chain:
-    if z.device.type == "mps":
-        raise InputError("guides compute in float64, which `device` mps has not; take `device` cpu")
     check_prior(prior)
+    if discriminator is None:
+        raise InputError(
+            "a guide asks D, and there is none: only its generator was given (keep D with it to use guides)"
+        )
     if z.ndim != 2 or not z.is_floating_point() or not len(z):
         raise InputError(f"z must be floating point of shape (B, d), not {tuple(z.shape)} {z.dtype}", "z")
     if labels is not None and labels.shape != (len(z),):
         raise InputError(f"`labels` must be of shape ({len(z)},), not {tuple(labels.shape)}")
     if first < 0:
         raise InputError(f"`first` must be >= 0, not {first}")
-    return Chain(generator, discriminator, z.detach(), labels, prior, Draws(seed, first, len(z)), calibration)
+    home = z.detach().to(without_float64(z.device))
+    return Chain(generator, discriminator, home, labels, prior, Draws(seed, first, len(z)), z.device, calibration)
+
+
+def without_float64(device: torch.device) -> torch.device:
+    """Where a guide computes whose networks are on ``device``: there, but for MPS, which has no float64."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def require(condition: bool, message: str) -> None:

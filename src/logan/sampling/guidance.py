@@ -81,9 +81,9 @@ class Guidance:
         t = self.tally
         t.samples += len(found.z)
         t.evaluations += int(found.evaluations.sum())
-        t.before += float(found.before.double().sum())
-        t.after += float(found.after.double().sum())
-        t.accepted += float(found.accepted.double().sum())
+        t.before += float(found.before.cpu().double().sum())
+        t.after += float(found.after.cpu().double().sum())
+        t.accepted += float(found.accepted.cpu().double().sum())
         t.seconds += seconds
 
 

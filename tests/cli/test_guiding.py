@@ -184,6 +184,10 @@ def test_a_curve_of_points(mixture, tmp_path):
         (["--guide", "langevin"], "pass --calibrate"),
         (["--guide", "latent", "--guide-noise", "0.5"], "--guide-noise is not a setting of --guide latent"),
         (["--guide-noise", "0.5"], "--guide-noise is of guides"),
+        (
+            ["--guide", "latent", "transport", "--guide-noise", "0.5"],
+            "--guide-noise is not a setting of --guide latent or",
+        ),
         (["--calibrate"], "--calibrate is of guides"),
     ],
 )

@@ -75,13 +75,21 @@ def check_without_guide(given: GuideSettings) -> None:
         raise InputError(f"`{stray[0]}` is of guides; say which: `guide` langevin, for one")
 
 
-def make(name: str, settings: dict[str, Any], model: Model, strict: bool = True) -> Guide:
+def flags_of_guide(name: str) -> dict[str, str]:
+    """Of the guide of that name: its settings by their flags."""
+    from logan.guide import GUIDES
+
+    kind = GUIDES[name]
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return {STEPS if field == kind.budget else PREFIX + field: field for field in names}
+
+
+def make(name: str, settings: dict[str, Any], model: Model) -> Guide:
     """The guide of that name with what was typed; the latent step's other settings are the run's own.
 
     Args:
         name, settings: the guide, and its settings by their flags.
         model: whose latent step ``latent`` repeats.
-        strict: refuse settings that the guide does not take; else leave them out.
 
     Raises:
         InputError: a setting that the guide does not take, or a value that it cannot have.
@@ -89,15 +97,14 @@ def make(name: str, settings: dict[str, Any], model: Model, strict: bool = True)
     from logan.guide import GUIDES
     from logan.sampling.guidance import own_latent
 
-    kind = GUIDES[name]
-    taken = {(STEPS if f == kind.budget else PREFIX + f): f for f in (field.name for field in fields(kind))}  # type: ignore[arg-type]
+    taken = flags_of_guide(name)
     stray = [flag for flag in settings if flag not in taken]
-    if stray and strict:
+    if stray:
         others = ", ".join(f"`{flag}`" for flag in taken)
         raise InputError(f"`{stray[0]}` is not a setting of `guide` {name}, which takes {others}")
-    plain = own_latent(model.info.config) if name == "latent" else kind()
+    plain = own_latent(model.info.config) if name == "latent" else GUIDES[name]()
     try:
-        return replace(plain, **{taken[flag]: value for flag, value in settings.items() if flag in taken})  # type: ignore[type-var]
+        return replace(plain, **{taken[flag]: value for flag, value in settings.items()})  # type: ignore[type-var]
     except InputError as error:
         raise error.renamed({field: flag for flag, field in taken.items()}) from None
 

@@ -94,6 +94,8 @@ AT_LEISURE = (
     "fast/test_proof.py::test_a_wrong_recording_is_found_and_not_played[wrong_products",
     "fast/test_proof.py::test_a_wrong_recording_is_found_and_not_played[wrong_report-dtype17",
     "fast/test_proof.py::test_a_wrong_recording_is_found_and_not_played[wrong_sums_of_products",
+    "cli/test_compare.py::test_other_settings_are_other_runs[--seed 2]",
+    "cli/test_places.py::test_small_images_among_the_photographs[1]",
     "paper/test_dynamics_table.py::test_from_end_to_end",
     "second_order/test_functions.py::test_functions_with_a_second_derivative_are_not_refused[recorded",
     "test_examples.py::test_second_derivatives",

@@ -25,6 +25,29 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("guide/calibration.py", "guide/test_calls.py"): [
         ("the sizes of the sets come in", "0.5 / len(real)", "0.5 / len(fake)"),
     ],
+    ("sampling/guidance.py", "sampling/test_guided.py"): [
+        ("hinge scores taken for logits", "not calibrated and loss not in LOGITS", "False"),
+        ("every prior truncated", "guide.draws_from_prior and trunc != 1", "False"),
+        (
+            "seconds for passes",
+            "t.evaluations += int(found.evaluations.sum())",
+            "t.evaluations += int(found.evaluations.max())",
+        ),
+    ],
+    ("sampling/model.py", "sampling/test_guided.py"): [
+        ("every batch the first", "seed=seed, first=start)", "seed=seed, first=0)"),
+        ("measured on the batch", "guide.measured(", "(lambda *a, **k: guide)("),
+    ],
+    ("sampling/calibrating.py", "sampling/test_guided.py"): [
+        ("calibrated on training images alone", 'open_configured(settings, "test")', "open_configured(settings)"),
+        ("any classes", "model.num_classes and list(data.class_names)", "False and list(data.class_names)"),
+    ],
+    ("evaluation/snapshots.py", "cli/test_guiding.py"): [
+        ("guided scores pass for plain ones", 'not r.get("guide")', "True"),
+    ],
+    ("cli/guiding.py", "cli/test_guiding.py"): [
+        ("settings of other guides ignored", "    if stray:\n        others", "    if False:\n        others"),
+    ],
     ("sampling/snapshot.py", "sampling/test_sampling.py"): [
         ("any network that a snapshot describes", "if left < 0:", "if False:"),
     ],

@@ -11,9 +11,10 @@ BIN := .venv/bin
 train: .venv/installed
 	$(BIN)/logan train $(ARGS)
 
-# Several processes of one thread each are faster than one of several threads: most tests are small.
+# Several processes of one thread each are faster than one of several threads: most tests are small. Bytecode is kept, even
+# where that is turned off, as in many containers: each of the processes would compile all tests and all that they import.
 test: .venv/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 test-all: .venv/installed-dev
 	$(BIN)/python -m pytest $(ARGS)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.at_leisure import mark_slow
+from tests.tiny_runs import without_curves
 
 # Under nohup commands leave SIGHUP unheeded, as whoever started them wishes; tests send it, and want to see it heeded.
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
@@ -26,6 +27,13 @@ def _own_caches(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_curves():
+    with pytest.MonkeyPatch.context() as patch:
+        without_curves(patch)
         yield
 
 

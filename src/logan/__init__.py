@@ -39,6 +39,7 @@ ROOMS = [
     "fast",
     "files",
     "game",
+    "guide",
     "latent",
     "losses",
     "metrics",

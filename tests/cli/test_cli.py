@@ -15,6 +15,7 @@ from PIL import Image
 
 from logan.cli.main import main
 from logan.config import presets
+from logan.training import begin, setup
 
 TINY = "--network dcgan --width 8 --latent-dim 8 --spectral-norm True --batch 50 --kimg 1 --tick 1 --snap 1 --metrics none".split()
 
@@ -95,7 +96,8 @@ def test_every_preset_resolves_with_every_method_and_cites_its_source(preset, la
 
 
 @pytest.mark.parametrize("preset", ["ring", "grid"])
-def test_mixtures_train(preset, tmp_path):
+def test_mixtures_train(preset, tmp_path, monkeypatch):
+    monkeypatch.setattr(begin, "build", setup.build)  # with the engine that users have
     assert main(["train", "--preset", preset, "--kimg", "2", "--tick", "1", "--outdir", str(tmp_path)]) == 0
     run = tmp_path / f"00000-{preset}-ngd"
     assert Image.open(run / "fakes000002.png").size == (500, 500)
@@ -105,7 +107,7 @@ def test_mixtures_train(preset, tmp_path):
 
 def test_own_images_with_flags(tmp_path):
     folder = images(tmp_path / "photos")
-    args = ["--preset", "dcgan64", "--data", folder, "--image-size", "16", "--width", "8", "--batch", "20"]
+    args = ["--preset", "dcgan64", "--data", folder, "--image-size", "16", "--width", "8", "--batch", "50"]
     assert main([str(a) for a in ["train", *args, "--kimg", "1", "--outdir", tmp_path / "runs"]]) == 0
     assert (tmp_path / "runs" / "00000-dcgan64-ngd" / "fakes000001.png").exists()
 
@@ -328,7 +330,7 @@ def test_impossible_file_names(capsys, tmp_path):
 def test_tilde(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     images(tmp_path / "photos")
-    flags = ["--data=~/photos", "--outdir=~/runs", "--image-size", "16", "--width", "8", "--batch", "20", "--kimg", "1"]
+    flags = ["--data=~/photos", "--outdir=~/runs", "--image-size", "16", "--width", "8", "--batch", "50", "--kimg", "1"]
     assert main(["train", "--preset", "dcgan64", *flags]) == 0
     assert (tmp_path / "runs" / "00000-dcgan64-ngd").is_dir()
 

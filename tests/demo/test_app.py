@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -11,8 +12,10 @@ from logan.cli.main import main
 from logan.errors import InputError
 from tests.browser import LAPTOP, PHONE, opened, overflows
 
-pytest.importorskip("gradio", reason="the extra 'demo' is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [  # gradio takes seconds to import: looked for here, imported by the tests
+    pytest.mark.skipif(find_spec("gradio") is None, reason="the extra 'demo' is not installed"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -473,6 +473,8 @@ class Unhashable(Scheduled):
 
 @pytest.mark.parametrize("kind", [Scheduled, Unhashable])
 def test_a_latent_method_of_ones_own(kind):
-    played, said = both(ByRNN, lambda game, i: setattr(game.latent, "alpha", 0.5 + i // 2), latent=kind())
+    played, said = both(
+        HelperOutsideTheModules, lambda game, i: setattr(game.latent, "alpha", 0.5 + i // 2), latent=kind()
+    )
     assert_same(played)
     assert len(said) == (kind is Unhashable)

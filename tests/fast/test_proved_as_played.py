@@ -80,15 +80,17 @@ def test_padding_is_proved_in_float32(monkeypatch, factor):
 def test_spelling_out_is_proved_without_tf32(monkeypatch, factor):
     in_tf32(monkeypatch)
     spelled_out_wrongly(monkeypatch, factor)
-    said, recordings = played("compiled", "float32")
+    said, recordings = played("compiled", "float32", preset="digits")
     assert recordings == [None]
     assert said[0].startswith(f"{PLAINLY}it differs from the plain code in ")
 
 
-@pytest.mark.parametrize(("kind", "precision"), [("recorded", "bfloat16"), ("compiled", "float32")])
-def test_what_is_right_is_played(monkeypatch, kind, precision):
+@pytest.mark.parametrize(
+    ("kind", "precision", "preset"), [("recorded", "bfloat16", "cifar10"), ("compiled", "float32", "digits")]
+)
+def test_what_is_right_is_played(monkeypatch, kind, precision, preset):
     in_tf32(monkeypatch)
-    said, (found,) = played(kind, precision)
+    said, (found,) = played(kind, precision, preset)
     assert said == []
     pads = [n for n in found.module.graph.nodes if n.target == aten.constant_pad_nd.default]
     assert bool(pads) is (precision == "bfloat16")

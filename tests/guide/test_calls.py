@@ -8,6 +8,7 @@ from torch import nn
 
 from logan.errors import InputError
 from logan.guide import GUIDES, Flow, Langevin, Latent, Metropolis, Reject, Transport, calibrate
+from logan.guide.contract import without_float64
 from logan.guide.draws import PROPOSAL, Draws
 from logan.guide.priors import from_normal, to_normal
 
@@ -228,3 +229,14 @@ def test_calibration_of_nothing_says_so():
 def test_what_cannot_be_calibrated_is_refused(bad):
     with pytest.raises(InputError):
         calibrate(bad, torch.zeros(50))
+
+
+def test_a_guide_without_d_says_so(networks, z):
+    with pytest.raises(InputError, match="asks D"):
+        Latent()(networks[0], None, z)
+
+
+def test_where_there_is_no_float64_guides_compute_on_the_cpu():
+    assert without_float64(torch.device("mps")).type == "cpu"
+    for kind in ("cpu", "cuda:1"):
+        assert without_float64(torch.device(kind)) == torch.device(kind)

@@ -16,6 +16,7 @@ SRC = ROOT / "src" / "logan"
 FOR_DEVELOPMENT = {"dev", "docs"}
 OTHER_MODULES = {"torch-fidelity": "torch_fidelity", "pillow": "PIL", "filelock": "filelock"}
 """Of packages that may not be installed here, or that bring several."""
+INSTALLED = packages_distributions()  # which reads the records of all packages: once
 
 
 def distribution(requirement: str) -> str:
@@ -23,7 +24,7 @@ def distribution(requirement: str) -> str:
 
 
 def modules_of(name: str) -> set[str]:
-    found = {m for m, d in packages_distributions().items() if name in {x.lower().replace("_", "-") for x in d}}
+    found = {m for m, d in INSTALLED.items() if name in {x.lower().replace("_", "-") for x in d}}
     return found | {OTHER_MODULES.get(name, name.replace("-", "_"))}
 
 

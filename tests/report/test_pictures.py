@@ -7,6 +7,9 @@ from PIL import Image
 
 from logan.report.curves import _falls_far, save_curves
 from logan.report.pictures import CELL, GAP, grid, save_picture, to_uint8
+from logan.training import loop
+
+from ..training.small import config
 
 
 def test_rounding_and_range():
@@ -40,6 +43,12 @@ def test_points_are_drawn_where_they_are(tmp_path):
     row, column = blue.mean(0) / len(picture)
     assert 0.55 < column < 0.85  # right of the middle
     assert 0.25 < row < 0.5  # above it
+
+
+def test_a_run_draws_its_curves(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "save_curves", save_curves)
+    run = loop.train(config(kimg=1, snap=1), outdir=tmp_path, quiet=True)
+    assert Image.open(run / "training-curves.png").size[0] == 800
 
 
 def test_curves(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from logan import errors
 from logan.errors import InputError
 from logan.sampling.choice import Choice, choose
+from logan.sampling.download import is_hub
 
 
 def choose_for(run: str | Path, which: str, setting: str = "snapshot") -> Choice:
@@ -42,3 +43,20 @@ def class_of(word: str, classes: int, names: Sequence[str]) -> int:
         f"`label` {word!r} is neither a number in 0 ... {classes - 1} nor one of this generator's classes"
         f"{errors.did_you_mean(word, list(names))}{listed}"
     )
+
+
+def names_of(runs: Sequence[str], choices: Sequence[Choice]) -> dict[str, Path]:
+    """Runs by a short name: the folder's; of a snapshot that was asked for by itself, or of several of one run, its own too."""
+    paths = [choice.path for choice in choices]
+    folders = [
+        run.removeprefix("hub:") if is_hub(run) else path.absolute().parent.name
+        for run, path in zip(runs, paths, strict=True)
+    ]
+    named: dict[str, Path] = {}
+    for run, path, name in zip(runs, paths, folders, strict=True):
+        if folders.count(name) > 1 or run.endswith(".safetensors"):
+            name = f"{name}/{path.stem}"
+        if name in named:
+            raise InputError(f"{run} is given twice")
+        named[name] = path
+    return named

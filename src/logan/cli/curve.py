@@ -1,53 +1,32 @@
-"""``logan curve``: FID against IS as the latents are truncated."""
+"""``logan curve``: FID against IS as the latents are truncated, or scores against what D's help costs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import tyro
-
-from logan.cli.arguments import ScoringArguments
-from logan.cli.choosing import choose_for, say
+from logan.cli.choosing import choose_for, names_of, say
 from logan.cli.command import Command
+from logan.cli.curve_arguments import CurveArguments
+from logan.cli.guiding import check_without_guide
 from logan.cli.parsing import parse
 from logan.errors import InputError
 from logan.evaluation import protocols
 from logan.evaluation.names import count_name
 from logan.files import check_writable, write_text
 from logan.metrics.truncation import LEVELS, Point, match
-from logan.sampling.choice import Choice
-from logan.sampling.download import is_hub
 
 DESCRIPTION = """Truncation curves (Figures 3b and 8): FID against IS for latents w = s z with s from 1.0 to 0.02 (for a normal
-prior: drawn again until within 2s), one line per run, as PNG and CSV."""
+prior: drawn again until within 2s), one line per run, as PNG and CSV.
+
+With --guide: scores against passes through D(G(z)) and against time per image, one line per run and guide, and samples before
+and after."""
 
 SAMPLES = 64
-
-
-@dataclass(frozen=True)
-class CurveArguments(ScoringArguments):
-    """What ``logan curve`` takes."""
-
-    runs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Run folders, network-....safetensors, exports or hub:USER/NAME, all of one data set."""
-    snapshot: str = "auto"
-    """Of run folders: best (by the scores of training), latest, a number of kimg, or auto: the best if there is one, else the
-    latest."""
-    levels: tuple[float, ...] = LEVELS
-    """The truncations s."""
-    n: int = 10_000
-    """Generated images per level."""
-    match_is: float | None = None
-    """Mark each run's point nearest to this IS, and draw samples from there side by side (Figures 1 and 6)."""
-    match_fid: float | None = None
-    """The same for the nearest FID (Figures 2 and 7)."""
-    out: str = "curve"
-    """Folder for curve.png, curve.csv and the samples."""
 
 
 COMMAND = Command(
@@ -59,6 +38,14 @@ COMMAND = Command(
             "curve runs/00000-digits-none runs/00001-digits-ngd --match-is 8",
             "two runs, with samples at an IS of 8",
         ),
+        (
+            "curve runs/00000-digits-ngd --guide latent langevin --calibrate",
+            "what D's help costs and brings",
+        ),
+    ),
+    common=(
+        *("snapshot", "levels", "n", "match-is", "match-fid", "guide", "guide-steps", "calibrate", "detector", "seed"),
+        *("data", "out", "device"),
     ),
 )
 
@@ -67,12 +54,17 @@ def main(args: Sequence[str]) -> int:
     """Run the command."""
     given = parse(COMMAND, args)
     _check(given)
+    if given.guide:
+        from logan.cli import guide_curve
+
+        return guide_curve.draw(given)
+    check_without_guide(given)
     from logan.report import truncation_curves
     from logan.sampling import load
     from logan.training.watch import Watch
 
     choices = [choose_for(run, given.snapshot) for run in given.runs]
-    models = {name: load(path, given.device) for name, path in _names(given.runs, choices).items()}
+    models = {name: load(path, given.device) for name, path in names_of(given.runs, choices).items()}
     levels = {name: _levels(model, given) for name, model in models.items()}
     config = next(iter(models.values())).info.config
     if any(m.info.architecture["image_size"] == 1 for m in models.values()):
@@ -143,23 +135,6 @@ def _check(given: CurveArguments) -> None:
         raise InputError("--match-is and --match-fid are one or the other")
     if given.n < 10:
         raise InputError(f"--n must be >= 10, not {given.n}")
-
-
-def _names(runs: Sequence[str], choices: Sequence[Choice]) -> dict[str, Path]:
-    """Runs by a short name: the folder's; of a snapshot that was asked for by itself, or of several of one run, its own too."""
-    paths = [choice.path for choice in choices]
-    folders = [
-        run.removeprefix("hub:") if is_hub(run) else path.absolute().parent.name
-        for run, path in zip(runs, paths, strict=True)
-    ]
-    named: dict[str, Path] = {}
-    for run, path, name in zip(runs, paths, folders, strict=True):
-        if folders.count(name) > 1 or run.endswith(".safetensors"):
-            name = f"{name}/{path.stem}"
-        if name in named:
-            raise InputError(f"{run} is given twice")
-        named[name] = path
-    return named
 
 
 def _marked(curves: dict[str, list[Point]], given: CurveArguments) -> dict[str, Point]:

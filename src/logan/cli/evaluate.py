@@ -14,13 +14,14 @@ from torch import Tensor
 from logan.cli.arguments import WORDS, ScoringArguments
 from logan.cli.choosing import choose_for, say
 from logan.cli.command import Command
+from logan.cli.guiding import GuideArguments, check_guide, check_without_guide, guidance, make, said, settings_given
 from logan.cli.parsing import parse
 from logan.config import MAX_SEED, DataConfig, ScoreConfig
 from logan.errors import InputError
 from logan.evaluation import names, protocols, records
 from logan.evaluation.evaluator import Evaluator
 from logan.evaluation.protocols import Protocol
-from logan.sampling import snapshot
+from logan.sampling import Model, snapshot
 from logan.sampling.choice import Choice
 from logan.training.folder import OPTIONS, read_options
 from logan.training.scoring import SEED_AFTER
@@ -32,7 +33,7 @@ The results go to metric-*.jsonl in the run folder, with detector, counts, seed,
 
 
 @dataclass(frozen=True)
-class EvaluateArguments(ScoringArguments):
+class EvaluateArguments(ScoringArguments, GuideArguments):
     """What ``logan evaluate`` takes."""
 
     what: Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -61,7 +62,15 @@ COMMAND = Command(
     DESCRIPTION,
     examples=(
         ("evaluate runs/00000-digits-ngd --snapshots best", "the run's best snapshot, by its own detector"),
+        (
+            "evaluate runs/00000-digits-ngd --guide latent --guide-steps 10",
+            "with D's help in choosing latents",
+        ),
         ("evaluate photos.zip fakes --image-size 64", "a folder of images against real ones"),
+    ),
+    common=(
+        *("snapshots", "protocol", "metrics", "detector", "seed", "latent-steps", "trunc", "guide", "guide-steps"),
+        *("calibrate", "image-size", "skip-broken", "data", "device"),
     ),
     words=WORDS,
 )
@@ -105,6 +114,7 @@ def _run(given: EvaluateArguments) -> None:
     detector = given.detector or config.scores.detector
     protocol = _protocol(given, detector, ("modes10k",) if points else None)
     first.check_sampling(given.seed, given.trunc, given.latent_steps, given.batch)
+    _check_guide(given, first)
     data = replace(config.data, data=given.data or config.data.data)
     train = open_configured(data)
     if points != isinstance(train, Mixture):
@@ -117,16 +127,30 @@ def _run(given: EvaluateArguments) -> None:
     most = max((m.count for m in evaluator.metrics), default=0)
     for i, path in enumerate(found):
         model = first if i == 0 else load(path, given.device)
+        ready = guidance(
+            model, given, data=given.data, batch=given.batch, say=watch.say, trunc=given.trunc,
+            latent_steps=given.latent_steps,
+        )  # fmt: skip
         advance = watch.fraction_bar(f"{path.name}: {most:,} images")
         scores = snapshots.score(
             path, model, evaluator, protocol, seed=given.seed, trunc=given.trunc, latent_steps=given.latent_steps,
-            batch=given.batch, progress=advance,
+            batch=given.batch, guidance=ready, progress=advance,
         )  # fmt: skip
         say(chosen[i], "snapshots")
         _print_scores(path.name, scores, evaluator)
-        if protocol.name == "training" and not given.latent_steps and given.trunc == 1:
+        if ready is not None:
+            print(f"  {said(ready)}")
+        if protocol.name == "training" and not given.latent_steps and given.trunc == 1 and ready is None:
             _say_training(path, model.info.images, scores, given.seed, evaluator)
     _print_detector(evaluator)
+
+
+def _check_guide(given: EvaluateArguments, model: Model) -> None:
+    """Before a detector is made ready."""
+    if given.guide is None:
+        check_without_guide(given)
+    else:
+        check_guide(given, make(given.guide, settings_given(given), model), model, given.trunc, given.latent_steps)
 
 
 def _snapshots(path: Path, which: str) -> list[Choice]:
@@ -173,7 +197,7 @@ def _folders(given: EvaluateArguments) -> None:
         raise InputError(f"--batch must be >= 1 and not absurdly large, not {given.batch}")
     if not 0 <= given.seed <= MAX_SEED:
         raise InputError(f"--seed must be >= 0 and <= {MAX_SEED}, not {given.seed}")
-    for flag in ("latent_steps", "data", "snapshots", "trunc"):
+    for flag in ("latent_steps", "data", "snapshots", "trunc", "guide", "calibrate", *settings_given(given)):
         if getattr(given, flag) != getattr(EvaluateArguments(()), flag):
             raise InputError(f"--{flag.replace('_', '-')} is for runs; here two sets of images are compared")
     wanted = DataConfig(real, given.image_size, skip_broken=given.skip_broken, skip_small=given.skip_small)

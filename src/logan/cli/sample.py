@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 import tyro
 from torch import Tensor
 
 from logan.cli.arguments import free_folder, free_place
 from logan.cli.choosing import choose_for, say
 from logan.cli.command import Command
+from logan.cli.guiding import PREFIX, GuideArguments, guidance, said, settings_given
 from logan.cli.parsing import parse
 from logan.errors import InputError, did_you_mean
 from logan.files import write_atomically
@@ -34,7 +37,7 @@ LONGEST = 60
 
 
 @dataclass(frozen=True)
-class SampleArguments:
+class SampleArguments(GuideArguments):
     """What ``logan sample`` takes."""
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -51,13 +54,15 @@ class SampleArguments:
     labels: tuple[str, ...] | None = None
     """Classes to draw, in turn, by number or name; all at random by default."""
     latent_steps: int = 0
-    """Steps of latent optimisation before generating (appendix E: 10)."""
+    """Steps of latent optimisation before generating, with the run's own settings (appendix E: 10)."""
     batch: int = 64
     """Images per pass."""
     out: str | None = None
     """NAME.png, NAME.npz or a folder; by default a grid in the run folder, whose name says what differs from the defaults."""
     force: bool = False
     """Replace what --out names: a file, or a folder that this command made."""
+    data: str | None = None
+    """Where the run's images are now, for --calibrate."""
     device: str = "auto"
     """auto, cpu, cuda ..."""
 
@@ -72,6 +77,14 @@ COMMAND = Command(
             "sample runs/00000-digits-ngd --n 500 --trunc 0.7 --out faces",
             "500 PNGs in a folder, less varied and often better",
         ),
+        (
+            "sample runs/00000-digits-ngd --guide langevin --guide-steps 50 --calibrate",
+            "with D's help: latents for which it says that the images are good",
+        ),
+    ),
+    common=(
+        *("snapshot", "n", "seed", "trunc", "labels", "latent-steps", "guide", "guide-steps", "guide-step-size"),
+        *("calibrate", "out", "force", "device"),
     ),
 )
 
@@ -90,20 +103,23 @@ def main(args: Sequence[str]) -> int:
         if out.suffix:
             free_place(given.out, "out", given.force)
     write = _writer(out, model, given.force)
-    images = model.sample(
-        given.n,
-        seed=given.seed,
-        trunc=given.trunc,
-        labels=labels,
+    model.check_sampling(given.seed, given.trunc, given.latent_steps, given.batch)
+    ready = guidance(
+        model, given, data=given.data, batch=given.batch, say=_say, trunc=given.trunc, labels=labels,
         latent_steps=given.latent_steps,
-        batch=given.batch,
-    )
+    )  # fmt: skip
+    images = torch.cat(list(model.batches(
+        given.n, seed=given.seed, trunc=given.trunc, labels=labels, latent_steps=given.latent_steps, batch=given.batch,
+        guidance=ready,
+    )))  # fmt: skip
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write(images)
     except OSError as error:
         raise InputError(f"--out {out} cannot be written ({error.strerror or error}); choose another place") from None
     say(choice)
+    if ready is not None:
+        _say(said(ready))
     print(out)
     return 0
 
@@ -118,10 +134,24 @@ def default_name(given: SampleArguments, images: int, labels: Sequence[int] | No
         parts.append(f"trunc{given.trunc!r}")
     if given.latent_steps != plain.latent_steps:
         parts.append(f"steps{given.latent_steps}")
+    if given.guide is not None:
+        parts.append(_name_of_guide(given))
     if labels is not None:
         listed = ",".join(map(str, labels))
         parts.append(f"labels{listed if len(listed) <= LONGEST else hashlib.sha256(listed.encode()).hexdigest()[:12]}")
     return "-".join(parts) + ".png"
+
+
+def _name_of_guide(given: SampleArguments) -> str:
+    """``langevin-steps50-calibrated``: what was typed, in a form that a file may be called."""
+    settings = (
+        f"{flag.removeprefix(PREFIX).replace('_', '-')}{value}" for flag, value in settings_given(given).items()
+    )
+    return "-".join([str(given.guide), *settings, *(["calibrated"] if given.calibrate else [])])
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def class_numbers(labels: Sequence[str], names: Sequence[str]) -> list[int]:

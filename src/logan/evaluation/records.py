@@ -52,6 +52,9 @@ def is_record(values: dict[str, Any]) -> bool:
             f.integer(name, least=0, default=None)
         f.integer("steps", least=0, default=0)
         f.number("seconds", least=0, default=0)
+        guide = f.group("guide", default=None)
+        if guide is not None:
+            guide.word("name", most=100)
     except InputError:
         return False
     return True

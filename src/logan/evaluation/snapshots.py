@@ -11,7 +11,8 @@ from torch import Tensor
 from logan.evaluation import records
 from logan.evaluation.evaluator import Evaluator
 from logan.evaluation.protocols import Protocol
-from logan.sampling import Model
+from logan.files import finite
+from logan.sampling import Guidance, Model
 
 
 def score(
@@ -24,6 +25,7 @@ def score(
     trunc: float = 1.0,
     latent_steps: int = 0,
     batch: int = 250,
+    guidance: Guidance | None = None,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> dict[str, float]:
     """Scores by name; the records are added to the ``metric-….jsonl`` of the snapshot's folder.
@@ -31,33 +33,37 @@ def score(
     Args:
         path, model: the snapshot, and what was loaded from it.
         evaluator, protocol: as :func:`logan.evaluation.protocols.prepare` made it, and from what.
-        seed, trunc, latent_steps, batch: as :meth:`logan.sampling.Model.sample` takes them.
+        seed, trunc, latent_steps, batch, guidance: as :meth:`logan.sampling.Model.batches` takes them. What guiding has cost
+            per image is in the records.
         progress: called with the fraction of the images that is drawn.
     """
 
     def draw(n: int) -> Iterator[Tensor]:
         done = 0
-        for images in model.batches(n, seed=seed, trunc=trunc, latent_steps=latent_steps, batch=batch):
+        for images in model.batches(
+            n, seed=seed, trunc=trunc, latent_steps=latent_steps, batch=batch, guidance=guidance
+        ):
             yield images.to(model.device)
             done += len(images)
             progress(done / n)
 
     scores = evaluator(draw, seed=seed)
+    helped = {} if guidance is None else guidance.describe() | {"guided": finite(guidance.tally.means())}
     for record in evaluator.last.values():
-        records.append(path.parent, record | _how(path, model, protocol, seed, trunc, latent_steps))
+        records.append(path.parent, record | _how(path, model, protocol, seed, trunc, latent_steps) | helped)
     return scores
 
 
 def known(
     path: Path, model: Model, evaluator: Evaluator, protocol: Protocol, *, seed: int = 0, latent_steps: int = 0
 ) -> dict[str, float | None] | None:
-    """What :func:`score` would find without truncation, if it was found before; None if any of it is missing."""
+    """What :func:`score` would find without truncation and guide, if it was found before; None if any of it is missing."""
     how = _how(path, model, protocol, seed, 1.0, latent_steps)
     if evaluator.detector is not None and evaluator.reference is not None:
         how |= {"detector_sha256": evaluator.detector.sha256, "real_key": evaluator.reference.key}
     scores: dict[str, float | None] = {}
     for metric in evaluator.metrics:
-        same = [r for r in records.read(path.parent, metric.name) if how.items() <= r.items()]
+        same = [r for r in records.read(path.parent, metric.name) if how.items() <= r.items() and not r.get("guide")]
         if not same:
             return None
         scores |= same[-1]["results"]

@@ -74,7 +74,7 @@ def calibrate(real: Tensor, fake: Tensor) -> Calibration:
         >>> abs(found.scale - 2) < 0.3 and abs(found.offset) < 0.3
         True
     """
-    real, fake = real.detach().flatten().double().cpu(), fake.detach().flatten().double().cpu()
+    real, fake = (s.detach().flatten().cpu().double() for s in (real, fake))
     if min(len(real), len(fake)) < FEWEST:
         raise InputError(
             f"calibration needs {FEWEST} real and {FEWEST} generated images, not {len(real)} and {len(fake)}"

@@ -43,7 +43,10 @@ class Chain:
     Attributes:
         labels: (B,), or None.
         calibration: makes a logit of a score; None where scores are used as they are.
+        z: the latents given, where guides compute.
         draws: the batch's random numbers.
+        device: of the networks, and of what is returned.
+        at_once: images per pass where no gradient is taken; None is all.
         evaluations: (B,), so far.
     """
 
@@ -53,7 +56,9 @@ class Chain:
     labels: Tensor | None
     prior: str
     draws: Draws
+    device: torch.device
     calibration: Calibration | None = None
+    at_once: int | None = None
     evaluations: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,16 +67,18 @@ class Chain:
     def score(self, z: Tensor, rows: Tensor | None = None) -> Tensor:
         """d(G(z)), (B,) or (len(rows),), float32 at least, without a gradient."""
         self._count(rows)
-        with torch.no_grad(), no_side_effects(), same_random_numbers_next(self.z.device):
-            return self._wide(self._score(z.to(self.z.dtype), rows))
+        with torch.no_grad(), no_side_effects(), same_random_numbers_next(self.device):
+            rows = torch.arange(len(z), device=z.device) if rows is None else rows
+            parts = zip(*(x.split(self.at_once or len(z)) for x in (z.to(self.z.dtype), rows)), strict=True)
+            return torch.cat([self._wide(self._score(x.to(self.device), part)) for x, part in parts]).to(self.z.device)
 
     def gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """d(G(z)), (B,), and ∂Σ_j d(G(z_j))/∂z, both float32 at least."""
         self._count(None)
         with torch.inference_mode(False), torch.enable_grad():
-            x = working_copy(z.detach())
+            x = working_copy(z.detach().to(self.device))
             scores, g = gradient_of_scores(self._score, x, self.z.dtype, create_graph=False)
-        return self._wide(scores.detach()), g.detach()
+        return self._wide(scores.detach()).to(self.z.device), g.detach().to(self.z.device)
 
     @property
     def wide(self) -> torch.dtype:
@@ -79,16 +86,17 @@ class Chain:
         return torch.promote_types(self.z.dtype, torch.float32)
 
     def random(self, numbers: Tensor) -> Tensor:
-        """``numbers`` of :class:`Draws`, where the networks are."""
+        """``numbers`` of :class:`Draws`, where guides compute."""
         return numbers.to(self.wide).to(self.z.device)
 
     def done(self, z: Tensor, before: Tensor, after: Tensor, accepted: Tensor | None = None) -> Guided:
         """The result."""
         accepted = torch.ones(len(z), device=z.device) if accepted is None else accepted
-        return Guided(z.detach().to(self.z.dtype), before, after, self.evaluations, accepted)
+        z, before, after, accepted = (x.to(self.device) for x in (z.detach().to(self.z.dtype), before, after, accepted))
+        return Guided(z, before, after, self.evaluations, accepted)
 
     def _score(self, z: Tensor, rows: Tensor | None = None) -> Tensor:
-        labels = self.labels if rows is None or self.labels is None else self.labels[rows]
+        labels = self.labels if rows is None or self.labels is None else self.labels[rows.to(self.labels.device)]
         given = () if labels is None else (labels,)
         scores = self.discriminator(self.generator(z, *given), *given)
         if self.calibration is None:

@@ -39,6 +39,7 @@ class Latent(Guide):
     portion: float = 1.0
     name: ClassVar[str] = "latent"
     needs_logit: ClassVar[bool] = False
+    draws_from_prior: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require_steps(self.steps)

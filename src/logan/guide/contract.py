@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from logan.errors import InputError
@@ -27,10 +29,14 @@ class Guide(ABC):
         needs_logit: whether d has to be the logit of a density ratio, log p_data(x)/p_G(x), as the discriminator of the
             non-saturating and the minimax loss estimates it. Scores of the hinge and the Wasserstein loss are none:
             :func:`logan.guide.calibrate` fits one.
+        draws_from_prior: whether its samples are of the whole prior, reweighted by d, wherever the latents given are.
+        budget: the name of the setting that says how much it may cost: steps, or draws.
     """
 
     name: ClassVar[str]
     needs_logit: ClassVar[bool]
+    draws_from_prior: ClassVar[bool]
+    budget: ClassVar[str] = "steps"
 
     def __call__(
         self,
@@ -77,12 +83,15 @@ class Guide(ABC):
         *,
         prior: str = "uniform",
         calibration: Calibration | None = None,
+        batch: int | None = None,
     ) -> Self:
         """This guide with what it has to know of D∘G beforehand, measured on the latents z, (N, d): a burn-in.
 
         A guide that is called without measures on the batch it is given: then its result depends on the batch.
+        ``batch`` is how many images are made at once; None makes all.
         """
-        return self.measure(_chain(generator, discriminator, z, labels, prior, calibration, 0, 0))
+        chain = _chain(generator, discriminator, z, labels, prior, calibration, 0, 0)
+        return self.measure(replace(chain, at_once=batch or len(z)))
 
     def measure(self: Self, chain: Chain) -> Self:
         """``measured`` with its arguments gathered; most guides know all they need."""
@@ -99,16 +108,24 @@ def _chain(
     seed: int,
     first: int,
 ) -> Chain:
-    if z.device.type == "mps":
-        raise InputError("guides compute in float64, which `device` mps has not; take `device` cpu")
     check_prior(prior)
+    if discriminator is None:
+        raise InputError(
+            "a guide asks D, and there is none: only its generator was given (keep D with it to use guides)"
+        )
     if z.ndim != 2 or not z.is_floating_point() or not len(z):
         raise InputError(f"z must be floating point of shape (B, d), not {tuple(z.shape)} {z.dtype}", "z")
     if labels is not None and labels.shape != (len(z),):
         raise InputError(f"`labels` must be of shape ({len(z)},), not {tuple(labels.shape)}")
     if first < 0:
         raise InputError(f"`first` must be >= 0, not {first}")
-    return Chain(generator, discriminator, z.detach(), labels, prior, Draws(seed, first, len(z)), calibration)
+    home = z.detach().to(without_float64(z.device))
+    return Chain(generator, discriminator, home, labels, prior, Draws(seed, first, len(z)), z.device, calibration)
+
+
+def without_float64(device: torch.device) -> torch.device:
+    """Where a guide computes whose networks are on ``device``: there, but for MPS, which has no float64."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def require(condition: bool, message: str) -> None:

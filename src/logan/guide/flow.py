@@ -54,6 +54,7 @@ class Flow(Guide):
     divergence: Divergence = "kl"
     name: ClassVar[str] = "flow"
     needs_logit: ClassVar[bool] = True
+    draws_from_prior: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require_steps(self.steps)

@@ -60,6 +60,7 @@ class Langevin(Guide):
     metropolis: bool = False
     name: ClassVar[str] = "langevin"
     needs_logit: ClassVar[bool] = True
+    draws_from_prior: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_steps(self.steps)

@@ -36,6 +36,7 @@ class Metropolis(Guide):
     steps: int = 100
     name: ClassVar[str] = "metropolis"
     needs_logit: ClassVar[bool] = True
+    draws_from_prior: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_steps(self.steps)

@@ -46,6 +46,8 @@ class Reject(Guide):
     most: int = 1000
     name: ClassVar[str] = "reject"
     needs_logit: ClassVar[bool] = True
+    draws_from_prior: ClassVar[bool] = True
+    budget: ClassVar[str] = "most"
 
     def __post_init__(self) -> None:
         require(math.isfinite(self.gamma), f"`gamma` must be finite, not {self.gamma}")

@@ -48,6 +48,7 @@ class Transport(Guide):
     lipschitz: float | None = None
     name: ClassVar[str] = "transport"
     needs_logit: ClassVar[bool] = False
+    draws_from_prior: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require_steps(self.steps)

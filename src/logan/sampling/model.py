@@ -13,8 +13,11 @@ from logan import prior
 from logan.config import MAX_SEED, Config
 from logan.devices import choose_device
 from logan.errors import InputError
+from logan.guide import Calibration, Guide
 from logan.latent import LatentMethod, to_sphere
 from logan.sampling import choice, notebook
+from logan.sampling import guidance as guiding
+from logan.sampling.guidance import Guidance
 from logan.sampling.projection import Features, Projected, Projection, project
 from logan.sampling.snapshot import Snapshot, load_networks
 from logan.side_effects import same_random_numbers_next
@@ -57,6 +60,8 @@ class Model:
         labels: Sequence[int] | Tensor | None = None,
         latent_steps: int = 0,
         batch: int = 64,
+        guide: Guide | None = None,
+        calibration: Calibration | None = None,
     ) -> Tensor:
         """Draw n images, (n, C, H, W), in [−1, 1], on the CPU.
 
@@ -71,12 +76,19 @@ class Model:
             latent_steps: steps of latent optimisation with the run's own settings before generating (appendix E uses ten;
                 section 5.2 found none best for large networks).
             batch: images per pass.
+            guide: one of :mod:`logan.guide`: D's help in choosing latents.
+            calibration: makes of D's score the logit that most guides need (:func:`logan.sampling.calibration_of`).
 
         Raises:
             InputError: for impossible arguments.
         """
+        ready = None if guide is None else self.guidance(guide, calibration, trunc=trunc, labels=labels, batch=batch)
         return torch.cat(
-            list(self.batches(n, seed=seed, trunc=trunc, labels=labels, latent_steps=latent_steps, batch=batch))
+            list(
+                self.batches(
+                    n, seed=seed, trunc=trunc, labels=labels, latent_steps=latent_steps, batch=batch, guidance=ready
+                )
+            )
         )
 
     def batches(
@@ -88,9 +100,12 @@ class Model:
         labels: Sequence[int] | Tensor | None = None,
         latent_steps: int = 0,
         batch: int = 64,
+        guidance: Guidance | None = None,
     ) -> Iterator[Tensor]:
-        """The images of :meth:`sample`, a batch at a time: for more than fit in memory."""
+        """The images of :meth:`sample`, a batch at a time: for more than fit in memory. ``guidance``: of :meth:`guidance`."""
         self.check_sampling(seed, trunc, latent_steps, batch)
+        if guidance is not None:
+            guiding.check(guidance.guide, self.info.config, guidance.calibration is not None, trunc, latent_steps)
         if not 1 <= n <= 10**8:
             raise InputError(f"`n` must be >= 1 and <= {10**8:,}, not {n}")
         source = torch.Generator("cpu").manual_seed(seed)
@@ -98,9 +113,47 @@ class Model:
         y = self._labels(n, labels, source)
         step = evaluation_step(self.info.config, latent_steps)
         for images in generate(
-            self.generator, self.discriminator, z, y, step, batch=batch, seed=seed, device=self.device
+            self.generator,
+            self.discriminator,
+            z,
+            y,
+            step,
+            batch=batch,
+            seed=seed,
+            device=self.device,
+            guidance=guidance,
         ):
             yield images.cpu()
+
+    @torch.no_grad()
+    def guidance(
+        self,
+        guide: Guide,
+        calibration: Calibration | None = None,
+        *,
+        trunc: float = 1.0,
+        labels: Sequence[int] | Tensor | None = None,
+        batch: int = 64,
+    ) -> Guidance:
+        """A guide ready for :meth:`batches`: what it has to know beforehand is measured on latents of a fixed seed.
+
+        So its samples do not depend on the batch that they come in, nor on how many are drawn. ``guidance.tally`` counts
+        what it costs.
+
+        Raises:
+            InputError: if the guide does not go with this run's loss, or with ``trunc``.
+        """
+        config = self.info.config
+        guiding.check(guide, config, calibration is not None, trunc)
+        source = torch.Generator("cpu").manual_seed(guiding.BURN_IN_SEED)
+        z = draw_latents(config, guiding.BURN_IN, source, trunc).to(self.device)
+        y = self._labels(len(z), labels, source)
+        y = None if y is None else y.to(self.device)
+        prior = guiding.prior_of(config)
+        measured = guide.measured(
+            self.generator, self.discriminator, z, y, prior=prior, calibration=calibration, batch=batch
+        )
+        return Guidance(measured, prior, calibration)
 
     def _labels(self, n: int, labels: Sequence[int] | Tensor | None, source: torch.Generator) -> Tensor | None:
         if labels is None:
@@ -213,8 +266,9 @@ def generate(
     batch: int,
     seed: int,
     device: torch.device,
+    guidance: Guidance | None = None,
 ) -> Iterator[Tensor]:
-    """Images float32 in [−1, 1], a batch at a time, on ``device``, for latents (n, d), moved by ``step`` before.
+    """Images float32 in [−1, 1], a batch at a time, on ``device``, for latents (n, d), moved by ``step`` or guided before.
 
     Both networks must be in evaluation mode; nothing of them changes, and neither does torch's global generator.
     """
@@ -225,6 +279,8 @@ def generate(
             torch.manual_seed(seed)  # a random subset of dimensions is the same one for every batch
             if step is not None:
                 part = move(generator, discriminator, part, given[0] if given else None, Rules(latent=step)).z
+            if guidance is not None:
+                part = guidance(generator, discriminator, part, *(given or (None,)), seed=seed, first=start)
             images = generator(part, *given).float()
         yield images
 

@@ -258,9 +258,10 @@ def _scores(facts: Facts) -> str:
         how = "in training" if line.get("in_training") else f"protocol {line.get('protocol', 'training')}"
         steps = f", {line['latent_steps']} latent steps" if line.get("latent_steps") else ""
         trunc = f", truncation {line['trunc']}" if line.get("trunc", 1) != 1 else ""
+        guide = f", guide {line['guide']['name']}" if line.get("guide") else ""
         counts = f"{_count(line.get('n_real'))} | {_count(line.get('n_fake'))}"
         rows += [
-            f"| {name} | {_number(value)} | {how}{steps}{trunc} | {_detector(line)} | {counts} |\n"
+            f"| {name} | {_number(value)} | {how}{steps}{trunc}{guide} | {_detector(line)} | {counts} |\n"
             for name, value in line["results"].items()
         ]
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -159,7 +160,7 @@ def _last(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _kind(line: Mapping[str, Any]) -> tuple[Any, ...]:
     names = ("metric", "in_training", "protocol", "detector_sha256", "real_key", "latent_steps", "trunc")
-    return tuple(line.get(name) for name in names)
+    return (*(line.get(name) for name in names), json.dumps(line.get("guide"), sort_keys=True))
 
 
 def check_shareable(info: Snapshot, path: Path, onnx: bool) -> str | None:

@@ -1,0 +1,198 @@
+"""``logan curve RUN --guide …``: scores against what D's help costs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from logan.cli.choosing import choose_for, names_of, say
+from logan.cli.curve_arguments import CurveArguments
+from logan.cli.guiding import STEPS, calibration, check_guide, flags_of_guide, make, settings_given
+from logan.errors import InputError
+from logan.evaluation import protocols
+from logan.evaluation.evaluator import Evaluator
+from logan.evaluation.names import count_name, lower_is_better
+from logan.files import check_writable, write_text
+from logan.report import guide_curves
+from logan.report.guide_curves import Helped
+
+if TYPE_CHECKING:
+    from logan.guide import Calibration, Guide
+    from logan.sampling import Guidance, Model
+
+SAMPLES = 64
+SHOWN = ("fid", "is", "precision", "recall", "modes", "quality")
+"""Scores that are drawn, in this order; all are in the CSV."""
+
+
+def draw(given: CurveArguments) -> int:
+    """Run the command."""
+    from logan.sampling import load
+    from logan.training.watch import Watch
+
+    _check(given)
+    choices = [choose_for(run, given.snapshot) for run in given.runs]
+    models = {name: load(path, given.device) for name, path in names_of(given.runs, choices).items()}
+    guides: dict[str, dict[str, list[Guide]]] = {
+        run: {name: _guides(model, name, given) for name in given.guide} for run, model in models.items()
+    }
+    check_writable(given.out)
+    watch = Watch(1)
+    evaluator = _evaluator(list(models.values()), given, watch)
+    for choice in choices:
+        say(choice)
+    out = Path(given.out).expanduser()
+    lines: dict[tuple[str, str], list[Helped]] = {}
+    for run, model in models.items():
+        fitted = calibration(model, given, given.data, given.batch, watch.say)
+        measured = Measured(run, model, guides[run], fitted, given)
+        measured.score(evaluator, watch.fraction_bar(f"{run}: {', '.join(given.guide)}"))
+        out.mkdir(parents=True, exist_ok=True)
+        measured.save_samples(out / f"samples-{run.replace('/', '-')}.png")
+        lines |= {(run, name): points for name, points in measured.points.items()}
+    _write(out, lines, evaluator, given)
+    return 0
+
+
+@dataclass
+class Measured:
+    """One run by all guides.
+
+    Attributes:
+        guides: by name, one per number of steps.
+        fitted: makes a logit of D's score.
+        points: what was found, by guide; the first of each is without help.
+    """
+
+    run: str
+    model: Model
+    guides: Mapping[str, list[Guide]]
+    fitted: Calibration | None
+    given: CurveArguments
+    points: dict[str, list[Helped]] = field(default_factory=dict)
+
+    def score(self, evaluator: Evaluator, show: Any) -> None:
+        """Draw and score them all; ``show`` is told how far it is."""
+        without, done = self._point(None, evaluator), 0
+        for name, guides in self.guides.items():
+            self.points[name] = [without]
+            for guide in guides:
+                self.points[name].append(self._point(guide, evaluator))
+                done += 1
+                show(done / sum(map(len, self.guides.values())))
+
+    def save_samples(self, path: Path) -> None:
+        """The same latents without help and by each guide, at the number of steps at which the leading score is best."""
+        from logan.report.canvas import save_side_by_side
+
+        scores = next(iter(self.points.values()))[0].scores
+        leading = _shown(list(scores))[0]
+        sign = 1 if lower_is_better(leading) else -1
+        pictures = {f"no help\n{leading} {scores[leading]:.4g}": self._picture(None)}
+        for name, guides in self.guides.items():
+            points = self.points[name][1:]
+            at = min(range(len(points)), key=lambda i: (math.isnan(v := sign * points[i].scores[leading]), v))
+            title = f"{name}, {points[at].evaluations:.3g} passes\n{leading} {points[at].scores[leading]:.4g}"
+            pictures[title] = self._picture(guides[at])
+        save_side_by_side(path, pictures, min(len(pictures), 3), width=4, height=4.6, fontsize=9)
+
+    def _point(self, guide: Guide | None, evaluator: Evaluator) -> Helped:
+        guidance = None if guide is None else self.model.guidance(guide, self.fitted, batch=self.given.batch)
+        drawn = Drawn(self.model, guidance, self.given)
+        scores = evaluator(drawn, seed=self.given.seed)
+        seconds = drawn.seconds / self.given.n
+        if guide is None or guidance is None:
+            return Helped(0, 0.0, seconds, scores)
+        return Helped(getattr(guide, guide.budget), guidance.tally.means()["evaluations"], seconds, scores)
+
+    def _picture(self, guide: Guide | None) -> Any:
+        from logan.report.pictures import are_points, grid, scatter
+
+        images = self.model.sample(
+            SAMPLES,
+            seed=self.given.seed,
+            batch=self.given.batch,
+            guide=guide,
+            calibration=self.fitted if guide else None,
+        )
+        return scatter(images) if are_points(images) else grid(images, math.isqrt(SAMPLES))
+
+
+@dataclass
+class Drawn:
+    """Images of a model, and the seconds that drawing them took; scoring them does not count."""
+
+    model: Model
+    guidance: Guidance | None
+    given: CurveArguments
+    seconds: float = 0.0
+
+    def __call__(self, n: int) -> Iterator[Tensor]:
+        batches = self.model.batches(n, seed=self.given.seed, batch=self.given.batch, guidance=self.guidance)
+        while True:
+            started = time.monotonic()
+            images = next(batches, None)
+            self.seconds += time.monotonic() - started
+            if images is None:
+                return
+            yield images.to(self.model.device)
+
+
+def _check(given: CurveArguments) -> None:
+    from logan.metrics.truncation import LEVELS
+
+    if given.levels != LEVELS or given.match_is is not None or given.match_fid is not None:
+        raise InputError("--guide draws scores against steps; --levels, --match-is and --match-fid are of truncation")
+    if len(set(given.guide)) < len(given.guide):
+        raise InputError("--guide names one of them twice")
+    if not given.guide_steps or min(given.guide_steps) < 1:
+        raise InputError("--guide-steps must be whole numbers >= 1; none at all is drawn without being asked for")
+    taken = {flag for name in given.guide for flag in flags_of_guide(name)}
+    for flag in settings_given(given):
+        if flag not in taken:
+            raise InputError(f"`{flag}` is not a setting of `guide` {' or '.join(given.guide)}")
+
+
+def _guides(model: Model, name: str, given: CurveArguments) -> list[Guide]:
+    """One per number of steps; of several guides, each takes the settings that are its own."""
+    own = {flag: value for flag, value in settings_given(given).items() if flag in flags_of_guide(name)}
+    found = [make(name, own | {STEPS: steps}, model) for steps in sorted(set(given.guide_steps))]
+    check_guide(given, found[0], model)
+    model.check_sampling(given.seed, 1.0, 0, given.batch)
+    return found
+
+
+def _evaluator(models: list[Model], given: CurveArguments, watch: Any) -> Evaluator:
+    data = (m.info.config.data for m in models)
+    if len({replace(d, mirror=False, conditional=False, workers=0) for d in data}) > 1:  # those are of training alone
+        raise InputError("these runs are of different data: their scores do not compare; draw one curve for each set")
+    config, count = models[0].info.config, count_name(given.n)
+    points = models[0].info.architecture["image_size"] == 1
+    kinds = ("modes",) if points else ("fid", "pr") if given.detector == "dinov2" else ("fid", "is", "pr")
+    protocol = replace(protocols.PROTOCOLS["training"], metrics=tuple(kind + count for kind in kinds))
+    settings = replace(config.data, data=given.data or config.data.data)
+    return given.evaluator(protocol, settings, None, config.scores, watch)
+
+
+def _shown(names: list[str]) -> list[str]:
+    return [name for kind in SHOWN for name in names if name.rstrip("0123456789k") == kind]
+
+
+def _write(out: Path, lines: dict[tuple[str, str], list[Helped]], evaluator: Evaluator, given: CurveArguments) -> None:
+    """curve.csv and curve.png."""
+    record = next(iter(evaluator.last.values()))
+    how = {k: record[k] for k in ("detector", "detector_sha256", "n_real") if record[k] is not None}
+    text = guide_curves.as_csv(lines, how | {"seed": given.seed})
+    write_text(out / "curve.csv", text)
+    shown = _shown(list(next(iter(lines.values()))[0].scores))
+    labels = {name: f"{name} ({'lower' if lower_is_better(name) else 'higher'} is better)" for name in shown}
+    by = f"{record['detector']} {record['detector_sha256'][:12]}, {record['n_real']:,} real, " if how else ""
+    guide_curves.save_plot(out / "curve.png", lines, labels, f"{by}{given.n:,} generated images")
+    print(text, end="")
+    print(f"wrote curve.csv, curve.png and samples to {out}")

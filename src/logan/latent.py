@@ -58,7 +58,7 @@ class Moved:
         Moved(z (4, 2) float32 on cpu, f(z) 0, ‖g‖² 2, ‖Δz‖ 0.707, penalty 1.5)
         """
         with torch.no_grad():
-            squared, length = self.gradient.square().sum(1).mean(), self.delta.norm(dim=1).mean()
+            squared, length = (self.gradient**2).sum(1).mean(), self.delta.norm(dim=1).mean()
             numbers = {"f(z)": self.scores.mean(), "‖g‖²": squared, "‖Δz‖": length, "penalty": self.penalty.mean()}
             told = ", ".join(f"{name} {value.item():.3g}" for name, value in numbers.items())
         stopped = "" if self.stop_gradient == "none" else f", Δz constant for {self.stop_gradient}"

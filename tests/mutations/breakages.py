@@ -530,6 +530,33 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
         ("ONNX that nobody compared", "if not difference <= TOLERANCE:", "if False and difference:"),
     ],
+    ("metrics/titles.py", "metrics/test_titles.py"): [
+        ("an FID of any network", "own = all(name in OF_CLASSES", "own = True or all(name in OF_CLASSES"),
+        ("scores without a detector", '} ({by}{deviation})"', '}"'),
+    ],
+    ("sampling/measured_by.py", "sampling/test_choice.py"): [
+        ("a score by whatever measured last", 'str(measure[0] or "").startswith(digest)', "True"),
+    ],
+    ("report/quantities.py", "report/test_page.py"): [
+        ("detectors in one chart", "kinds.setdefault((name, score_title(run, name))", 'kinds.setdefault((name, "")'),
+    ],
+    ("report/alike.py", "report/test_alike.py"): [
+        ("a best that is one image", "for t in (last, chosen) if", "for t in (last,) if"),
+    ],
+    ("training/stopping.py", "training/test_stopping.py"): [
+        ("nothing to sample from", "not any(run.path.glob(snapshot.PATTERN))", "False"),
+        ("a stop that leaves its mark", "    (path / snapshot.STOPPED).unlink(missing_ok=True)", "    pass"),
+    ],
+    ("training/live_report.py", "training/test_stopping.py"): [
+        ("the page of the tick before", "reached=run.progress.images / 1000", "reached=0.0"),
+    ],
+    ("config/findings.py", "config/test_findings.py"): [
+        ("no word about few images", "if count < FEW:", "if count < 0:"),
+        ("no word about tiny presets", "and size > TINY", "and size > 1000"),
+    ],
+    ("cli/shells.py", "cli/test_completion.py"): [
+        ("one value of a flag in bash", 'last = "*" if flag.many', 'last = "1" if flag.many'),
+    ],
     ("interrupts.py", "cli/test_cli.py::test_ctrl_c_while_modules_are_loaded"): [
         ("Ctrl-C is success", "os._exit(status)", "os._exit(0)"),
     ],

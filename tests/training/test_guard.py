@@ -180,7 +180,7 @@ def test_to_look_changes_no_number(tmp_path, monkeypatch, variant):
 
 def test_stopping(tmp_path):
     settings = small(snap=1, kimg=8, alarm_snapshots=3, on_alarm="stop")
-    said = r"stopped by an alarm at 5\.0 kimg: fid10k is 80, and was 10 at its best\. The state"
+    said = r"stopped by an alarm at 5\.0 kimg: FID \(detector not recorded\) is 80, and was 10 at its best\. The state"
     with pytest.raises(AlarmError, match=said) as error:
         train(settings, outdir=tmp_path, quiet=True, measure=rising())
     run = next(tmp_path.glob("0*"))

@@ -172,7 +172,7 @@ def chosen(found: list[dict[str, Any]], name: str) -> Settings:
         own = [x for x in here if x["guide"] == name and x["settings"] == settings]
         return statistics.mean(gain(leading(x), plain[x["latent"], x["update"]]) for x in own)
 
-    return min(CANDIDATES[name], key=mean)
+    return min(CANDIDATES[name], key=lambda settings: (math.isnan(m := mean(settings)), m))
 
 
 def gain(after: float, before: float) -> float:

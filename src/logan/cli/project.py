@@ -77,7 +77,7 @@ class ProjectArguments:
     batch: int = 64
     """Images per pass, at most."""
     out: str | None = None
-    """A folder; by default projected in the run folder."""
+    """A folder, by default projected in the run folder."""
     force: bool = False
     """Replace files of the same names."""
     device: str = "auto"
@@ -92,7 +92,7 @@ COMMAND = Command(
         ("project runs/00000-digits-ngd photo.png", "z of a picture, in the run folder"),
         ("project runs/00000-digits-ngd a.jpg b.jpg --out found --prior-weight 0.1", "of two, nearer to usual z"),
     ),
-    common=("run", "photos", "label", "features", "steps", "starts", "prior-weight", "seed", "enlarge", "out", "force", "device"),
+    common=("label", "features", "steps", "starts", "prior-weight", "seed", "enlarge", "out", "force", "device"),
 )  # fmt: skip
 
 

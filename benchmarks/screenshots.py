@@ -3,8 +3,8 @@
     python benchmarks/screenshots.py --out docs/images            # trains digits for two minutes, and takes all pictures
     python benchmarks/screenshots.py --run runs/00003-digits-ngd --only report
 
-Needs Playwright and a Chromium or Chrome of the system. To add pictures, write a function that yields scenes, and enter it in
-``SCENES``.
+Needs Playwright, Gradio (the extra "demo"), and a Chromium or Chrome of the system. To add pictures, write a function that yields
+scenes, and enter it in ``SCENES``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,21 @@ def report(run: Path) -> Iterator[Scene]:
         yield Scene(f"report-{section}", url, _at(section))
 
 
-SCENES: dict[str, Callable[[Path], Iterator[Scene]]] = {"report": report}
+def demo(run: Path) -> Iterator[Scene]:
+    """The demo of a run: its samples, a way between two of them, and latent optimisation."""
+    from logan.demo.app import gradio, serve
+    from logan.sampling import load
+
+    address = serve(load(run, "cpu"), run.name, "127.0.0.1", None, wait=False)
+    try:
+        yield Scene("demo", address, _drawn(1))
+        yield Scene("demo-interpolation", address, _tab("Interpolation", 2))
+        yield Scene("demo-latent", address, _tab("Latent step", 3, "D's mean score:"))
+    finally:
+        gradio().close_all()
+
+
+SCENES: dict[str, Callable[[Path], Iterator[Scene]]] = {"report": report, "demo": demo}
 """By what ``--only`` calls them: of a run folder, scenes; a server may be started before the first, and ended after the last."""
 
 
@@ -65,6 +79,27 @@ def _at(section: str) -> Callable[[Any], None]:
         "(name) => { document.documentElement.style.scrollBehavior = 'auto'; document.getElementById(name).scrollIntoView(); }",
         section,
     )
+
+
+def _drawn(count: int) -> Callable[[Any], None]:
+    """Wait until so many pictures are seen."""
+    return lambda page: page.wait_for_function(
+        "count => [...document.querySelectorAll('img')].filter(i => i.offsetParent && i.naturalWidth).length >= count",
+        arg=count, timeout=60_000,
+    )  # fmt: skip
+
+
+def _tab(name: str, count: int, down_to: str | None = None) -> Callable[[Any], None]:
+    """Open a tab of the demo, once the first has been drawn, and wait for its pictures; scroll no further than a text needs."""
+
+    def prepare(page: Any) -> None:
+        _drawn(1)(page)
+        page.get_by_role("tab", name=name).click()
+        _drawn(count)(page)
+        if down_to is not None:
+            page.get_by_text(down_to).scroll_into_view_if_needed()
+
+    return prepare
 
 
 def photograph(browser: Any, scene: Scene, out: Path) -> None:

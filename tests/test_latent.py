@@ -303,3 +303,13 @@ def test_bad_f_and_z_are_refused_in_one_line():
         step(lambda z: z, torch.ones(4, 4, dtype=torch.int64))
     with pytest.raises(ValueError, match="leaves none"):
         LatentStep(portion=0.01)(lambda z: z.sum(1), torch.rand(3, 4))
+
+
+@pytest.mark.parametrize("stop", ["none", "both"])
+def test_a_move_shows_itself_in_a_line(stop):
+    """Shapes and the numbers that people look for, whatever the size and the prior."""
+    z = torch.zeros(64, 300, dtype=torch.float64, requires_grad=True)
+    step = LatentStep("gd", alpha=0.5, portion=1.0, penalty=2.0, bounds=None, stop_gradient=stop)
+    shown = repr(step(lambda z: 3 * z[:, 0], z))
+    told = "Moved(z (64, 300) float64 on cpu, f(z) 0, ‖g‖² 9, ‖Δz‖ 1.5, penalty 4.5"
+    assert shown == told + ("" if stop == "none" else ", Δz constant for both") + ")"

@@ -46,6 +46,10 @@ class AlarmError(Exception):
     """A run stopped itself because it showed signs of failing, with its state saved. The command line exits with status 3."""
 
 
+class RunStopped(KeyboardInterrupt):
+    """A run was stopped, has saved its state, and has said so in a line."""
+
+
 class SaidElsewhereError(InputError):
     """The mistake that another rank says already."""
 

@@ -51,6 +51,20 @@ class Moved:
     gradient: Tensor
     stop_gradient: StopGradient = "none"
 
+    def __repr__(self) -> str:
+        """Shapes, and the numbers that one looks for: means over the batch.
+
+        >>> LatentStep("gd", alpha=0.5)(lambda z: z.sum(1), torch.zeros(4, 2))
+        Moved(z (4, 2) float32 on cpu, f(z) 0, ‖g‖² 2, ‖Δz‖ 0.707, penalty 1.5)
+        """
+        with torch.no_grad():
+            squared, length = (self.gradient**2).sum(1).mean(), self.delta.norm(dim=1).mean()
+            numbers = {"f(z)": self.scores.mean(), "‖g‖²": squared, "‖Δz‖": length, "penalty": self.penalty.mean()}
+            told = ", ".join(f"{name} {value.item():.3g}" for name, value in numbers.items())
+        stopped = "" if self.stop_gradient == "none" else f", Δz constant for {self.stop_gradient}"
+        kind = f"{tuple(self.z.shape)} {str(self.z.dtype).removeprefix('torch.')} on {self.z.device}"
+        return f"{type(self).__name__}(z {kind}, {told}{stopped})"
+
     def seen_by(self, player: Player) -> Moved:
         """The move as ``player``'s loss must see it: with Δz a constant if the ablation stops that player's term.
 

@@ -17,6 +17,7 @@ from logan.config import presets
 from logan.turns import simultaneous
 
 SMALL = ["--preset", "emoji128", "--image-size", "64", "--batch", "6", "--width", "4"]
+SMALLEST = ["--preset", "emoji128", "--image-size", "32", "--width", "4", "--engine", "plain"]
 BLOCKS = ["--preset", "imagenet128-sngan", "--update", "simultaneous", "--d-steps", "1", "--image-size", "32", "--width", "4",
           "--batch", "4", "--latent", "ngd"]  # fmt: skip
 
@@ -120,7 +121,7 @@ def test_live_memory_knows_other_batches():
 
 
 def test_the_largest_batch_is_the_largest():
-    plan = plan_of(*SMALL)
+    plan = plan_of(*SMALLEST, "--batch", "6")
     gib = (plan.costs["ngd"].bytes(100) + sum(plan.resident.values())) / 2**30
     assert plan.largest_batch(gib, "ngd", spare=0.0) == 100
     assert plan.largest_batch(gib * 0.999, "ngd", spare=0.0) == 99
@@ -129,8 +130,8 @@ def test_the_largest_batch_is_the_largest():
 
 def test_command(capsys, tmp_path):
     out = tmp_path / "plan.json"
-    args = ["plan", *SMALL, "--batch", "64", "--gpus", "4", "--device", "h100", "--utilisation", "0.5", "--steps", "1000",
-            "--memory-gib", "0.009", "--out", str(out)]  # fmt: skip
+    args = ["plan", *SMALLEST, "--batch", "64", "--gpus", "4", "--device", "h100", "--utilisation", "0.5", "--steps", "1000",
+            "--memory-gib", "0.003", "--out", str(out)]  # fmt: skip
     assert main(args) == 0
     printed = capsys.readouterr().out
     assert "h100" in printed
@@ -195,7 +196,7 @@ def test_every_preset_can_be_planned(name, capsys):
 def networks_of(figures):
     from logan import networks
 
-    pair = networks.create("dcgan", image_size=64, latent_dim=64, num_classes=11, width=4, spectral_norm=True)
+    pair = networks.create("dcgan", image_size=32, latent_dim=64, num_classes=11, width=4, spectral_norm=True)
     return tuple(map(networks.count_parameters, pair))
 
 

@@ -100,10 +100,12 @@ def test_flags_are_those_of_the_command_alone(shell):
 
 
 def test_several_values_of_one_flag(shell):
-    if shell.name == "fish":
-        pytest.skip("fish completes one value of a flag")
     assert shell("logan train --metrics fid10k is") == ["is10k"]
+    assert shell("logan train --metrics fid10k is10k kid") == ["kid10k"]
+    assert shell("logan train --kimg 3 --metrics fid10k is") == ["is10k"]
     assert shell("logan train --metrics fid10k --metric-") == ["--metric-latent-steps"]
+    assert shell("logan compare --methods ngd no") == ["none"]
+    assert "fid10k" not in shell("logan train --metrics fid10k --kimg 3 ")  # another flag ends it
 
 
 def test_all_commands_are_registered_by_one_script(capsys):

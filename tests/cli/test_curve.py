@@ -81,7 +81,9 @@ def test_the_csv_is_printed_too(one, tmp_path, capsys):
     assert written[0] == "run,truncation,fid30,is30,detector,detector_sha256,n_real,seed"
     assert written[1].startswith(text.splitlines()[1] + ",classifier,")
     assert written[1].endswith(",1797,0")
-    assert text.splitlines()[-1] == f"wrote curve.csv, curve.png to {tmp_path}"
+    last = text.splitlines()[-1]
+    assert last.startswith("by classifier ")
+    assert last.endswith(f" 30 generated images; wrote curve.csv, curve.png to {tmp_path}")
 
 
 @pytest.mark.parametrize("level", ["1.0", "0.5"])
@@ -105,9 +107,10 @@ def matched(monkeypatch):
     """What is put into matched.png."""
     drawn, save = {}, truncation_curves.save_samples
 
-    def noted(path, samples, columns):
+    def noted(path, samples, columns, detector):
+        assert detector == "classifier"
         drawn.update(samples)
-        save(path, samples, columns)
+        save(path, samples, columns, detector)
 
     monkeypatch.setattr(truncation_curves, "save_samples", noted)
     return drawn

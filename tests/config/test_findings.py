@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from logan import networks
 from logan.config import presets
-from logan.config.findings import KNOWN, known
+from logan.config.findings import KNOWN, known, of_images
 from logan.training.loop import train
 
 from ..training.small import config
@@ -74,3 +76,46 @@ def test_images64_is_a_small_pair_and_has_a_picture_every_few_minutes():
     pair = networks.create("dcgan", image_size=64, image_channels=3, latent_dim=100, width=24, spectral_norm=True)
     assert sum(map(networks.count_parameters, pair)) < 1_300_000
     assert settings.run.tick * settings.run.snap <= 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "count", "size", "parts"),
+    [
+        (presets.get("digits"), 5000, 64, ["of `preset` digits (mlp)", "64x64: `preset` images64 fits photographs"]),
+        (presets.get("ring"), 5000, 32, ["of `preset` ring (mlp)", "32x32"]),
+        (presets.get("images64"), 200, 64, ["200 images are few", "What helps: `width` 16, `on_alarm` back"]),
+        (presets.get("dcgan64"), 999, 64, ["999 images are few", "`mirror`, which doubles them, `preset` images64"]),
+        (presets.get("digits"), 1797, 8, []),
+        (presets.get("images64"), 1000, 64, []),
+        (changed("digits", network="dcgan"), 5000, 64, []),
+    ],
+)
+def test_what_is_said_of_a_training_set(settings, count, size, parts):
+    lines = of_images(settings, count, size)
+    assert len(lines) == (len(parts) > 0)
+    for part in parts:
+        assert part in lines[0]
+
+
+def test_photographs_given_to_the_digits_preset(tmp_path, capsys):
+    """Few, and too large: two lines at the start."""
+    source = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for i in range(60):
+        pixels = source.integers(0, 256, (20, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{i}.png")
+    base = presets.get("digits")
+    settings = replace(
+        base,
+        data=replace(base.data, data=str(tmp_path / "photos")),
+        networks=replace(base.networks, width=8, latent_dim=4),
+        game=replace(base.game, batch=50),
+        run=replace(base.run, kimg=1, tick=1, snap=1),
+        scores=replace(base.scores, metrics=()),
+    )
+    run = train(settings, outdir=tmp_path / "runs")
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert "20x20: `preset` images64 fits photographs" in said[0]
+    assert said[1].startswith("note: 60 images are few for a GAN")
+    train(replace(settings, run=replace(settings.run, kimg=2)), resume=run)
+    assert "note: " not in capsys.readouterr().err

@@ -11,6 +11,7 @@ import pytest
 from logan.cli.main import main
 from logan.errors import InputError
 from tests.browser import LAPTOP, PHONE, opened, overflows
+from tests.demo.seen import changed
 
 pytestmark = [  # gradio takes seconds to import: looked for here, imported by the tests
     pytest.mark.skipif(find_spec("gradio") is None, reason="the extra 'demo' is not installed"),
@@ -23,20 +24,6 @@ def address(model):
     from logan.demo import serve
 
     return serve(model, "digits", "127.0.0.1", None, wait=False)
-
-
-def pictures(page) -> list[str]:
-    """Where those come from that are seen now."""
-    return page.eval_on_selector_all("img", "all => all.filter(i => i.offsetParent && i.naturalWidth).map(i => i.src)")
-
-
-def changed(page, old: list[str]) -> list[str]:
-    """The pictures, once they are others."""
-    shown = "[...document.querySelectorAll('img')].filter(i => i.offsetParent && i.naturalWidth).map(i => i.src)"
-    page.wait_for_function(
-        f"old => {{ const now = {shown}; return now.length && now.join() !== old.join(); }}", arg=old, timeout=60_000
-    )
-    return pictures(page)
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import time
 from pathlib import Path
@@ -84,6 +86,14 @@ def scores(world: World, args: list[str], outdir: Path) -> dict[str, float]:
     return json.loads((run / "stats.jsonl").read_text().splitlines()[-1])["metrics"]  # type: ignore[no-any-return]
 
 
+def said_in_training(world: World, args: list[str], outdir: Path) -> str:
+    """What this rank prints in a run of ``logan train`` with these arguments."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        train(read_arguments(args).config, outdir=outdir, world=world)
+    return said.getvalue()
+
+
 def gone_back(world: World, args: list[str], outdir: Path) -> list[list[Tensor]]:
     """Weights and statistics of both networks at every snapshot of a run whose score is worse and worse from the third on.
 
@@ -108,9 +118,9 @@ def backs(outdir: Path) -> list[dict[str, float]]:
 def everything(
     world: World,
     cases: list[tuple[torch.dtype, str, dict[str, Any], bool]],
-    runs: list[tuple[list[str], str]],
     scored: list[str],
     failing: list[str],
+    trained: list[str],
     outdir: Path,
 ) -> dict[str, Any]:
     """What two ranks show, in one start of theirs."""
@@ -118,10 +128,10 @@ def everything(
         "played": play_all(world, cases),
         "derivatives": check_derivatives(world),
         "messages": messages(world),
-        "peaks": peaks_of_steps(world, runs),
         "scores": scores(world, scored, outdir / "scored"),
         "gone back": gone_back(world, failing, outdir / "failing"),
         "backs": backs(outdir / "failing"),
+        "said": said_in_training(world, trained, outdir / "trained"),
     }
 
 

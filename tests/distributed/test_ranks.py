@@ -17,7 +17,7 @@ from logan.cs_gan import CSStep
 from logan.distributed import World
 from logan.training import loop
 from tests.bench.test_plan import SMALL
-from tests.distributed import jobs
+from tests.distributed import as_one, jobs
 from tests.distributed.ranks import on_ranks
 from tests.faults.material import quick_classifier
 
@@ -43,7 +43,7 @@ QUICK: list[Case] = [
     (torch.float64, "plain", {"latent": RANDOM, "micro_batch": 4}, False),
 ]
 SLOW: list[Case] = [(dtype, "recorded", rules, norm) for dtype, _, rules, norm in QUICK]
-PLANNED, PLANNED_SLOWLY = ([([*SMALL, "--precision", precision], "ngd")] for precision in ("float32", "bfloat16"))
+PLANNED = [([*SMALL, "--precision", precision], "ngd") for precision in ("float32", "bfloat16")]
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
 
 
@@ -60,10 +60,17 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory, detector: Path) -> list[dict[str, Any]]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The arguments of a run of ``logan train`` whose numbers can be compared."""
+    return [*as_one.SMALL, *as_one.images_of_noise(tmp_path_factory.mktemp("noise"))]
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory, detector: Path, trained: list[str]) -> list[dict[str, Any]]:
     """What each of two ranks found, started once: torch's import takes longer than most of it."""
     folder = tmp_path_factory.mktemp("ranks")
-    return on_ranks(2, jobs.everything, folder, QUICK, PLANNED, [*SCORED, str(detector)], FAILING, folder)
+    found = on_ranks(2, jobs.everything, folder, QUICK, [*SCORED, str(detector)], FAILING, trained, folder)
+    return [one | {"folder": folder} for one in found]
 
 
 def compare(case: Case, found: list[list[Tensor]], steps: int) -> None:
@@ -96,13 +103,10 @@ def test_batch_norm_over_ranks_can_be_differentiated(ranks: list[dict[str, Any]]
             torch.testing.assert_close(ours, torchs, rtol=1e-9, atol=1e-9)
 
 
-def test_memory_is_as_planned(ranks: list[dict[str, Any]]) -> None:
-    as_planned(*PLANNED, *ranks[0]["peaks"])
-
-
 @pytest.mark.slow
-def test_memory_is_as_planned_in_bfloat16(tmp_path: Path) -> None:
-    as_planned(*PLANNED_SLOWLY, *on_ranks(2, jobs.peaks_of_steps, tmp_path, PLANNED_SLOWLY)[0])
+def test_memory_is_as_planned(tmp_path: Path) -> None:
+    for run, peak in zip(PLANNED, on_ranks(2, jobs.peaks_of_steps, tmp_path, PLANNED)[0], strict=True):
+        as_planned(run, peak)
 
 
 def as_planned(run: tuple[list[str], str], peak: int) -> None:
@@ -161,6 +165,14 @@ def went_back_together(found: list[list[list[Tensor]]], backs: list[dict[str, fl
 def test_all_gpus_go_back_together(tmp_path: Path) -> None:
     found = on_ranks(2, jobs.gone_back, tmp_path, [*FAILING, "--engine", "auto"], tmp_path / "failing", device="cuda")
     went_back_together(found, jobs.backs(tmp_path / "failing"))
+
+
+def test_training_is_that_of_one_rank(ranks: list[dict[str, Any]], trained: list[str], tmp_path: Path) -> None:
+    """On images of noise from a folder, with labels and mirroring; test_training.py has the same under torchrun."""
+    assert jobs.said_in_training(World(), trained, tmp_path).count("\ntick 0 ") == 1
+    assert ranks[0]["said"].count("\ntick 0 ") == 1
+    assert ranks[1]["said"] == ""  # rank 0 alone speaks
+    as_one.assert_close(next(tmp_path.glob("0*")), next((ranks[0]["folder"] / "trained").glob("0*")))
 
 
 def test_messages(ranks: list[dict[str, Any]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -14,14 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
-from safetensors.torch import load_file
 
 from logan.cli.main import main
 from logan.training import job
+from tests.distributed import as_one
+from tests.distributed.as_one import ticks
 
 SMALL = ["train", "--preset", "digits", "--network", "dcgan", "--width", "4", "--batch", "32", "--kimg", "2", "--tick", "1",
          "--snap", "1", "--metrics", "none", "--engine", "plain", "--threads", "1"]  # fmt: skip
@@ -39,32 +36,15 @@ def torchrun(
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
 
-def ticks(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
-
-
+@pytest.mark.slow
 def test_two_ranks_train_as_one_does(tmp_path: Path) -> None:
-    """On images of noise: where pixels are constant some gradients are rounding errors, and Adam makes steps of those."""
-    noise = np.random.default_rng(0).integers(0, 256, (8, 16, 8, 8, 3), dtype=np.uint8)
-    for i, images in enumerate(noise):
-        (tmp_path / "data" / str(i)).mkdir(parents=True)
-        for j, image in enumerate(images):
-            Image.fromarray(image).save(tmp_path / "data" / str(i) / f"{j}.png")
-    data = ["--data", str(tmp_path / "data"), "--conditional", "--mirror"]
-    flags = [*SMALL, *data, "--spectral-norm", "True", "--kimg", "1"]
+    flags = ["train", *as_one.SMALL, *as_one.images_of_noise(tmp_path)]
     process = torchrun(tmp_path / "two", *flags)
     assert main([*flags, "--outdir", str(tmp_path / "one")]) == 0
     output = process.communicate()[0]
     assert process.returncode == 0, output
-    one, two = (next((tmp_path / name).glob("00000-*")) for name in ("one", "two"))
     assert output.count("done: ") == 1  # rank 0 alone speaks
-    assert sorted(p.name for p in two.glob("[!.]*")) == sorted(p.name for p in one.glob("[!.]*"))
-    for a, b in zip(ticks(one), ticks(two), strict=True):
-        for name in ("d_loss", "g_loss", "delta_z", "penalty", "real_score"):
-            assert a[name] == pytest.approx(b[name], rel=1e-3, abs=1e-4), name
-    weights, others = (load_file(max(run.glob("network-snapshot-*.safetensors"))) for run in (one, two))
-    for name, value in weights.items():
-        torch.testing.assert_close(value, others[name], rtol=1e-2, atol=1e-3, msg=name)
+    as_one.assert_close(*(next((tmp_path / name).glob("00000-*")) for name in ("one", "two")))
 
 
 def wait_for(process: subprocess.Popen[str], condition: Any, seconds: float = 240) -> Any:

@@ -7,53 +7,10 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
 
 import pytest
 
-from tests.install.project import PROJECT, PYPROJECT, ROOT
-
-BUILD = """
-import sys
-from hatchling.builders.sdist import SdistBuilder
-from hatchling.builders.wheel import WheelBuilder
-builder = {"sdist": SdistBuilder, "wheel": WheelBuilder}[sys.argv[1]]
-print(*builder(sys.argv[2]).build(directory=sys.argv[3]))
-"""
-
-
-@pytest.fixture(scope="module")
-def hatchling(tmp_path_factory):
-    """A Python that has hatchling, in an environment of its own."""
-    where = tmp_path_factory.mktemp("hatchling")
-    subprocess.run([sys.executable, "-m", "venv", where], check=True)
-    python = next(p for p in (where / "bin" / "python", where / "Scripts" / "python.exe") if p.exists())
-    done = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", *PYPROJECT["build-system"]["requires"]],
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip("no package registry is reached from here")
-    return python
-
-
-@pytest.fixture(scope="module")
-def built(hatchling, tmp_path_factory):
-    """Both, the wheel from what the source distribution holds."""
-    out = tmp_path_factory.mktemp("built")
-
-    def build(kind, source):
-        done = subprocess.run([hatchling, "-c", BUILD, kind, source, out], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return Path(done.stdout.split()[-1])
-
-    sdist = build("sdist", ROOT)
-    with tarfile.open(sdist) as archive:
-        archive.extractall(out / "unpacked", filter="data")
-    (source,) = (out / "unpacked").iterdir()
-    return sdist, build("wheel", source)
-
+from tests.install.project import PROJECT, ROOT
 
 pytestmark = pytest.mark.slow
 

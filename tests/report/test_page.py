@@ -109,7 +109,7 @@ def test_what_stands_on_it(text):
         "‖Δz‖",
         "Diversity",
         "Training speed",
-        "FID (1k samples)",
+        "FID (classifier)",
     } <= charts
     words = seen.text()
     for expected in ("natural gradient descent on z", "α = 0.9", "finished: 40 kimg", "no alarm", "logan train --preset digits",
@@ -118,6 +118,34 @@ def test_what_stands_on_it(text):
     frames = json.loads(next(data for name, data in seen.texts if name == "script"))["frames"]
     assert [kimg for kimg, _ in frames[0]] == [0, 13, 27, 40]
     assert 'http-equiv="refresh"' not in text
+
+
+@pytest.mark.parametrize(
+    ("detectors", "called"),
+    [
+        (("inception",), "FID (Inception)"),
+        (("efficientnet-lite0",), "FD (EfficientNet-Lite0)"),
+        (("classifier", "efficientnet-lite0"), "FD (classifier, then EfficientNet-Lite0)"),
+        ((), "FID (detector not recorded)"),
+    ],
+)
+def test_no_score_without_its_detector(tmp_path, detectors, called):
+    """On its card, its curve, and in the table of several runs."""
+    run = material.read(synthetic.folder(tmp_path / "run", detectors=detectors))
+    seen = looks.none("")
+    texts = assert_harmless(page.page([run], [seen])).texts
+    assert [name for name, data in texts if data == called] == ["dt", "h3"]
+    assert ("By " in "".join(data for _, data in texts if "Lower is better" in data)) == bool(detectors)
+    both = assert_harmless(page.page([run, run], [seen, seen])).text()
+    assert f"{called}, 1k samples, last" in both
+    assert f"{called} 61 at 40 kimg" in both
+
+
+def test_scores_by_different_detectors_are_not_drawn_together(tmp_path):
+    runs = [material.read(synthetic.folder(tmp_path / name, detectors=(name,))) for name in ("classifier", "inception")]
+    text = assert_harmless(page.page([*runs, runs[0]], [looks.none("")] * 3))
+    charts = [data for name, data in text.texts if name == "h3" and data.startswith("FID")]
+    assert charts == ["FID (classifier)", "FID (Inception)"]
 
 
 def test_it_is_the_same_every_time(run, text):
@@ -149,6 +177,7 @@ def test_a_strangers_run_cannot_act(tmp_path, evil):
         config,
         alarms=[{"alarm": evil, "since": 3, "what": evil}],
         scores=(evil, "fid1k"),
+        detectors=(evil,),
     )
     synthetic.add_networks(path, config, classes=2, names=[evil, evil])
     options = json.loads((path / "training_options.json").read_text())

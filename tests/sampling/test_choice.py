@@ -51,7 +51,7 @@ def test_what_is_loaded(run, unscored):
 
 def test_what_is_said(run, unscored):
     assert choose(run).why.endswith(
-        "the best snapshot, 2 kimg (fid 13.27 in training), not the latest, 3 kimg: `snapshot` latest"
+        "the best snapshot, 2 kimg, FID (detector not recorded) 13.27 in training, not the latest, 3 kimg: `snapshot` latest"
     )
     assert "the latest snapshot, 3 kimg (training measured no score)" in choose(unscored).why
     assert choose(run, "latest").why == choose(run, 1).why == choose(run / "network-best.safetensors").why == ""
@@ -90,9 +90,30 @@ def test_the_command_names_what_it_took(run, capsys):
         assert ("not the latest, 3 kimg: --snapshot latest" in said.err) == (not flags)
 
 
+@pytest.mark.parametrize(
+    ("detector", "called"), [("classifier", "FID (classifier)"), ("efficientnet-lite0", "FD (EfficientNet-Lite0)")]
+)
+def test_the_best_is_named_with_its_detector(run, tmp_path, detector, called):
+    """That of the score that chose it, whatever else was measured; never of one that was measured by something else."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    lines = [
+        {"detector": name, "detector_sha256": digest * 64, "in_training": True, "results": {"fid": 13.27}}
+        for name, digest in (("inception", "a"), (detector, "b"))
+    ]
+    (folder / "metric-fid.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    best = json.loads((folder / "best.json").read_text())
+    assert "FID (detector not recorded) 13.27" in choose(folder).why
+    (folder / "best.json").write_text(json.dumps(best | {"measure": ["b" * 64, "reals", 0]}))
+    assert f"2 kimg, {called} 13.27 in training" in choose(folder).why
+    assert f"best snapshot: 2 kimg, {called} 13.27, and 20.65 at the end" in farewell(folder)
+
+
 def test_the_end_of_a_run_names_its_best(run, unscored):
     said = farewell(run)
-    assert "best snapshot: 2 kimg, fid 13.27, and 20.65 at the end, 3 kimg. Its picture is " in said
+    assert (
+        "best snapshot: 2 kimg, FID (detector not recorded) 13.27, and 20.65 at the end, 3 kimg. Its picture is "
+        in said
+    )
     assert str(run / "fakes000002.png") in said
     assert (run / "fakes000002.png").exists()
     assert "best" not in farewell(unscored)

@@ -341,3 +341,29 @@ def test_impossible_exports(run, tmp_path, capsys, flags, message):
     assert main(["export", str(run), "--to", str(tmp_path / "there"), *flags]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "there").exists()
+
+
+@pytest.mark.parametrize(
+    ("to", "flags", "why"),
+    [
+        ("taken", [], "is there already, and no empty folder"),
+        ("there", ["--private"], "--private is for hub:USER/NAME"),
+        ("there", ["--snapshot", "7"], "has no snapshot of 7 kimg"),
+        ("there", ["--seed", "-1"], "--seed must be >= 0"),
+        ("hub:one/two/three", [], "hub:"),
+    ],
+)
+def test_what_cannot_be_done_is_said_alone(tmp_path, capsys, to, flags, why):
+    """A word about the licence would be of an export that there is not."""
+    run = make_run(tmp_path / "run")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").touch()
+    where = to if to.startswith("hub:") else str(tmp_path / to)
+    assert main(["export", str(run), "--to", where, *flags]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert why in line
+
+
+def test_that_no_licence_was_stated_is_said_of_an_export(tmp_path, capsys):
+    assert main(["export", str(make_run(tmp_path / "run")), "--to", str(tmp_path / "there")]) == 0
+    assert "no --licence: the card says that none was stated" in " ".join(capsys.readouterr().err.split())

@@ -142,6 +142,14 @@ def test_a_score_that_has_been_far_worse_than_the_best():
     assert shown(WorseScore(2), modes) == (30, 20)
 
 
+def test_a_worse_score_is_named_with_its_detector():
+    records = [
+        {"steps": s, "metrics": {"fid10k": v}, "detector": "efficientnet-lite0"} for s, v in enumerate((2, 9, 9))
+    ]
+    alarm = WorseScore(2)
+    assert [alarm(record) for record in records][-1].what.startswith("FD (EfficientNet-Lite0) is 9, and was 2")
+
+
 def test_kid_about_zero_is_noise():
     kid = [{"metrics": {"kid10k": v, "kid10k_std": 0.01}} for v in (-0.001, 0.018, 0.018)]
     assert shown(WorseScore(2), kid) is None

@@ -17,7 +17,7 @@ from logan.training.loop import train
 
 from .small import assert_same_run, config
 
-SETTINGS = {"kimg": 2, "snap": 1, "metrics": ("fid100",)}
+SETTINGS = {"kimg": 2, "snap": 1, "batch": 250, "metrics": ("fid100",)}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -104,7 +104,7 @@ def test_a_log_that_has_no_room(tmp_path, monkeypatch, capsys, failures):
         append_line(path, record)
 
     monkeypatch.setattr(loop, "append_line", full)
-    run = train(config(kimg=4, snap=2), outdir=tmp_path)
+    run = train(config(kimg=4, snap=2, batch=250), outdir=tmp_path)
     assert [r["tick"] for r in folder.read_stats(run)] == ([] if failures > 4 else [0, 1, 2, 3])
     said = capsys.readouterr().err
     assert said.count("warning: ") == said.count("Training goes on, and its log is written once there is room") == 1

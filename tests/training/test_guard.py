@@ -180,7 +180,7 @@ def test_to_look_changes_no_number(tmp_path, monkeypatch, variant):
 
 def test_stopping(tmp_path):
     settings = small(snap=1, kimg=8, alarm_snapshots=3, on_alarm="stop")
-    said = r"stopped by an alarm at 5\.0 kimg: fid10k is 80, and was 10 at its best\. The state"
+    said = r"stopped by an alarm at 5\.0 kimg: FID \(detector not recorded\) is 80, and was 10 at its best\. The state"
     with pytest.raises(AlarmError, match=said) as error:
         train(settings, outdir=tmp_path, quiet=True, measure=rising())
     run = next(tmp_path.glob("0*"))
@@ -209,6 +209,7 @@ def test_the_command_says_so_in_one_line_and_by_its_status(tmp_path, capsys):
 
 
 BACK = {"snap": 1, "kimg": 14, "alarm_snapshots": 2, "on_alarm": "back", "back_factor": 0.25, "most_backs": 2}
+OFTEN_BACK = BACK | {"most_backs": 5, "kimg": 10, "g_lr": 3e-3}
 
 
 def by_weights(generator, discriminator):
@@ -281,11 +282,15 @@ def killed_at(monkeypatch, images):
 SLOW = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that goes back and is not stopped."""
+    return train(small(**OFTEN_BACK), outdir=tmp_path_factory.mktemp("whole"), quiet=True, measure=by_weights)
+
+
 @pytest.mark.parametrize("images", [3500, pytest.param(4500, marks=SLOW), 6500, pytest.param(9500, marks=SLOW)])
-def test_a_resumed_run_goes_back_where_the_other_does(tmp_path, monkeypatch, images):
-    settings = small(**BACK | {"most_backs": 5, "kimg": 10, "g_lr": 3e-3})
-    train(settings, outdir=tmp_path, desc="whole", quiet=True, measure=by_weights)
-    whole, stopped = tmp_path / "00000-whole", tmp_path / "00001-stopped"
+def test_a_resumed_run_goes_back_where_the_other_does(tmp_path, monkeypatch, whole, images):
+    settings, stopped = small(**OFTEN_BACK), tmp_path / "00000-stopped"
     assert any("back" in r for r in folder.read_stats(whole))
     with monkeypatch.context() as m:
         killed_at(m, images)
@@ -295,9 +300,8 @@ def test_a_resumed_run_goes_back_where_the_other_does(tmp_path, monkeypatch, ima
     assert_same_run(whole, stopped)
 
 
-def test_a_kill_between_a_state_and_its_copy(tmp_path, monkeypatch):
-    settings = small(**BACK | {"most_backs": 5, "kimg": 10, "g_lr": 3e-3})
-    whole = train(settings, outdir=tmp_path, desc="whole", quiet=True, measure=by_weights)
+def test_a_kill_between_a_state_and_its_copy(tmp_path, monkeypatch, whole):
+    settings = small(**OFTEN_BACK)
     keep = guard.Guard._keep
 
     def killed(self):
@@ -309,7 +313,7 @@ def test_a_kill_between_a_state_and_its_copy(tmp_path, monkeypatch):
         m.setattr(guard.Guard, "_keep", killed)
         with pytest.raises(Killed):
             train(settings, outdir=tmp_path, desc="stopped", quiet=True, measure=by_weights)
-    stopped = tmp_path / "00001-stopped"
+    stopped = tmp_path / "00000-stopped"
     train(settings, resume=stopped, quiet=True, measure=by_weights)
     assert_same_run(whole, stopped)
     assert (whole / guard.BEST_STATE).exists()

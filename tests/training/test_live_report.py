@@ -37,20 +37,20 @@ def pages(monkeypatch):
 
 def settings(kind):
     if kind == "digits":
-        return config(kimg=4)
+        return config(kimg=2, snap=1)
     if kind == "classes":
-        return config(kimg=4, conditional=True)
+        return config(kimg=2, snap=1, conditional=True)
     if kind == "ring":
         base = presets.get("ring")
         return replace(
-            base, run=replace(base.run, kimg=4, tick=1, snap=2, engine="plain", threads=1), scores=config().scores
+            base, run=replace(base.run, kimg=2, tick=1, snap=1, engine="plain", threads=1), scores=config().scores
         )
-    return config(kimg=4, latent=kind, latent_steps=1) if kind != "cs" else _cs()
+    return config(kimg=2, snap=1, latent=kind, latent_steps=1) if kind != "cs" else _cs()
 
 
 def _cs():
     base = presets.get("digits", "cs")
-    return replace(config(kimg=4), latent=base.latent, networks=replace(config().networks, prior="normal"))
+    return replace(config(kimg=2, snap=1), latent=base.latent, networks=replace(config().networks, prior="normal"))
 
 
 @pytest.mark.parametrize("kind", ["digits", "classes", "ring", "none", "cs"])
@@ -66,7 +66,7 @@ def test_a_run_is_the_same_with_it_and_without(tmp_path, kind, pages, monkeypatc
     for name in OURS:
         (run / name).unlink()
     assert_same_run(tmp_path / "False" / run.name, run)
-    states = ["training: 0 of 4 kimg", "training: 2 of 4 kimg", "finished: 4 kimg"]
+    states = ["training: 0 of 2 kimg", "training: 1 of 2 kimg", "finished: 2 kimg"]
     assert [next((s for s in states if s in text), None) for text in pages] == states
     assert "No networks" not in pages[-1]
     reason = {"none": "this run has no latent step", "cs": "on the unit sphere", "ring": "known density"}.get(kind)
@@ -91,8 +91,8 @@ def test_a_page_that_cannot_be_written_is_said_once_and_ends_nothing(tmp_path, m
         raise RuntimeError("CUDA out of memory. Tried to allocate 20 GiB")
 
     monkeypatch.setattr(page, "write", fail)
-    run = train(config(kimg=4), outdir=tmp_path, report=True)
-    assert (run / "network-snapshot-000004.safetensors").exists()
+    run = train(config(kimg=2, snap=1), outdir=tmp_path, report=True)
+    assert (run / "network-snapshot-000002.safetensors").exists()
     said = [line for line in capsys.readouterr().err.splitlines() if "report" in line]
     assert len(said) == 1
     assert "warning: the report is not written (CUDA out of memory" in said[0]
@@ -136,7 +136,7 @@ def test_it_takes_a_tenth_of_the_time(tmp_path, monkeypatch):
 
     monkeypatch.setattr(page, "write", write)
     monkeypatch.setattr(LiveReport, "_look", lambda self, last: looks.none("not now"))
-    train(config(kimg=8, snap=1, tick=1), outdir=tmp_path, quiet=True, report=True, measure=measure)
+    train(config(kimg=8, snap=1, tick=1, batch=500), outdir=tmp_path, quiet=True, report=True, measure=measure)
     assert written[0] == 0
     assert all(later - earlier >= 30 for earlier, later in pairwise(written[:-1]))
     assert len(written) == 4

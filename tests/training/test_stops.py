@@ -23,7 +23,7 @@ from logan.training.loop import train
 from ..interfering import Killed, interfere, killed, signalled
 from .small import assert_same_run, config
 
-SETTINGS = {"kimg": 2, "snap": 1, "metrics": ("fid100", "pr100")}
+SETTINGS = {"kimg": 2, "snap": 1, "batch": 250, "metrics": ("fid100", "pr100")}  # eight steps
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_a_signal_in_the_last_step_leaves_the_scores_for_later(tmp_path, monkeyp
     from logan.game import Game
 
     with monkeypatch.context() as m:
-        interfere(m, Game, "step", 40, signalled(signal.SIGHUP))
+        interfere(m, Game, "step", 8, signalled(signal.SIGHUP))
         with pytest.raises(KeyboardInterrupt):
             train(config(**SETTINGS), outdir=tmp_path, quiet=True)
     (run,) = tmp_path.iterdir()
@@ -115,11 +115,11 @@ def test_a_signal_in_the_last_step_leaves_the_scores_for_later(tmp_path, monkeyp
 
 def test_a_state_without_what_is_due_is_of_an_older_version(tmp_path, whole_run):
     """And is gone on with."""
-    run = train(config(kimg=1, snap=1), outdir=tmp_path, quiet=True)
+    run = train(config(kimg=1, snap=1, batch=250), outdir=tmp_path, quiet=True)
     saved = torch.load(run / state.FILE_NAME, weights_only=True)
     del saved["progress"]["due"]
     torch.save(saved, run / state.FILE_NAME)
-    train(config(kimg=2, snap=1), resume=run, quiet=True)
+    train(config(kimg=2, snap=1, batch=250), resume=run, quiet=True)
     assert len(folder.read_stats(run)) == 2
 
 

@@ -105,7 +105,7 @@ def assert_equal(a, b, where):
 
 VARIANTS = {
     "a random portion": {},
-    "batch norm, spectral norm": {"network": "dcgan", "spectral_norm": True, "width": 4, "kimg": 2},
+    "batch norm, spectral norm": {"network": "dcgan", "spectral_norm": True, "width": 4, "kimg": 1},
     "alternating, 2 D-steps": {"update": "alternating", "d_steps": 2, "batch": 25},
     "latent steps less often": {"latent_every": 3, "latent_share": 0.5, "ema_kimg": 0},
     "latent steps seldom": {"latent_every": 5},

@@ -102,15 +102,15 @@ def main(args: Sequence[str]) -> int:
     title = f"{record['detector']} {record['detector_sha256'][:12]}, {record['n_real']:,} real, {given.n:,} generated images"
     how = {k: record[k] for k in ("detector", "detector_sha256", "n_real")} | {"seed": given.seed}
     write_text(out / "curve.csv", truncation_curves.as_csv(curves, count, how))
-    truncation_curves.save_plot(out / "curve.png", curves, marked, title)
+    truncation_curves.save_plot(out / "curve.png", curves, marked, title, record["detector"])
     print(truncation_curves.as_csv(curves, count, {}), end="")
     if marked:
         with_images = {
             name: (p, models[name].sample(SAMPLES, seed=given.seed, trunc=p.trunc, batch=given.batch))
             for name, p in marked.items()
         }
-        truncation_curves.save_samples(out / "matched.png", with_images, math.isqrt(SAMPLES))
-    print(f"wrote curve.csv, curve.png{', matched.png' if marked else ''} to {out}")
+        truncation_curves.save_samples(out / "matched.png", with_images, math.isqrt(SAMPLES), record["detector"])
+    print(f"by {title}; wrote curve.csv, curve.png{', matched.png' if marked else ''} to {out}")
     return 0
 
 

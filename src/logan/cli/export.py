@@ -65,12 +65,12 @@ def main(args: Sequence[str]) -> int:
     wording = Wording(given.title, given.licence, given.dataset, given.description)
     choice = choose_for(given.run, given.snapshot)
     watch = Watch(1)
-    if given.licence is None:
-        watch.say("no --licence: the card says that none was stated, and nobody may do much with it")
     where = export(
         choice.path, given.to, wording=wording, with_onnx=given.onnx, data=given.data, private=given.private, seed=given.seed,
         say=watch.say,
     )  # fmt: skip
+    if given.licence is None:
+        watch.say("no --licence: the card says that none was stated, and nobody may do much with it")
     say(choice)
     print(where)
     return 0

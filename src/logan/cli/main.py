@@ -62,6 +62,7 @@ def _main(args: list[str]) -> int:
         return 130
     finally:
         errors.wording = before
+        _flush()
 
 
 def in_flags(message: str) -> str:
@@ -76,15 +77,20 @@ def _fail(message: str) -> int:
 
 
 def _print_error(line: str) -> None:
-    """To a terminal that may be gone, or a file on a full disk; then Python need not try once more when it ends."""
+    """To a terminal that may be gone, or a file on a full disk."""
     try:
         print(f"logan: {line}", file=sys.stderr, flush=True)
     except OSError:
         sys.stderr = None
-    try:
-        sys.stdout.flush()
-    except (OSError, AttributeError):
-        sys.stdout = None
+
+
+def _flush() -> None:
+    """What a terminal that is gone, or a full disk, does not take is dropped, so that Python does not try once more at its end."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (OSError, AttributeError):
+            setattr(sys, name, None)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -55,13 +55,24 @@ def main(args: Sequence[str]) -> int:
     choose_device(given.device)  # of a run without networks nobody would ask later
     paths = [Path(run).expanduser() for run in given.runs]
     out = _out(given.out, paths, page.NAME)
-    runs = [material.read(path) for path in paths]
+    runs = [replace(material.read(path), reached=_reached(path)) for path in paths]
     seen = [look_at(path, given.device, given.looks) for path in paths]
     with explained(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     page.write(out, runs, seen)
     print(out)
     return 0
+
+
+def _reached(run: Path) -> float:
+    """Thousands of images seen when the state was saved: a run that was stopped between two ticks is further than its log."""
+    from logan.training import state
+
+    path = run / state.FILE_NAME
+    try:
+        return state.read_progress(path).images / 1000 if path.exists() else 0.0
+    except (InputError, OSError):  # the page says what there is
+        return 0.0
 
 
 def _out(given: str | None, paths: Sequence[Path], name: str) -> Path:

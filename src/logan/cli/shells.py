@@ -169,6 +169,21 @@ def fish(commands: Commands) -> str:
         "    end",
         '    echo "$found"',
         "end",
+        "# The command and the last flag, behind which a value stands already.",
+        "function __logan_after",
+        "    set -l last",
+        "    set -l values 0",
+        "    for word in (commandline -opc)[2..-1]",
+        "        if string match -q -- '--*' $word",
+        "            set last $word",
+        "            set values 0",
+        "        else",
+        "            set values (math $values + 1)",
+        "        end",
+        "    end",
+        "    test $values -gt 0; or set last",
+        "    echo (__logan_command) $last",
+        "end",
         "complete -c logan -f",
         _fish_words("", [(name, several[0].about if several else "") for name, several in commands.items()]),
     ]
@@ -176,7 +191,10 @@ def fish(commands: Commands) -> str:
         if len(several) > 1:
             lines.append(_fish_words(name, [(c.name.split()[-1], c.about) for c in several]))
         for command in several:
-            lines += [_fish_flag(command, flag) for flag in command.flags()]
+            for flag in command.flags():
+                lines.append(_fish_flag(command, flag))
+                if flag.many and not flag.positional and (flag.words or flag.is_path):
+                    lines.append(_fish_more_values(command, flag))
             lines += [f"{_fish_at(command.name)} -l {flag}" for flag in ("help", "help-all")]
     return "\n".join([*lines, ""])
 
@@ -197,6 +215,13 @@ def _fish_flag(command: Command[Any], flag: Flag) -> str:
         return f"{line} -l {flag.name} -d {_fish_quoted(flag.about)}"
     value = "-r -F" if flag.is_path else "-x"
     return f"{line} -l {flag.name} {value} {f'-a {words}' if flag.words else ''} -d {_fish_quoted(flag.about)}"
+
+
+def _fish_more_values(command: Command[Any], flag: Flag) -> str:
+    """Of a flag that takes several: fish completes the first itself, and takes those behind it for words without a flag."""
+    at = f"complete -c logan -n 'test (__logan_after) = \"{command.name} --{flag.name}\"'"
+    words = _fish_quoted(" ".join(flag.words))
+    return f"{at} {'-F' if flag.is_path else ''} {f'-a {words}' if flag.words else ''}"
 
 
 def _fish_quoted(text: str) -> str:

@@ -12,7 +12,7 @@ from logan.cli.arguments import PRESETS, WORDS, Settings
 from logan.cli.command import Command
 from logan.cli.parsing import parse, value_of
 from logan.config import Config, NetworkConfig, presets
-from logan.errors import InputError, SaidElsewhereError, first_line
+from logan.errors import InputError, RunStopped, SaidElsewhereError, first_line
 from logan.training import folder
 
 DESCRIPTION = f"""Train a GAN with latent optimisation.
@@ -120,6 +120,8 @@ def main(args: Sequence[str]) -> int:
     keep_freed_memory()
     try:
         _train(given)
+    except RunStopped:  # which has said so
+        return 130
     except RuntimeError as error:
         if "RANK" not in os.environ or not is_loss(error):
             raise

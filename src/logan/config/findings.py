@@ -61,6 +61,45 @@ KNOWN = (
 """All of them. Figures: docs/results/images64, docs/results/README.md."""
 
 
+FEW = 1000
+"""Images, of which fewer are soon known by heart."""
+TINY = 16
+"""Pixels of a side, up to which a multi-layer perceptron makes images."""
+
+
+def of_images(config: Config, count: int, size: int) -> list[str]:
+    """What is to be said of a training set for these settings.
+
+    Args:
+        config: of the run.
+        count: images.
+        size: pixels of a side.
+    """
+    found = []
+    if config.networks.network == "mlp" and size > TINY:
+        found.append(
+            f"the networks of `preset` {config.preset} (mlp) are for points and for images of 8x8 pixels, and these are of "
+            f"{size}x{size}: `preset` images64 fits photographs"
+        )
+    if count < FEW:
+        found.append(
+            f"{count:,} images are few for a GAN: D soon knows them by heart (the watch tells when, if some are kept back in a "
+            f"folder test beside train). What helps: {_help_for_few(config)}"
+        )
+    return found
+
+
+def _help_for_few(config: Config) -> str:
+    """What has not been done yet, of docs/guides/small-data.md."""
+    helps = [] if config.data.mirror else ["`mirror`, which doubles them"]
+    if config.preset != "images64":
+        helps.append("`preset` images64, which is small")
+    elif (config.networks.width or 64) > 16:
+        helps.append("`width` 16")
+    helps.append("more images" if config.run.on_alarm != "warn" else "`on_alarm` back")
+    return ", ".join(helps)
+
+
 def known(config: Config, device: str) -> list[str]:
     """What is to be said of these settings on a device of that type (``cpu``, ``cuda`` …)."""
     here = [k for k in KNOWN if k.preset == config.preset and k.device in (None, device)]

@@ -136,7 +136,7 @@ def _climb(gr: Any, page: Any, model: Model) -> None:
             label = _classes(gr, model)
         with gr.Column(scale=3, min_width=260):
             with gr.Row():
-                before, after = _picture(gr, "Before"), _picture(gr, "After")
+                before, after = _picture(gr, "Before", 400), _picture(gr, "After", 400)
             plot = _picture(gr, "D's score along the path", 220)
             said = gr.Markdown()
     given = [seed, n, steps, method, alpha, beta, label]
@@ -164,9 +164,13 @@ def _seed(gr: Any, label: str, value: int) -> Any:
 
 
 def _picture(gr: Any, label: str, height: int = 480) -> Any:
-    return gr.Image(
-        type="pil", format="png", label=label, height=height, interactive=False, buttons=["download", "fullscreen"]
-    )
+    """Below its name: Gradio's own label would lie on the picture."""
+    with gr.Column(min_width=260):
+        gr.Markdown(f"**{label}**")
+        return gr.Image(
+            type="pil", format="png", label=label, show_label=False, height=height, interactive=False,
+            buttons=["download", "fullscreen"],
+        )  # fmt: skip
 
 
 def _classes(gr: Any, model: Model) -> Any:

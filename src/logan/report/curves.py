@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from logan.metrics import titles
 from logan.report.canvas import new_figure, save_figure
+from logan.sampling.measured_by import measured_by
 
 PANELS = (
     ("losses", ("d_loss", "g_loss"), "linear"),
@@ -16,7 +18,11 @@ PANELS = (
 
 
 def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
-    """Draw the panels that ``records`` (lines of ``stats.jsonl``) have values for, against thousands of images."""
+    """Draw the panels that ``records`` (lines of ``stats.jsonl``) have values for, against thousands of images.
+
+    Scores are named with the detector that the files beside ``path`` name.
+    """
+    detectors = measured_by(path.parent)
     measured = list(records[-1].get("metrics", {})) if records else []
     panels = [p for p in PANELS if any(name in r for r in records for name in p[1])]
     rows = len(panels) + len(measured)
@@ -37,7 +43,8 @@ def save_curves(path: Path, records: list[dict[str, Any]]) -> None:
         if points:
             axis.plot(*zip(*points, strict=True), marker=".")
             axis.set_yscale("log" if _falls_far([value for _, value in points]) else "linear")
-        axis.set_title(name, fontsize=10, loc="left")
+        count = f", {titles.count(name)} samples" if titles.count(name) else ""
+        axis.set_title(titles.title(name, list(detectors.get(name, ()))) + count, fontsize=10, loc="left")
     axes[-1].set_xlabel("thousands of real images")
     save_figure(path, figure)
 

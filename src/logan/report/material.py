@@ -15,6 +15,7 @@ from typing import Any
 from logan.config import Config
 from logan.errors import InputError, first_line
 from logan.files import read_json, read_lines
+from logan.sampling.measured_by import Detectors, measured_by
 
 OPTIONS, STATS, BEST, ENVIRONMENT = "training_options.json", "stats.jsonl", "best.json", "environment.json"
 MOST_TICKS = 200_000
@@ -45,6 +46,8 @@ class Material:
         best: what ``best.json`` says.
         environment: what ``environment.json`` says.
         missing: what is not there or cannot be read, in sentences.
+        detectors: by which its scores were taken.
+        reached: thousands of images that it has seen, where more is known than the log, which ends with the last tick.
     """
 
     name: str
@@ -58,11 +61,13 @@ class Material:
     best: dict[str, Any] | None = None
     environment: dict[str, Any] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    detectors: Detectors = field(default_factory=dict)
+    reached: float = 0.0
 
     @property
     def kimg(self) -> float:
-        """How far the log goes."""
-        return self.stats[-1]["kimg"] if self.stats else 0.0
+        """How far it has come."""
+        return max(self.reached, self.stats[-1]["kimg"] if self.stats else 0.0)
 
     @property
     def planned(self) -> float | None:
@@ -101,7 +106,7 @@ def read(path: Path) -> Material:
     environment = _optional(path / ENVIRONMENT, missing) or {}
     return Material(
         path.resolve().name, path, settings, config, version, stats, pictures, reals if reals.is_file() else None,
-        best, environment, missing,
+        best, environment, missing, measured_by(path),
     )  # fmt: skip
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from logan.metrics import titles
 from logan.report import ticks
+from logan.report.alike import alike
 from logan.report.looks import Looks
 from logan.report.markup import Markup, join, tag
 from logan.report.material import Material, scores_of
@@ -68,8 +70,8 @@ def tiles(run: Material) -> Markup:
     found: list[tuple[str, str, str]] = []
     best = _best(run)
     for name, points in list(scores_of(run.stats).items())[:2]:
-        title, _, samples = score_title(name)[0].partition(" (")
-        small = f"at {points[-1][0]:,.0f} kimg" + (f", {samples.rstrip(')')}" if samples else "")
+        title, samples = score_title(run, name), titles.count(name)
+        small = f"at {points[-1][0]:,.0f} kimg" + (f", {samples} samples" if samples else "")
         if best is not None and run.best is not None and run.best.get("by") == name:
             small = f"at {points[-1][0]:,.0f} kimg; best {best[1]} at {run.best['kimg']:,.0f}"
         found.append((title, ticks.number(points[-1][1], 4), small))
@@ -90,30 +92,41 @@ def tiles(run: Material) -> Markup:
     )
 
 
+def doubt(run: Material) -> Markup | None:
+    """What is wrong with the samples, where a page that shows a good score would not let one think of it."""
+    best = (run.best or {}).get("kimg")
+    said = alike(run.stats, best if isinstance(best, int | float) and not isinstance(best, bool) else None)
+    return None if said is None else tag("p", tag("b", "Look at the samples. "), said, class_="doubt", role="note")
+
+
 def _best(run: Material) -> tuple[str, str, str] | None:
     best = run.best or {}
     by, kimg, scores = best.get("by"), best.get("kimg"), best.get("scores")
     value = scores.get(by) if isinstance(scores, dict) and isinstance(by, str) else None
     if not isinstance(by, str) or not isinstance(value, int | float) or not isinstance(kimg, int | float):
         return None
-    return f"Best {score_title(by)[0].partition(' (')[0]}", ticks.number(value, 4), f"at {kimg:,.0f} kimg"
+    return score_title(run, by), ticks.number(value, 4), f"at {kimg:,.0f} kimg"
 
 
 def table_of_runs(runs: Sequence[Material], letters: Sequence[str], live: bool) -> Markup:
     """Several runs, with the letters and the lines that stand for them."""
-    names = list(dict.fromkeys(name for run in runs for name in scores_of(run.stats)))[:4]
+    columns = list(dict.fromkeys((name, score_title(run, name)) for run in runs for name in scores_of(run.stats)))[:4]
     rows = []
     for i, (run, letter) in enumerate(zip(runs, letters, strict=True)):
         scores = scores_of(run.stats)
-        cells = [ticks.number(scores[n][-1][1], 4) if n in scores else "–" for n in names]
+        cells = [
+            ticks.number(scores[n][-1][1], 4) if n in scores and score_title(run, n) == title else "–"
+            for n, title in columns
+        ]
         best = _best(run)
         rows.append((
             join(tag("b", letter), " ", swatch(i)), run.name, status(run, live)[1], *cells,
-            f"{best[0].removeprefix('Best ')} {best[1]} at {run.best['kimg']:,.0f} kimg" if best and run.best else "–",
+            f"{best[0]} {best[1]} at {run.best['kimg']:,.0f} kimg" if best and run.best else "–",
             str(sum(len(t["alarms"]) for t in run.stats)),
         ))  # fmt: skip
-    titles = [score_title(n)[0] + ", last" for n in names]
-    return table(("", "run", "state", *titles, "best", "warnings"), rows)
+    counts = {name: f", {titles.count(name)} samples" if titles.count(name) else "" for name, _ in columns}
+    heads = [f"{title}{counts[name]}, last" for name, title in columns]
+    return table(("", "run", "state", *heads, "best", "warnings"), rows)
 
 
 def warnings(runs: Sequence[Material], letters: Sequence[str]) -> Markup:

@@ -161,6 +161,7 @@ def _header(runs: Sequence[Material], looks: Sequence[Looks], letters: str, titl
         tag("h1", title, " ", overview.chip(run, live)),
         tag("p", overview.sentence(run, looks[0]), class_="lead"),
         overview.tiles(run),
+        overview.doubt(run),
     )
 
 

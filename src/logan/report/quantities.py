@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from logan.metrics import titles
 from logan.report.material import Material, lead, scores_of, share_moved
 from logan.report.svg_curves import Chart, Line
 
@@ -46,18 +47,6 @@ QUANTITIES = (
              (("d_overfitting", "share"),)),
     Quantity("Training speed", "Images per second.", (("images_per_second", "img/s"),)),
 )  # fmt: skip
-KINDS_OF_SCORES = {
-    "fid": ("FID", "lower is better"),
-    "kid": ("KID", "lower is better"),
-    "is": ("Inception Score", "higher is better"),
-    "precision": ("Precision", "share of samples that look real, higher is better"),
-    "recall": ("Recall", "share of real images that G reaches, higher is better"),
-    "density": ("Density", "higher is better"),
-    "coverage": ("Coverage", "higher is better"),
-    "modes": ("Modes found", "of the mixture, higher is better"),
-    "quality": ("Quality", "share of points near a mode, higher is better"),
-    "reverse_kl": ("Reverse KL", "of the modes' shares, lower is better"),
-}
 SHORT = {"is": "IS", "mo": "modes"}
 """What some scores are called at the ends of their lines, by their first letters."""
 
@@ -102,37 +91,50 @@ def _probed(run: Material, name: str) -> Points:
     return sorted(found)
 
 
-def score_title(name: str) -> tuple[str, str]:
-    """What a score is called, with its number of images, and which way is better."""
-    kind = next((k for k in sorted(KINDS_OF_SCORES, key=len, reverse=True) if name.startswith(k)), None)
-    if kind is None:
-        return name, "a score of this run's own"
-    title, better = KINDS_OF_SCORES[kind]
-    count = name.removeprefix(kind)
-    return (f"{title} ({count} samples)" if count else title), better
+def score_title(run: Material, name: str) -> str:
+    """What a score of a run is called, with its detector."""
+    return titles.title(name, list(run.detectors.get(name, ())))
 
 
 def _scores(runs: Sequence[Material], letters: Sequence[str]) -> list[Chart]:
-    by_run = [scores_of(run.stats) for run in runs]
-    found = []
-    for n, name in enumerate(dict.fromkeys(name for scores in by_run for name in scores)):
-        title, better = score_title(name)
-        lines: list[Line] = []
-        rings: list[tuple[int, float]] = []
-        for r, scores in enumerate(by_run):
-            if points := scores.get(name):
-                best = runs[r].best or {}
-                if best.get("by") == name and isinstance(best.get("kimg"), int | float):
-                    rings.append((len(lines), float(best["kimg"])))
-                lines.append(
-                    Line(letters[r] if len(runs) > 1 else SHORT.get(name[:2], title.partition(" (")[0]), points, r)
-                )
-        values = [y for line in lines for _, y in line.points]
-        falls = min(values) > 0 and max(values) > 20 * min(values)
-        note = " Ring: the best snapshot." if rings else ""
-        about = f"{better[0].upper()}{better[1:]}.{note}"
-        found.append(Chart(f"score{n}", title, about, lines, log=falls, best=rings))
-    return found
+    """A chart for each score and detector: what different detectors have measured does not compare."""
+    kinds: dict[tuple[str, str], list[int]] = {}
+    for r, run in enumerate(runs):
+        for name in scores_of(run.stats):
+            kinds.setdefault((name, score_title(run, name)), []).append(r)
+    names = [name for name, _ in kinds]
+    together = sorted(kinds, key=lambda kind: names.index(kind[0]))
+    return [_score(n, name, title, runs, kinds[name, title], letters) for n, (name, title) in enumerate(together)]
+
+
+def _score(
+    n: int, name: str, title: str, runs: Sequence[Material], which: Sequence[int], letters: Sequence[str]
+) -> Chart:
+    lines: list[Line] = []
+    rings: list[tuple[int, float]] = []
+    for r in which:
+        best = runs[r].best or {}
+        if best.get("by") == name and isinstance(best.get("kimg"), int | float):
+            rings.append((len(lines), float(best["kimg"])))
+        label = letters[r] if len(runs) > 1 else SHORT.get(name[:2], title.partition(" (")[0])
+        lines.append(Line(label, scores_of(runs[r].stats)[name], r))
+    values = [y for line in lines for _, y in line.points]
+    falls = min(values) > 0 and max(values) > 20 * min(values)
+    return Chart(f"score{n}", title, _about(name, [runs[r] for r in which], bool(rings)), lines, log=falls, best=rings)
+
+
+def _about(name: str, runs: Sequence[Material], rings: bool) -> str:
+    """Which way is better, of how many samples, by which weights of the detector."""
+    how, count = titles.better(name), titles.count(name)
+    words = [f"{how[0].upper()}{how[1:]}."]
+    if count:
+        words.append(f"{count} samples.")
+    weights = {digest: detector for run in runs for detector, digest in run.detectors.get(name, {}).items() if digest}
+    if weights:
+        words.append(f"By {', '.join(f'{detector} {digest}' for digest, detector in weights.items())}.")
+    if rings:
+        words.append("Ring: the best snapshot.")
+    return " ".join(words)
 
 
 def _apart(quantity: Quantity) -> list[Quantity]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from logan.metrics import titles
 from logan.metrics.truncation import Point
 from logan.report.canvas import new_figure, save_figure, save_side_by_side
 from logan.report.pictures import grid
@@ -31,7 +32,7 @@ def as_csv(curves: Curves, count: str, how: Mapping[str, object]) -> str:
     return comma_separated(["run", "truncation", f"fid{count}", f"is{count}", *how], rows)
 
 
-def save_plot(path: Path, curves: Curves, marked: Mapping[str, Point], title: str) -> None:
+def save_plot(path: Path, curves: Curves, marked: Mapping[str, Point], title: str, detector: str | None = None) -> None:
     """IS to the right, FID upwards (logarithmic), one line per run; a ring around the points in ``marked``."""
     from matplotlib.ticker import LogFormatterSciNotation
 
@@ -47,7 +48,7 @@ def save_plot(path: Path, curves: Curves, marked: Mapping[str, Point], title: st
         if name in marked:
             p = marked[name]
             axes.plot(p.inception_score, p.fid, "o", markersize=12, markerfacecolor="none", color=line.get_color())
-    axes.set(xlabel="IS", ylabel="FID", yscale="log")
+    axes.set(xlabel=titles.title("is", detector), ylabel=titles.title("fid", detector), yscale="log")
     axes.margins(x=0.12)
     axes.yaxis.set_minor_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
     axes.set_title(title, fontsize=9, loc="left")
@@ -56,10 +57,13 @@ def save_plot(path: Path, curves: Curves, marked: Mapping[str, Point], title: st
     save_figure(path, figure)
 
 
-def save_samples(path: Path, samples: Mapping[str, tuple[Point, Tensor]], columns: int) -> None:
+def save_samples(
+    path: Path, samples: Mapping[str, tuple[Point, Tensor]], columns: int, detector: str | None = None
+) -> None:
     """A grid per run, side by side, with truncation, FID and IS above each."""
+    fid, inception_score = titles.title("fid", detector), titles.title("is", detector)
     pictures = {
-        f"{name}\ns = {p.trunc:g}   FID {p.fid:.4g}   IS {p.inception_score:.4g}": grid(images, columns)
+        f"{name}\ns = {p.trunc:g}\n{fid} {p.fid:.4g}   {inception_score} {p.inception_score:.4g}": grid(images, columns)
         for name, (p, images) in samples.items()
     }
     save_side_by_side(path, pictures, len(pictures), width=5, height=5.8, fontsize=9)

@@ -15,6 +15,7 @@ from logan.errors import InputError
 from logan.files import read_json
 from logan.foreign import Fields, damaged
 from logan.sampling import download, manifest, snapshot
+from logan.sampling.measured_by import best_score
 
 BEST = "best.json"
 BEST_SNAPSHOT = "network-best.safetensors"
@@ -57,6 +58,10 @@ def choose(run: str | Path, which: str | int = AUTO) -> Choice:
     latest = snapshot.find(path)
     if which == "latest":
         return Choice(latest)
+    if latest.name == snapshot.STOPPED:
+        if which == AUTO:
+            return Choice(latest, f"{path.name}: as it was when it was stopped, before its first snapshot")
+        raise InputError(f"{path} was stopped before its first snapshot; `snapshot` latest is of that moment")
     if which not in (AUTO, "best"):
         return Choice(_at(path, int(which)))
     there = (path / BEST).exists() and (path / BEST_SNAPSHOT).exists()
@@ -72,8 +77,8 @@ def choose(run: str | Path, which: str | int = AUTO) -> Choice:
         if which == "best":
             raise
         return Choice(latest, f"{path.name}: the latest snapshot, {_kimg(latest)} kimg ({error})")
-    by, kimg = best["by"], best["images"] // 1000
-    what = f"{path.name}: the best snapshot, {kimg} kimg ({by} {best['scores'][by]:.4g} in training)"
+    kimg = best["images"] // 1000
+    what = f"{path.name}: the best snapshot, {kimg} kimg, {best_score(path, best)} in training"
     other = (
         "which is the latest" if _kimg(latest) == kimg else f"not the latest, {_kimg(latest)} kimg: `snapshot` latest"
     )

@@ -27,6 +27,8 @@ from logan.sampling import download, manifest
 
 FORMAT = 1
 PATTERN = "network-snapshot-*.safetensors"
+STOPPED = "network-stopped.safetensors"
+"""Of a run that was stopped before its first snapshot."""
 OPTIONS = "training_options.json"
 """What a run folder holds from its beginning on."""
 ARCHITECTURE = {
@@ -88,7 +90,7 @@ def find(run: str | Path) -> Path:
     if path.is_dir() and manifest.is_export(path):
         return manifest.snapshot_in(path)
     if path.is_dir():
-        found = sorted(path.glob(PATTERN))
+        found = sorted(path.glob(PATTERN)) or [*path.glob(STOPPED)]
         if not found:
             raise InputError(_no_run(path))
         return found[-1]

@@ -171,12 +171,16 @@ def _what(facts: Facts, wording: Wording, note: str | None) -> str:
 def _use(facts: Facts, hub_name: str | None, onnx: bool) -> str:
     extra, name = ("[hub]", f"hub:{hub_name}") if hub_name else ("", "FOLDER")
     labels = ", labels=[0]" if facts.info.architecture["num_classes"] else ""
-    where = "" if hub_name else "Where this folder lies in `FOLDER`:\n\n"
+    then = "Then:" if hub_name else "Then, where this folder lies in `FOLDER`:"
     text = f"""## How to use it
 
-{where}```
-pip install "logan-gan{extra}"
+It needs LOGAN ({__version__}), which is on no package index: in a checkout of it, or with its wheel in the place of the dot,
+
 ```
+pip install ".{extra}"
+```
+
+{then}
 
 ```python
 import logan

@@ -17,6 +17,8 @@ from logan.config import Config
 from logan.evaluation import records
 from logan.evaluation.names import lower_is_better
 from logan.losses import Loss
+from logan.metrics import titles
+from logan.report.alike import ALIKE, DIFFERENT
 from logan.training.runaway import Runaway
 from logan.training.signs import WINDOW, Alarm, Record, Streak, Trouble, lead_of
 
@@ -27,9 +29,9 @@ SLOPE_LOST = 0.1
 """The same of ‖g‖²."""
 SATURATED = 0.01
 """Of the loss of a D that gives 0 to everything, below which D has nothing left to learn, and G little to learn from."""
-DIVERSITY_LOST = 0.05
+DIVERSITY_LOST = ALIKE
 """Of the variance of the real images. An untrained G has no more, so this alone is none of its faults until ``UNTIL_DIVERSE``."""
-DIVERSE = 0.2
+DIVERSE = DIFFERENT
 """Of that, from which on samples have differed, and can cease to."""
 UNTIL_DIVERSE = 10
 """Snapshots by which samples should differ …"""
@@ -201,7 +203,10 @@ class WorseScore:
             return None
         assert self.best is not None
         shown = "no number" if now is None else f"{now:.4g}"
-        return Trouble(self.streak.since, f"{by} is {shown}, and was {self.best[1]:.4g} at its best")
+        return Trouble(
+            self.streak.since,
+            f"{titles.title(by, record.get('detector'))} is {shown}, and was {self.best[1]:.4g} at its best",
+        )
 
     @staticmethod
     def _far(by: str, now: float, best: float, noise: float) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from logan.config import Config
-from logan.config.findings import known
+from logan.config.findings import known, of_images
 from logan.data import Mixture
 from logan.devices import choose_device, cpu_threads, kernels
 from logan.distributed import World
@@ -126,6 +126,9 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
     if resumed is None:
         for finding in known(config, parts.device.type):
             watch.say(f"note: {finding}")
+        if not isinstance(data, Mixture):
+            for finding in of_images(config, len(data), data.image_size):
+                watch.say(f"note: {finding}")
     if isinstance(measure, Scorer) and measure.by:
         watch.say(f"scores are by {measure.by}")
     if resumed is not None:

@@ -73,7 +73,7 @@ class Guard:
         run = self.run
         verdict: Verdict = "go on"
         if run.world.first:
-            began = self.alarms.see(finite(record))
+            began = self.alarms.see(finite(record) | {"detector": run.watch.scored_by or None})
             if began:
                 record["alarms"] = began
             for alarm in began:

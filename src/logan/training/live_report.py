@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -78,7 +79,8 @@ class LiveReport:
         self.looks.data = networks_of.described(run.parts.data)
         least, most = LOOK_AGAIN
         again = min(most, max(least, self.every / 2)) if live else None
-        page.write(run.path / page.NAME, [material.read(run.path)], [self.looks], self.encoder, again)
+        told = replace(material.read(run.path), reached=run.progress.images / 1000)
+        page.write(run.path / page.NAME, [told], [self.looks], self.encoder, again)
 
     def _look(self, last: bool) -> Looks:
         run, began = self.run, time.monotonic()

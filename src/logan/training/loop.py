@@ -19,9 +19,10 @@ from logan.report.curves import save_curves
 from logan.training import folder, state
 from logan.training.begin import Request, Run, begin
 from logan.training.guard import Guard, Verdict
-from logan.training.meanwhile import PICTURE, Meanwhile
+from logan.training.meanwhile import Meanwhile
 from logan.training.outputs import Measure, Samples, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
+from logan.training.stopping import forget, leave
 from logan.training.whole_steps import choose_steps
 
 
@@ -59,7 +60,7 @@ def train(
 
     Raises:
         InputError: for anything that a person can mend.
-        KeyboardInterrupt: after saving the state, if the run was interrupted.
+        KeyboardInterrupt: after saving the state, if the run was interrupted; before the first snapshot, after writing one too.
         AlarmError: after saving the state, if an alarm stopped the run (``config.run.on_alarm``).
         RanksLostError: if another rank died. What was saved last is whole.
     """
@@ -139,8 +140,7 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
             if p.due is None:
                 p.seconds += run.stopwatch.read(p.images).seconds
                 _save_state(run)
-            _say_stopped(run)
-            raise KeyboardInterrupt
+            raise leave(run)
         with run.stopwatch.stopped():
             yield
 
@@ -151,13 +151,7 @@ def _first_pictures(run: Run, stop: Stop) -> None:
         with stop.at_once():
             first_pictures(run.path if run.world.first else None, run.parts, run.average)
     except KeyboardInterrupt:
-        run.watch.say(f"stopped before the first step; go on with `resume` {run.path}")
-        raise
-
-
-def _say_stopped(run: Run) -> None:
-    where = f"{run.progress.images / 1000:.1f} kimg" + (", before the scores" if run.progress.due is not None else "")
-    run.watch.say(f"stopped at {where}; go on with `resume` {run.path}")
+        raise leave(run) from None
 
 
 def _next(images: int, length: int) -> int:
@@ -237,8 +231,7 @@ def _finish_snapshot(run: Run, guard: Guard, stop: Stop) -> Verdict:
             if run.world.first:
                 save_curves(run.path / "training-curves.png", folder.read_stats(run.path))
     except KeyboardInterrupt:
-        _say_stopped(run)
-        raise
+        raise leave(run) from None
     p.due = None
     _save_state(run)
     guard.saved(record)
@@ -256,12 +249,13 @@ def _snapshot(run: Run) -> tuple[Samples, dict[str, float]]:
     run.world.check_in_sync([*run.parts.generator.parameters(), *run.parts.discriminator.parameters()])
     samples = save_fakes(run.path / f"fakes{p.images // 1000:06d}.png" if first else None, run.parts, run.average)
     if first:
-        (run.path / PICTURE).unlink(missing_ok=True)  # so what a finished run leaves does not depend on the clock
         save_snapshot(run.path, run.parts, run.average, p.images)
+        forget(run.path)
     own = run.measure if isinstance(run.measure, Scorer) else None
     if own is not None and not own.is_due(p.images, run.average.module, run.parts.discriminator):
         return samples, {}
     scores = take_scores(run.measure, run.parts, run.average)
+    run.watch.scored_by = "" if own is None else own.detector
     if first:
         try:
             by = records.UNKNOWN if own is None else own.write(run.path, p.images, p.steps, p.seconds)

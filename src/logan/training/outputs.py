@@ -47,9 +47,14 @@ def first_pictures(path: Path | None, parts: Parts, average: AveragedGenerator) 
 
 def save_snapshot(path: Path, parts: Parts, average: AveragedGenerator, images: int) -> None:
     """``network-snapshot-….safetensors`` and its ``.json``; call :func:`save_fakes` first, for the statistics."""
+    save_snapshot_in(path / snapshot.file_name(images), parts, average, images)
+
+
+def save_snapshot_in(path: Path, parts: Parts, average: AveragedGenerator, images: int) -> None:
+    """The same in a file of another name."""
     names = list(parts.data.class_names) if parts.config.data.conditional else []
     description = snapshot.Snapshot(architecture(parts.config, parts.data), parts.config, images, names)
-    snapshot.save(path / snapshot.file_name(images), description, average.module, parts.discriminator)
+    snapshot.save(path, description, average.module, parts.discriminator)
 
 
 def take_scores(measure: Measure, parts: Parts, average: AveragedGenerator) -> dict[str, float]:

@@ -95,6 +95,12 @@ class Scorer:
             return Evaluator(())
 
     @property
+    def detector(self) -> str:
+        """The name of what scores; empty where nothing is needed, or known yet."""
+        detector = None if self._evaluator is None else self._evaluator.detector
+        return "" if detector is None else detector.name
+
+    @property
     def by(self) -> str:
         """The detector, to be named once where its scores are shown without it; empty if there is none, or none yet."""
         detector = None if self._evaluator is None else self._evaluator.detector

@@ -52,6 +52,8 @@ class Watch:
         self.total, self.quiet, self.board, self.label = total, quiet, board, label
         self.console = Console(stderr=True, quiet=quiet) if board is None else board.console
         self.live = self.console.is_terminal and not quiet
+        self.scored_by = ""
+        """The detector of the scores, once there are any."""
         self._reports = Reports(self.say)
         self._bar = board.bar if board is not None else Bars(self.console, self.live)
         self.start = start
@@ -111,6 +113,7 @@ class Watch:
     def tick(self, record: dict[str, Any]) -> None:
         """A line of the log was written."""
         measured = " ".join(f"{k} {v:.2f}" for k, v in record.get("metrics", {}).items() if v is not None)
+        measured += f" ({self.scored_by})" if measured and self.scored_by else ""
         losses = _losses(record)
         text = f"{losses} {measured}".strip()
         if self.live:

@@ -1,6 +1,19 @@
 """Metrics, detectors, and what is measured when."""
 
 BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
+    ("metrics/titles.py", "metrics/test_titles.py"): [
+        ("an FID of any network", "own = all(name in OF_CLASSES", "own = True or all(name in OF_CLASSES"),
+        ("scores without a detector", '} ({by}{deviation})"', '}"'),
+    ],
+    ("sampling/measured_by.py", "sampling/test_choice.py"): [
+        ("a score by whatever measured last", 'str(measure[0] or "").startswith(digest)', "True"),
+    ],
+    ("report/quantities.py", "report/test_page.py"): [
+        ("detectors in one chart", "kinds.setdefault((name, score_title(run, name))", 'kinds.setdefault((name, "")'),
+    ],
+    ("report/alike.py", "report/test_alike.py"): [
+        ("a best that is one image", "for t in (last, chosen) if", "for t in (last,) if"),
+    ],
     ("evaluation/reference.py", "evaluation/test_reference.py"): [
         ("features that are not finite", "if not features.finite:", "if False:"),
     ],

@@ -1,6 +1,13 @@
 """Training, its states and alarms, and runs beside each other."""
 
 BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
+    ("training/stopping.py", "training/test_stopping.py"): [
+        ("nothing to sample from", "not any(run.path.glob(snapshot.PATTERN))", "False"),
+        ("a stop that leaves its mark", "    (path / snapshot.STOPPED).unlink(missing_ok=True)", "    pass"),
+    ],
+    ("training/live_report.py", "training/test_stopping.py"): [
+        ("the page of the tick before", "reached=run.progress.images / 1000", "reached=0.0"),
+    ],
     ("training/alarms.py", "training/test_alarms.py"): [
         ("D gives up by its lead alone", "or now[1] >= SLOPE_LOST * self.highest[1]:", ":"),
         ("a Wasserstein D saturates", "self.blind > 0 and paid", "paid"),

@@ -1,6 +1,13 @@
 """Presets, checks of settings, and commands."""
 
 BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
+    ("config/findings.py", "config/test_findings.py"): [
+        ("no word about few images", "if count < FEW:", "if count < 0:"),
+        ("no word about tiny presets", "and size > TINY", "and size > 1000"),
+    ],
+    ("cli/shells.py", "cli/test_completion.py"): [
+        ("one value of a flag in bash", 'last = "*" if flag.many', 'last = "1" if flag.many'),
+    ],
     ("config/checks.py", "test_own_arguments.py"): [
         ("words that no setting knows", "if words and values[name] not in words:", "if False:"),
     ],

@@ -25,7 +25,6 @@ SEARCHES = {
     "8 starts (the default)": Projection(),
     "8 starts, no prior": Projection(prior_weight=0),
     "8 starts, ten times the prior": Projection(prior_weight=0.1),
-    "8 starts, 1,000 steps": Projection(steps=1000),
 }
 SHOWN = 10
 

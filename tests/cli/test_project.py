@@ -1,5 +1,6 @@
 """``logan project``: what is written for a photograph, and what is said of one that cannot be taken."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
 import logan
 from logan.cli.main import main
@@ -104,6 +106,17 @@ def test_the_default_folder_and_what_is_there_stays(run, photos, capsys):
     assert (
         main(["interpolate", str(run), "--between", *[str(run / "projected" / "three.npz")] * 2, "--frames", "2"]) == 0
     )
+
+
+def test_lines_go_where_they_are_sent_while_a_bar_is_drawn(run, photos, capsys, monkeypatch):
+    """Not to the bar's terminal, as what is printed does while Rich draws one."""
+    monkeypatch.setattr("logan.cli.project.Console", functools.partial(Console, force_terminal=True))
+    command = ["project", run, photos / "three.png", *QUICK, "--label", "3", "--out", photos / "found"]
+    assert main([str(a) for a in command]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{photos / 'found' / 'three.png'}  pixels ")
+    assert "projecting 1 picture" in err
+    assert "pixels" not in err
 
 
 def test_a_photo_is_never_replaced(run, photos, capsys):

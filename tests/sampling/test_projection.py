@@ -197,6 +197,15 @@ def test_it_leaves_no_trace_and_minds_no_mode():
     assert not found.z.requires_grad
 
 
+@pytest.mark.cuda
+def test_on_cuda_it_finds_the_same():
+    G, z = network(), latents(2, "uniform")
+    settings = Projection(prior_weight=0, starts=3)
+    there = project(network().cuda(), G(z).cuda(), 6, settings)
+    assert there.z.device.type == there.images.device.type == "cpu"
+    assert (there.z - z).abs().max() < 0.01
+
+
 class Holes(nn.Module):
     def __init__(self, network, whole):
         super().__init__()

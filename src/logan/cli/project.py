@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -76,7 +77,7 @@ class ProjectArguments:
     batch: int = 64
     """Images per pass, at most."""
     out: str | None = None
-    """A folder; by default projected in the run folder."""
+    """A folder, by default projected in the run folder."""
     force: bool = False
     """Replace files of the same names."""
     device: str = "auto"
@@ -91,7 +92,7 @@ COMMAND = Command(
         ("project runs/00000-digits-ngd photo.png", "z of a picture, in the run folder"),
         ("project runs/00000-digits-ngd a.jpg b.jpg --out found --prior-weight 0.1", "of two, nearer to usual z"),
     ),
-    common=("run", "photos", "label", "features", "steps", "starts", "prior-weight", "seed", "enlarge", "out", "force", "device"),
+    common=("label", "features", "steps", "starts", "prior-weight", "seed", "enlarge", "out", "force", "device"),
 )  # fmt: skip
 
 
@@ -123,6 +124,8 @@ def main(args: Sequence[str]) -> int:
     known = _known(choice.path, detector, given, asdict(settings))
     say(choice)
     total = len(photos) * settings.pictures(0 if label is not None else model.num_classes)
+    # While a bar is there, Rich takes all that is printed to the bar's terminal: not what goes to a file or a pipe.
+    elsewhere = None if sys.stdout.isatty() else sys.stdout
     with _bar(f"projecting {len(photos)} picture{'s' * (len(photos) > 1)}", total) as progress:
         for photo, name, place in zip(photos, given.photos, places, strict=True):
             found = model.project(
@@ -134,7 +137,8 @@ def main(args: Sequence[str]) -> int:
                 progress=progress,
             )
             _write(place, name, photo.pixels, found, known)
-            print(f"{place.with_suffix('.png')}  {_in_words(found, model.info.class_names)}", flush=True)
+            line = f"{place.with_suffix('.png')}  {_in_words(found, model.info.class_names)}"
+            print(line, file=elsewhere, flush=True)
     return 0
 
 

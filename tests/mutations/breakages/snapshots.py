@@ -1,4 +1,4 @@
-"""What becomes of snapshots: samples, D's help, exports."""
+"""What becomes of snapshots: samples, D's help, photographs and films, exports."""
 
 BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("guide/langevin.py", "guide/test_targets.py"): [
@@ -47,6 +47,48 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("cli/guiding.py", "cli/test_guiding.py"): [
         ("settings of other guides ignored", "    if stray:\n        others", "    if False:\n        others"),
+    ],
+    ("sampling/projection.py", "sampling/test_projection.py"): [
+        ("the prior left out of a search", "loss + s.prior_weight * u", "loss + 0 * u"),
+        ("features not relative to the target's", ".to(pixels) / scale", ".to(pixels)"),
+        ("the worst candidates", "argsort(stable=True)[:n]", "argsort(stable=True)[-n:]"),
+        (
+            "the last step and not the best",
+            "torch.where(better[:, None], at, best), torch.where(better, loss, least)\n\n    def",
+            "at, loss\n\n    def",
+        ),
+        ("the first class", "int(torch.stack(best).argmin())", "0"),
+    ],
+    ("sampling/interpolation.py", "sampling/test_interpolation.py"): [
+        ("a curve of one norm", "((1 - t) * a.norm() + t * b.norm()) * direction", "a.norm() * direction"),
+        (
+            "a path out of the prior",
+            "within(between(a.z, b.z, share, curved=curved))",
+            "between(a.z, b.z, share, curved=curved)",
+        ),
+        ("a loop that stays open", "legs if loop else legs[:-1]", "legs[:-1]"),
+    ],
+    ("sampling/latent_files.py", "sampling/test_latent_files.py"): [
+        ("latents that are no numbers", "if not bool(found.isfinite().all()):", "if False:"),
+        ("two latents for one", "(z.ndim == 2 and len(z) != 1) or", "False or"),
+    ],
+    ("sampling/photos.py", "cli/test_project.py"): [
+        ("a sample's border twice", "0 if image.size == (size, size) else info", "info"),
+    ],
+    ("cli/project.py", "cli/test_project.py"): [
+        ("a photo is replaced by its latent's picture", "if path.resolve() in photographs:", "if False:"),
+        ("the features of a run's data forgotten", "features=detector,", "features=None,"),
+    ],
+    ("cli/interpolate.py", "cli/test_interpolate.py"): [
+        ("a latent of another snapshot, unsaid", 'if kept.snapshot not in ("", here):', "if False:"),
+    ],
+    ("report/animation.py", "report/test_animation.py"): [
+        (
+            "a palette for each frame",
+            "picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)",
+            "picture.quantize(256)",
+        ),
+        ("a film that runs ahead", "round(1000 * k / fps / unit)", "k * round(1000 / fps / unit)"),
     ],
     ("sampling/snapshot.py", "sampling/test_sampling.py"): [
         ("any network that a snapshot describes", "if left < 0:", "if False:"),

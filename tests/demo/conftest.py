@@ -15,7 +15,7 @@ def model(tmp_path_factory):
     config = logan.presets.get("digits")
     config = replace(
         config,
-        run=replace(config.run, kimg=2, threads=1),
+        run=replace(config.run, kimg=2, engine="plain", threads=1),
         scores=replace(config.scores, metrics=()),
         data=replace(config.data, conditional=True),
     )
@@ -27,7 +27,9 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="session")
 def ring(tmp_path_factory):
     config = logan.presets.get("ring")
-    config = replace(config, run=replace(config.run, kimg=1, threads=1), scores=replace(config.scores, metrics=()))
+    config = replace(
+        config, run=replace(config.run, kimg=1, engine="plain", threads=1), scores=replace(config.scores, metrics=())
+    )
     return logan.load(
         logan.train(config, outdir=tmp_path_factory.mktemp("ring"), quiet=True, report=False), device="cpu"
     )

@@ -14,7 +14,9 @@ from logan.training.loop import train
 from ..training.small import assert_same_run, config
 from .small import runs
 
-SETTINGS = replace(config(kimg=3, snap=1, engine="plain", threads=1), scores=ScoreConfig(metrics=("fid50", "is50")))
+SETTINGS = replace(
+    config(kimg=3, snap=1, batch=250, engine="plain", threads=1), scores=ScoreConfig(metrics=("fid50", "is50"))
+)
 
 
 class Stop(Exception):
@@ -26,9 +28,8 @@ def whole(tmp_path_factory):
     return train(SETTINGS, outdir=tmp_path_factory.mktemp("whole"), quiet=True)
 
 
-@pytest.fixture
-def killed(tmp_path, monkeypatch):
-    """Dies after the second measurement is written and before the state is."""
+def killed_in(outdir):
+    """A run that dies after the second measurement is written and before the state is."""
     save, count = loop.save_curves, 0
 
     def dies(*args):
@@ -38,11 +39,24 @@ def killed(tmp_path, monkeypatch):
             raise Stop
         save(*args)
 
-    with monkeypatch.context() as m:
+    with pytest.MonkeyPatch.context() as m:
         m.setattr(loop, "save_curves", dies)
         with pytest.raises(Stop):
-            train(SETTINGS, outdir=tmp_path, quiet=True)
-    return tmp_path / "00000-digits-ngd"
+            train(SETTINGS, outdir=outdir, quiet=True)
+    return outdir / "00000-digits-ngd"
+
+
+@pytest.fixture
+def killed(tmp_path):
+    return killed_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def gone_on(tmp_path_factory):
+    """A run that was killed, and went on to its end."""
+    run = killed_in(tmp_path_factory.mktemp("killed"))
+    assert [images for images, _ in results(run)] == [1000, 2000]
+    return train(SETTINGS, resume=run, quiet=True)
 
 
 def results(run, metric="fid50"):
@@ -53,23 +67,19 @@ def best(run):
     return json.loads((run / "best.json").read_text())
 
 
-def test_the_measurement_that_is_made_again_is_there_once(whole, killed):
-    assert [images for images, _ in results(killed)] == [1000, 2000]
-    train(SETTINGS, resume=killed, quiet=True)
+def test_the_measurement_that_is_made_again_is_there_once(whole, gone_on):
     for metric in ("fid50", "is50"):
-        assert [images for images, _ in results(killed, metric)] == [1000, 2000, 3000]
-        assert results(killed, metric) == results(whole, metric)
+        assert [images for images, _ in results(gone_on, metric)] == [1000, 2000, 3000]
+        assert results(gone_on, metric) == results(whole, metric)
 
 
-def test_the_run_is_the_one_that_never_stopped(whole, killed):
-    train(SETTINGS, resume=killed, quiet=True)
-    assert_same_run(whole, killed)
+def test_the_run_is_the_one_that_never_stopped(whole, gone_on):
+    assert_same_run(whole, gone_on)
 
 
-def test_the_best_is_that_of_the_run_that_never_stopped(whole, killed):
-    train(SETTINGS, resume=killed, quiet=True)
-    assert best(killed) == best(whole)
-    one, two = (load_file(p / records.BEST_SNAPSHOT) for p in (whole, killed))
+def test_the_best_is_that_of_the_run_that_never_stopped(whole, gone_on):
+    assert best(gone_on) == best(whole)
+    one, two = (load_file(p / records.BEST_SNAPSHOT) for p in (whole, gone_on))
     assert all((one[k] == two[k]).all() for k in one)
 
 

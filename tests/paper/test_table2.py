@@ -17,7 +17,7 @@ from logan.evaluation import protocols, snapshots
 from logan.metrics import classifier
 from logan.paper import table2
 
-SMALL = "--width 2 --latent-dim 4 --batch 50 --kimg 1 --tick 1 --snap 1 --threads 1 --metrics fid50 is50".split()
+SMALL = "--width 2 --latent-dim 4 --batch 50 --kimg 1 --tick 1 --snap 1 --threads 1 --engine plain --metrics fid50 is50".split()
 LABELLED = ["--detector", "classifier"]
 
 

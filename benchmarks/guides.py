@@ -19,6 +19,7 @@ import json
 import math
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -172,7 +173,7 @@ def chosen(found: list[dict[str, Any]], name: str) -> Settings:
         own = [x for x in here if x["guide"] == name and x["settings"] == settings]
         return statistics.mean(gain(leading(x), plain[x["latent"], x["update"]]) for x in own)
 
-    return min(CANDIDATES[name], key=mean)
+    return min(CANDIDATES[name], key=lambda settings: (math.isnan(m := mean(settings)), m))
 
 
 def gain(after: float, before: float) -> float:
@@ -198,7 +199,7 @@ def report(out: Path) -> None:
     parts, gains = [], {}
     for path in sorted(out.glob("*.jsonl")):
         found = lines(out, path.stem)
-        tested = [x for x in found if x["latents"] == TESTING_SEED]
+        tested = _whole([x for x in found if x["latents"] == TESTING_SEED])
         if tested:
             parts.append(f"## {path.stem}\n\n{_table(found, tested)}\n{_by_training(tested)}")
             gains[path.stem] = _ratios(tested)
@@ -207,14 +208,23 @@ def report(out: Path) -> None:
     print((out / "table.md").read_text(encoding="utf-8"))
 
 
+def _run(line: dict[str, Any]) -> tuple[str, str, int]:
+    return line["latent"], line["update"], line["seed"]
+
+
+def _whole(tested: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of runs that were tested by all guides at all budgets; an interrupted run says nothing yet."""
+    counts = Counter(map(_run, tested))
+    return [x for x in tested if counts[_run(x)] == 1 + len(CANDIDATES) * len(BUDGETS)]
+
+
 def _ratios(tested: list[dict[str, Any]]) -> dict[tuple[str, int], list[tuple[str, float]]]:
     """Of each guide and budget, for each run: the kind of training, and the leading score over that without help."""
-    plain = {(x["latent"], x["update"], x["seed"]): x for x in tested if x["guide"] is None}
+    plain = {_run(x): x for x in tested if x["guide"] is None}
     ratios: dict[tuple[str, int], list[tuple[str, float]]] = {}
     for x in tested:
         if x["guide"] is not None:
-            before = plain[x["latent"], x["update"], x["seed"]]
-            ratio = math.exp(gain(leading(x), leading(before)))
+            ratio = math.exp(gain(leading(x), leading(plain[_run(x)])))
             ratios.setdefault((x["guide"], x["budget"]), []).append((f"{x['latent']}, {x['update']}", ratio))
     return ratios
 

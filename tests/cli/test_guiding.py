@@ -80,6 +80,9 @@ def test_a_sheet_is_what_python_draws_and_its_name_says_how(run, tmp_path, capsy
         (["--guide", "reject", "--calibrate", "--guide-steps", "0"], "--guide-steps must be a whole number >= 1, not 0"),
         (["--guide", "flow", "--calibrate", "--guide-step-size", "0"], "--guide-step-size must be > 0"),
         (["--guide", "metropolis", "--calibrate", "--trunc", "0.5"], "--trunc 0.5 has no meaning with --guide metropolis"),
+        (["--guide", "latent", "--calibrate"], "--guide latent takes D's scores as they are; leave --calibrate out"),
+        (["--guide", "latent", "--guide-portion", "0.01"], "--guide-portion 0.01 of 8 latent dimensions"),
+        (["--guide", "reject", "--calibrate", "--guide-gamma", "-1", "--guide-percentile", "80"], "--guide-gamma and"),
         (["--guide", "latent", "--latent-steps", "2"], "--latent-steps and --guide are one or the other"),
         (["--guide", "langvin"], "langevin"),
         (["--guide", "reject", "--calibrate", "--data", "nowhere.zip"], "nowhere.zip: no such file"),
@@ -184,6 +187,10 @@ def test_a_curve_of_points(mixture, tmp_path):
         (["--guide", "langevin"], "pass --calibrate"),
         (["--guide", "latent", "--guide-noise", "0.5"], "--guide-noise is not a setting of --guide latent"),
         (["--guide-noise", "0.5"], "--guide-noise is of guides"),
+        (["--guide-steps", "5"], "--guide-steps is of guides"),
+        (["--guide"], "--guide"),
+        (["--guide", "latent", "transport", "--calibrate"], "leave --calibrate out"),
+        (["--guide", "flow", "reject", "--calibrate", "--guide-gamma", "1"], "--guide-gamma of flow and of reject"),
         (
             ["--guide", "latent", "transport", "--guide-noise", "0.5"],
             "--guide-noise is not a setting of --guide latent or",
@@ -203,3 +210,18 @@ def test_a_snapshot_without_d(run, tmp_path, capsys):
     save_file(tensors, tmp_path / source.name, {"snapshot": json.dumps({})})
     assert main(["sample", str(tmp_path / source.name), "--guide", "latent"]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_data_without_calibration_would_do_nothing(run, capsys):
+    assert "--data is for --calibrate" in fails(capsys, "sample", run, "--data", "nowhere")
+
+
+def test_a_curve_calibrates_only_what_needs_a_logit(mixture, tmp_path):
+    runs("curve", mixture, "--guide", "latent", "--guide-steps", "3", "--n", "50", "--out", tmp_path / "a")
+    flags = "--guide latent metropolis --guide-steps 3 --calibrate --n 50"
+    runs("curve", mixture, *flags.split(), "--out", tmp_path / "b")
+    alone, both = read(tmp_path / "a"), read(tmp_path / "b")
+    assert both[1]["quality50"] == alone[1]["quality50"]
+    assert "alpha=" in both[1]["settings"]
+    assert both[1]["calibration"] == ""
+    assert "scale=" in both[3]["calibration"]

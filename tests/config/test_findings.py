@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from logan import networks
+from logan.cli.main import main
 from logan.config import presets
 from logan.config.findings import KNOWN, known, of_images
 from logan.training.loop import train
@@ -95,6 +96,18 @@ def test_what_is_said_of_a_training_set(settings, count, size, parts):
     assert len(lines) == (len(parts) > 0)
     for part in parts:
         assert part in lines[0]
+
+
+def test_photographs_of_many_sizes_given_to_the_digits_preset(tmp_path, capsys):
+    for i in range(3):
+        Image.new("RGB", (80, 70 + i)).save(tmp_path / f"{i}.png")
+    for flags in ([], ["--dry-run"]):
+        assert main(["train", "--data", str(tmp_path), "--outdir", str(tmp_path / "runs"), *flags]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "pass --image-size" in line
+        assert line.endswith("or take --preset images64, which is for photographs")
+    assert main(["train", "--preset", "dcgan64", "--image-size", "9000", "--data", str(tmp_path)]) == 2
+    assert "images64" not in capsys.readouterr().err
 
 
 def test_photographs_given_to_the_digits_preset(tmp_path, capsys):

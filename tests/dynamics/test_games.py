@@ -12,7 +12,7 @@ from .small import draws, flat, players
 
 LATENTS = {"plain": None, "latent step": LatentStep(alpha=0.5)}
 PAIRS = {
-    "mlp": {"name": "mlp", "image_size": 1, "image_channels": 2, "latent_dim": 5, "width": 8, "depth": 2},
+    "mlp": {"name": "mlp", "image_size": 1, "image_channels": 2, "latent_dim": 5, "width": 8},
     "sndcgan": {"name": "sndcgan", "image_size": 16, "image_channels": 1, "latent_dim": 5, "width": 4},
 }
 OPTIMISERS = {
@@ -60,14 +60,15 @@ def state(played):
     return [t for network in (played.generator, played.discriminator) for t in network.state_dict().values()]
 
 
-# Recording a method on convolutions takes seconds: two are quick enough for every run.
-QUICK = [("sndcgan", "consensus", "plain"), ("sndcgan", "extragradient", "plain")]
+# Recording a method on convolutions takes seconds: two are quick enough for every run. On mlp, those with a latent step are.
+QUICK = [("sndcgan", "consensus", "plain"), ("sndcgan", "extragradient", "plain"), ("mlp", "sga", "plain")]
+QUICK += [("mlp", name, "latent step") for name in METHODS if name != "sga"]
 ALL = [(pair, name, latent) for pair in PAIRS for name in METHODS for latent in LATENTS]
 
 
 @pytest.mark.parametrize(
     ("pair", "name", "latent"),
-    [pytest.param(*c, marks=pytest.mark.slow if c[0] == "sndcgan" and c not in QUICK else []) for c in ALL],
+    [pytest.param(*c, marks=() if c in QUICK else pytest.mark.slow) for c in ALL],
 )
 def test_recorded_and_plain_are_one(pair, name, latent):
     """Three steps in float64 agree to 1e-10, buffers included; and the recording is really used: nothing falls back."""

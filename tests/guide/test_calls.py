@@ -240,3 +240,81 @@ def test_where_there_is_no_float64_guides_compute_on_the_cpu():
     assert without_float64(torch.device("mps")).type == "cpu"
     for kind in ("cpu", "cuda:1"):
         assert without_float64(torch.device(kind)) == torch.device(kind)
+
+
+@pytest.mark.parametrize("prior", ["uniform", "sphere", "normal"])
+@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0])
+def test_where_d_says_nothing_less_noise_leaves_a_flat_prior(prior, noise):
+    """A cube and a sphere have no middle to go to; of a normal prior it is Che et al.'s, and the latents gather."""
+    z = from_normal(torch.randn(4000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64), prior)
+    found = Langevin(steps=100, step_size=0.1, noise=noise)(nn.Identity(), lambda x: 0 * x.sum(1), z, prior=prior).z
+    if prior == "normal" and noise < 1:
+        assert found.std() < 0.6
+    else:
+        assert found.std() == pytest.approx(z.std().item(), rel=0.04)
+
+
+@each
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_diverged_d_is_refused(guide, bad, networks, z):
+    with pytest.raises(InputError, match="not all finite"):
+        guide(networks[0], lambda x: x.flatten(1).sum(1) * 0 + torch.tensor([bad] + [0.0] * (len(x) - 1)).double(), z)
+    for measuring in (Reject(), Transport()):
+        with pytest.raises(InputError, match="not all finite"):
+            measuring.measured(networks[0], lambda x: x.flatten(1).sum(1) + bad, z)
+
+
+@each
+@pytest.mark.parametrize("shape", [(), (1,), (24, 2), (24, 1, 2, 2)])
+def test_a_d_of_other_shapes_is_refused(guide, shape, networks, z):
+    with pytest.raises(InputError, match="score"):
+        guide(networks[0], lambda x: x.flatten(1).sum() * torch.ones(shape, dtype=x.dtype), z)
+
+
+@each
+def test_scores_may_stand_in_a_column(guide, networks, z):
+    G, D = networks
+    assert torch.equal(guide(G, D, z).z, guide(G, lambda x: D(x)[:, None], z).z)
+
+
+@pytest.mark.parametrize(
+    ("z", "prior", "message"),
+    [
+        (torch.randn(50, 4), "uniform", "not of `prior` uniform"),
+        (torch.randn(50, 4), "sphere", "not of norm 1"),
+        (torch.full((2, 4), float("nan")), "normal", "not all finite"),
+    ],
+)
+def test_latents_of_another_prior_are_refused(z, prior, message):
+    with pytest.raises(InputError, match=message):
+        Latent()(nn.Identity(), lambda x: x.sum(1), z, prior=prior)
+
+
+def test_the_steepest_pair_is_of_one_class():
+    """Scores .01 Σz + 10 y: what a class adds is no slope in z."""
+    z, labels = torch.randn(64, 4, generator=torch.Generator().manual_seed(0)).double(), torch.arange(64) % 2
+    D = lambda x, y: 0.01 * x.sum(1) + 10 * y  # noqa: E731
+    G = lambda z, y: z  # noqa: E731
+    assert Transport().measured(G, D, z, labels, prior="normal").lipschitz < 0.021
+
+
+def test_a_slope_that_cannot_be_measured_is_said():
+    with pytest.raises(InputError, match="give `lipschitz`"):
+        Transport()(nn.Identity(), lambda x: x.sum(1), torch.zeros(1, 4))
+    z = torch.rand(8, 4)
+    assert torch.equal(
+        Transport()(nn.Identity(), lambda x: 0 * x.sum(1), z).z, z
+    )  # a D that says nothing moves nothing
+
+
+def test_gamma_and_percentile_are_one_or_the_other():
+    with pytest.raises(InputError, match="one or the other"):
+        Reject(gamma=-3.0, percentile=80.0)
+
+
+def test_calibration_error_of_scores_that_are_alike():
+    for real, fake in (
+        (torch.zeros(60), torch.zeros(60)),
+        ((torch.arange(60) % 4 > 0).float(), (torch.arange(60) % 4 == 0).float()),
+    ):
+        assert calibrate(real, fake).error < 0.02

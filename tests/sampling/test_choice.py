@@ -106,6 +106,11 @@ def test_the_best_is_named_with_its_detector(run, tmp_path, detector, called):
     (folder / "best.json").write_text(json.dumps(best | {"measure": ["b" * 64, "reals", 0]}))
     assert f"2 kimg, {called} 13.27 in training" in choose(folder).why
     assert f"best snapshot: 2 kimg, {called} 13.27, and 20.65 at the end" in farewell(folder)
+    evil = lines[1] | {"detector": "\x1b[2J"}
+    (folder / "metric-fid.jsonl").write_text(
+        "not json\n" + json.dumps(evil) + '\n{"results": 3, "in_training": true}\n'
+    )
+    assert "FD (\\x1b[2J) 13.27" in choose(folder).why  # a stranger's words do nothing to a terminal
 
 
 def test_the_end_of_a_run_names_its_best(run, unscored):

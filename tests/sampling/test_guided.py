@@ -16,6 +16,13 @@ from ..evaluation.small import idx_folder
 from ..training.small import config
 
 LINE = Calibration(2.0, 0.5, 0.6, 0.7, 0.6, 0.1, 50, 50)
+
+
+def line(guide):
+    """What a guide needs of the two."""
+    return LINE if guide.needs_logit else None
+
+
 EVERY = [
     Latent(steps=2),
     Langevin(steps=3, step_size=0.1),
@@ -63,26 +70,26 @@ def test_every_guide_is_tried_here():
 @pytest.mark.parametrize("kind", ["model", "conditional"])
 def test_samples_are_the_same_in_every_batch_and_however_many(guide, kind, request):
     model = request.getfixturevalue(kind)
-    images = model.sample(10, seed=3, guide=guide, calibration=LINE)
+    images = model.sample(10, seed=3, guide=guide, calibration=line(guide))
     assert images.shape == (10, 1, 8, 8)
     for other in (
-        model.sample(10, seed=3, guide=guide, calibration=LINE, batch=3),
-        model.sample(10, seed=3, guide=guide, calibration=LINE, batch=1),
+        model.sample(10, seed=3, guide=guide, calibration=line(guide), batch=3),
+        model.sample(10, seed=3, guide=guide, calibration=line(guide), batch=1),
     ):
         torch.testing.assert_close(images, other, rtol=1e-4, atol=1e-5)
     if kind == "model":  # labels that are drawn come after all latents, and so are others for another n
-        few = model.sample(4, seed=3, guide=guide, calibration=LINE)
+        few = model.sample(4, seed=3, guide=guide, calibration=line(guide))
         torch.testing.assert_close(images[:4], few, rtol=1e-4, atol=1e-5)
     if guide.name != "transport":  # which moves nothing where D∘G is nowhere as steep as it is measured to be
         assert not torch.allclose(images, model.sample(10, seed=3))
-    assert not torch.allclose(images, model.sample(10, seed=4, guide=guide, calibration=LINE))
+    assert not torch.allclose(images, model.sample(10, seed=4, guide=guide, calibration=line(guide)))
 
 
 @pytest.mark.parametrize(
     "guide", [Latent(steps=0), Langevin(steps=0), Flow(steps=0), Transport(steps=0), Metropolis(0)]
 )
 def test_no_steps_change_nothing(model, guide):
-    assert torch.equal(model.sample(6, guide=guide, calibration=LINE), model.sample(6))
+    assert torch.equal(model.sample(6, guide=guide, calibration=line(guide)), model.sample(6))
 
 
 def test_climbing_raises_the_score(model):
@@ -106,9 +113,9 @@ def test_the_runs_own_step_is_that_of_latent_steps(tmp_path_factory):
 
 def test_classes_stay_as_asked_for(conditional):
     guide = Metropolis(steps=3)
-    a, b = (conditional.sample(6, labels=[k], guide=guide, calibration=LINE) for k in (0, 1))
+    a, b = (conditional.sample(6, labels=[k], guide=guide, calibration=line(guide)) for k in (0, 1))
     assert not torch.allclose(a, b)
-    few = conditional.sample(3, labels=[1], guide=guide, calibration=LINE)
+    few = conditional.sample(3, labels=[1], guide=guide, calibration=line(guide))
     torch.testing.assert_close(b[:3], few, rtol=1e-4, atol=1e-5)
 
 
@@ -147,22 +154,22 @@ def test_scores_that_are_no_logits_are_refused(model, guide, loss):
     other = as_if_trained_with(loss, model)
     with pytest.raises(InputError, match=rf"`guide` {guide.name} needs the logit.*`loss` {loss}.*`calibration`"):
         other.sample(4, guide=guide)
-    assert other.sample(4, guide=guide, calibration=LINE).shape[0] == 4
+    assert other.sample(4, guide=guide, calibration=line(guide)).shape[0] == 4
 
 
 @pytest.mark.parametrize("loss", LOGITS)
-def test_logits_are_taken_as_they_are(model, loss):
-    other = as_if_trained_with(loss, model)
-    assert other.sample(4, guide=Metropolis(steps=1)).shape[0] == 4
+def test_logits_are_taken_as_they_are(tmp_path_factory, loss):
+    plain = trained(tmp_path_factory, latent="none", loss=loss)
+    assert plain.sample(4, guide=Metropolis(steps=1)).shape[0] == 4
 
 
 @pytest.mark.parametrize("guide", EVERY, ids=lambda g: g.name)
 def test_truncation_only_where_it_means_something(model, guide):
     if guide.draws_from_prior:
         with pytest.raises(InputError, match="`trunc` 0.5 has no meaning with `guide`"):
-            model.sample(4, trunc=0.5, guide=guide, calibration=LINE)
+            model.sample(4, trunc=0.5, guide=guide, calibration=line(guide))
     else:
-        assert model.sample(4, trunc=0.5, guide=guide, calibration=LINE).shape[0] == 4
+        assert model.sample(4, trunc=0.5, guide=guide, calibration=line(guide)).shape[0] == 4
 
 
 def test_latent_steps_and_a_guide_are_one_or_the_other(model):
@@ -183,7 +190,7 @@ def test_calibration_on_test_images(tmp_path, tmp_path_factory):
     model = trained(tmp_path_factory, data=str(data))
     said = []
     assert calibration_of(model, say=said.append).reals == 30
-    assert said == []
+    assert "30 real images alone" in said.pop()
     moved = data.rename(tmp_path / "elsewhere")
     assert calibration_of(model, str(moved)) == calibration_of(model, str(moved), batch=7)
     for path in moved.glob("t10k*"):
@@ -205,3 +212,44 @@ def test_calibration_on_other_data_is_refused(model, conditional, tmp_path):
         calibration_of(model, "ring")
     with pytest.raises(InputError, match="other classes"):
         calibration_of(conditional, str(idx_folder(tmp_path / "idx", 20, 20)))
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ({"guide": "langevin"}, "`guide` is one of logan.guide, with its settings"),
+        ({"guide": Latent}, "`guide` is one of logan.guide, with its settings"),
+        ({"calibration": LINE}, "`calibration` is for a `guide`"),
+        ({"guide": Latent(), "calibration": LINE}, "takes D's scores as they are"),
+        ({"guide": Latent(portion=0.01)}, "`portion` 0.01 of 8 latent dimensions"),
+    ],
+)
+def test_what_would_be_ignored_or_cannot_be_is_refused(model, what, message):
+    with pytest.raises(InputError, match=message):
+        model.sample(4, **what)
+
+
+def test_a_d_that_saw_moved_samples_is_calibrated_first(model):
+    assert model.info.config.latent.latent == "ngd"
+    other = as_if_trained_with("non-saturating", model)
+    with pytest.raises(InputError, match="`latent` ngd had moved"):
+        other.sample(4, guide=Metropolis(steps=1))
+
+
+def test_a_cube_on_the_sphere_is_only_climbed_from(tmp_path_factory):
+    model = trained(tmp_path_factory, bounds="sphere")
+    with pytest.raises(InputError, match="cannot draw latents as this run's"):
+        model.sample(4, guide=Metropolis(steps=1), calibration=LINE)
+    assert model.sample(4, guide=Latent(steps=1)).shape[0] == 4
+
+
+def test_a_d_that_ranks_samples_above_real_images_is_refused(model, monkeypatch):
+    scores = iter([(torch.randn(400) - 1), (torch.randn(400) + 1)])
+    monkeypatch.setattr(calibrating, "_scores", lambda *a: next(scores))
+    with pytest.raises(InputError, match="ranks its own samples above real images"):
+        calibration_of(model)
+
+
+def test_another_mixture_is_refused(mixture):
+    with pytest.raises(InputError, match="grid is another mixture"):
+        calibration_of(mixture, "grid")

@@ -104,7 +104,7 @@ def test_a_run_that_is_stopped_says_so(tmp_path, pages):
 
     with pytest.raises(KeyboardInterrupt):
         train(config(kimg=4), outdir=tmp_path, quiet=True, report=True, measure=stop)
-    assert "unfinished: 1 of 4 kimg" in pages[-1]
+    assert "unfinished: 2 of 4 kimg" in pages[-1]
     assert '"live":null' in pages[-1]
     train(config(kimg=4), outdir=tmp_path, quiet=True, report=True, resume=tmp_path / "00000-digits-ngd")
     assert "finished: 4 kimg" in pages[-1]

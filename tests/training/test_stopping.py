@@ -8,11 +8,11 @@ import pytest
 
 import logan
 from logan.cli.main import main
-from logan.errors import InputError, RunStopped
+from logan.errors import AlarmError, InputError, RunStopped
 from logan.game import Game
 from logan.report import material
 from logan.sampling import choice, snapshot
-from logan.training import folder, loop
+from logan.training import folder, guard, loop
 from logan.training.loop import train
 from logan.training.meanwhile import PICTURE
 
@@ -62,6 +62,16 @@ def test_in_the_first_snapshot(tmp_path, monkeypatch):
             train(config(**SETTINGS), outdir=tmp_path, quiet=True)
     (run,) = tmp_path.iterdir()
     assert logan.load(run).info.images == 2000
+
+
+def test_an_alarm_before_the_first_snapshot(tmp_path, monkeypatch):
+    """As when a loss is no number at the first tick."""
+    monkeypatch.setattr(guard.Guard, "judge", lambda *args, **how: "stop")
+    with pytest.raises(AlarmError, match=r"stopped by an alarm at 1\.0 kimg"):
+        train(config(**SETTINGS), outdir=tmp_path, quiet=True)
+    (run,) = tmp_path.iterdir()
+    assert logan.load(run).info.images == 1000
+    assert (run / PICTURE).exists()
 
 
 def test_before_the_first_step_there_is_nothing(tmp_path, monkeypatch, capsys):

@@ -54,10 +54,12 @@ def main(args: Sequence[str]) -> int:
     """Run the command."""
     given = parse(COMMAND, args)
     _check(given)
-    if given.guide:
+    if given.guide is not None:
         from logan.cli import guide_curve
 
         return guide_curve.draw(given)
+    if given.guide_steps is not None:
+        raise InputError("`guide_steps` is of guides; say which: `guide` langevin, for one")
     check_without_guide(given)
     from logan.report import truncation_curves
     from logan.sampling import load

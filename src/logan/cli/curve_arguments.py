@@ -11,8 +11,6 @@ from logan.cli.arguments import ScoringArguments
 from logan.cli.guiding import GuideName, GuideSettings
 from logan.metrics.truncation import LEVELS
 
-STEPS_OF_CURVES = (1, 2, 5, 10, 20, 50)
-
 
 @dataclass(frozen=True)
 class CurveArguments(ScoringArguments, GuideSettings):
@@ -27,10 +25,11 @@ class CurveArguments(ScoringArguments, GuideSettings):
     """The truncations s."""
     n: int = 10_000
     """Generated images per level."""
-    guide: tuple[GuideName, ...] = ()
+    guide: tuple[GuideName, ...] | None = None
     """D's help in choosing latents, by one guide or several, in place of truncation."""
-    guide_steps: tuple[int, ...] = STEPS_OF_CURVES
-    """How often; of reject, draws per image at most. Without any is the point that all lines begin at."""
+    guide_steps: tuple[int, ...] | None = None
+    """How often, by default 1 2 5 10 20 50; of reject, draws per image at most, of which the best is taken. All lines begin at
+    none."""
     match_is: float | None = None
     """Mark each run's point nearest to this IS, and draw samples from there side by side (Figures 1 and 6)."""
     match_fid: float | None = None

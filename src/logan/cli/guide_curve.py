@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from logan.sampling import Guidance, Model
 
 SAMPLES = 64
+STEPS_OF_CURVES = (1, 2, 5, 10, 20, 50)
 SHOWN = ("fid", "is", "precision", "recall", "modes", "quality")
 """Scores that are drawn, in this order; all are in the CSV."""
 
@@ -40,7 +41,7 @@ def draw(given: CurveArguments) -> int:
     choices = [choose_for(run, given.snapshot) for run in given.runs]
     models = {name: load(path, given.device) for name, path in names_of(given.runs, choices).items()}
     guides: dict[str, dict[str, list[Guide]]] = {
-        run: {name: _guides(model, name, given) for name in given.guide} for run, model in models.items()
+        run: {name: _guides(model, name, given) for name in given.guide or ()} for run, model in models.items()
     }
     check_writable(given.out)
     watch = Watch(1)
@@ -52,7 +53,7 @@ def draw(given: CurveArguments) -> int:
     for run, model in models.items():
         fitted = calibration(model, given, given.data, given.batch, watch.say)
         measured = Measured(run, model, guides[run], fitted, given)
-        measured.score(evaluator, watch.fraction_bar(f"{run}: {', '.join(given.guide)}"))
+        measured.score(evaluator, watch.fraction_bar(f"{run}: {', '.join(guides[run])}"))
         out.mkdir(parents=True, exist_ok=True)
         measured.save_samples(out / f"samples-{run.replace('/', '-')}.png")
         lines |= {(run, name): points for name, points in measured.points.items()}
@@ -103,13 +104,19 @@ class Measured:
         save_side_by_side(path, pictures, min(len(pictures), 3), width=4, height=4.6, fontsize=9)
 
     def _point(self, guide: Guide | None, evaluator: Evaluator) -> Helped:
-        guidance = None if guide is None else self.model.guidance(guide, self.fitted, batch=self.given.batch)
+        guidance = None if guide is None else self.model.guidance(guide, self._line(guide), batch=self.given.batch)
         drawn = Drawn(self.model, guidance, self.given)
         scores = evaluator(drawn, seed=self.given.seed)
         seconds = drawn.seconds / self.given.n
         if guide is None or guidance is None:
             return Helped(0, 0.0, seconds, scores)
-        return Helped(getattr(guide, guide.budget), guidance.tally.means()["evaluations"], seconds, scores)
+        how = guidance.describe()
+        steps, settings = how["guide"].pop(guide.budget), {k: v for k, v in how["guide"].items() if k != "name"}
+        return Helped(steps, guidance.tally.means()["evaluations"], seconds, scores, settings, how["calibration"] or {})
+
+    def _line(self, guide: Guide | None) -> Calibration | None:
+        """The calibration, for a guide that needs a logit; the others take D's scores as they are."""
+        return self.fitted if guide is not None and guide.needs_logit else None
 
     def _picture(self, guide: Guide | None) -> Any:
         from logan.report.pictures import are_points, grid, scatter
@@ -119,7 +126,7 @@ class Measured:
             seed=self.given.seed,
             batch=self.given.batch,
             guide=guide,
-            calibration=self.fitted if guide else None,
+            calibration=self._line(guide),
         )
         return scatter(images) if are_points(images) else grid(images, math.isqrt(SAMPLES))
 
@@ -144,26 +151,36 @@ class Drawn:
             yield images.to(self.model.device)
 
 
+def _steps(given: CurveArguments) -> tuple[int, ...]:
+    return STEPS_OF_CURVES if given.guide_steps is None else given.guide_steps
+
+
 def _check(given: CurveArguments) -> None:
+    from logan.guide import GUIDES
     from logan.metrics.truncation import LEVELS
 
+    guides = given.guide or ()
     if given.levels != LEVELS or given.match_is is not None or given.match_fid is not None:
         raise InputError("--guide draws scores against steps; --levels, --match-is and --match-fid are of truncation")
-    if len(set(given.guide)) < len(given.guide):
-        raise InputError("--guide names one of them twice")
-    if not given.guide_steps or min(given.guide_steps) < 1:
+    if not guides or len(set(guides)) < len(guides):
+        raise InputError("--guide names one of them twice" if guides else "--guide names none of them")
+    if min(_steps(given), default=0) < 1:
         raise InputError("--guide-steps must be whole numbers >= 1; none at all is drawn without being asked for")
-    taken = {flag for name in given.guide for flag in flags_of_guide(name)}
     for flag in settings_given(given):
-        if flag not in taken:
-            raise InputError(f"`{flag}` is not a setting of `guide` {' or '.join(given.guide)}")
+        takers = [name for name in guides if flag in flags_of_guide(name)]
+        if not takers:
+            raise InputError(f"`{flag}` is not a setting of `guide` {' or '.join(guides)}")
+        if flag == "guide_gamma" and len(takers) > 1:
+            raise InputError("`guide_gamma` of flow and of reject are different things; draw one of them at a time")
+    if given.calibrate and not any(GUIDES[name].needs_logit for name in guides):
+        raise InputError(f"`guide` {' and '.join(guides)} take D's scores as they are; leave `calibrate` out")
 
 
 def _guides(model: Model, name: str, given: CurveArguments) -> list[Guide]:
     """One per number of steps; of several guides, each takes the settings that are its own."""
     own = {flag: value for flag, value in settings_given(given).items() if flag in flags_of_guide(name)}
-    found = [make(name, own | {STEPS: steps}, model) for steps in sorted(set(given.guide_steps))]
-    check_guide(given, found[0], model)
+    found = [make(name, own | {STEPS: steps}, model) for steps in sorted(set(_steps(given)))]
+    check_guide(given if found[0].needs_logit else replace(given, calibrate=False), found[0], model)
     model.check_sampling(given.seed, 1.0, 0, given.batch)
     return found
 

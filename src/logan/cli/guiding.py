@@ -151,10 +151,11 @@ def check_guide(given: GuideSettings, guide: Guide, model: Model, trunc: float =
     """Refuse, before data are read, what does not go together (InputError); a calibration is called as the flag is."""
     from logan.sampling.guidance import check
 
+    names = {field: flag for flag, field in flags_of_guide(guide.name).items()}
     try:
         check(guide, model.info.config, given.calibrate, trunc, latent_steps)
     except InputError as error:
-        raise error.renamed({"calibration": "calibrate"}) from None
+        raise error.renamed({"calibration": "calibrate"} | names) from None
 
 
 def said(guidance: Guidance) -> str:

@@ -102,6 +102,8 @@ def main(args: Sequence[str]) -> int:
         out = Path(given.out).expanduser()
         if out.suffix:
             free_place(given.out, "out", given.force)
+    if given.data is not None and not given.calibrate:
+        raise InputError("--data is for --calibrate; leave it out")
     write = _writer(out, model, given.force)
     model.check_sampling(given.seed, given.trunc, given.latent_steps, given.batch)
     ready = guidance(

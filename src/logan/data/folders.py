@@ -47,30 +47,13 @@ def load_images(
     load_decoders()
     source = open_source(path)
     layout = lay_out(source, str(path), split)
-    if layout.prepared is None:
-        names = layout.names
-        headers, broken = _without_broken(
-            lambda i: with_file(source, names[i], read_header), layout, "checking images", skip_broken, progress
-        )
-    else:  # by `logan data prepare`, which looked at every image
-        side, kind = layout.prepared
-        headers, broken = [Header(side, side, kind == 1)] * len(layout.names), []
+    headers, broken = _read_headers(source, layout, skip_broken, progress)
     side = 0 if wanted.image_size else _common_size(layout.names, headers, str(path), wanted.pad)
     fit = wanted.fit(side, 1 if all(h.grey for h in headers) else 3)
-    left_out = []
-    if small := _smaller(headers, fit):
-        if not skip_small or len(small) == len(headers):
-            raise InputError(_about_small(layout.names, headers, small, fit))
-        left_out = [_left_out([layout.names[i] for i in small], fit)]
-        kept = [i for i in range(len(headers)) if i not in set(small)]
-        layout.keep(kept)
-        headers = [headers[i] for i in kept]
+    headers, left_out = _without_small(headers, layout, fit, skip_small)
     reader = Reader(source, layout.names, fit, None if layout.prepared is None else layout.prepared[0])
-    name, count, notices = (
-        path.resolve().name if path.is_dir() else path.stem,
-        len(headers),
-        [*layout.notices, *left_out],
-    )
+    name = path.resolve().name if path.is_dir() else path.stem
+    count, notices = len(headers), [*layout.notices, *left_out]
     if count * fit.channels * fit.image_size**2 > memory_limit:
         described = (layout.labels, name, layout.class_names)
         shape = (fit.channels, fit.image_size)
@@ -85,6 +68,32 @@ def load_images(
     kept, late = _without_broken(fill, layout, "decoding images", skip_broken, progress, threads)
     images = images[kept] if late else images
     return InMemory(images, layout.labels, name, layout.class_names, notices=notices, broken=sorted(broken + late))
+
+
+def _read_headers(
+    source: Source, layout: Layout, skip_broken: bool, progress: Progress | None
+) -> tuple[list[Header], list[str]]:
+    """Of all images, and the names of broken ones; those that ``logan data prepare`` made are not looked at again."""
+    if layout.prepared is not None:
+        side, kind = layout.prepared
+        return [Header(side, side, kind == 1)] * len(layout.names), []
+    names = layout.names
+    return _without_broken(
+        lambda i: with_file(source, names[i], read_header), layout, "checking images", skip_broken, progress
+    )
+
+
+def _without_small(headers: list[Header], layout: Layout, fit: Fit, skip: bool) -> tuple[list[Header], list[str]]:
+    """The headers of images that are large enough, which alone stay in ``layout``; and a line about the others."""
+    small = _smaller(headers, fit)
+    if not small:
+        return headers, []
+    if not skip or len(small) == len(headers):
+        raise InputError(_about_small(layout.names, headers, small, fit))
+    left_out = _left_out([layout.names[i] for i in small], fit)
+    kept = [i for i in range(len(headers)) if i not in set(small)]
+    layout.keep(kept)
+    return [headers[i] for i in kept], [left_out]
 
 
 @dataclass

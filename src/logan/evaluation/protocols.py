@@ -6,6 +6,7 @@ images do. LOGAN's Table 2 puts 29.3 (protocol C) beside 23.1 (protocol B).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -105,8 +106,24 @@ def prepare(
         return Evaluator(())
     there = detectors.check(detector, weights, train, metrics)  # type: ignore[arg-type]  # before anything is read or trained
     reals = train if protocol.split == "train" else open_configured(data, protocol.split)
-    least = max(names.LEAST, 1 + manifold.NEIGHBOURS)
+    assert not isinstance(train, Mixture)
     assert not isinstance(reals, Mixture)
+    _check_enough(protocol, metrics, reals, say)
+    if only_check:
+        return Evaluator(())
+    network = there or detectors.get(
+        detector, weights, train, device=device, say=say, progress=progress, may_train=may_train
+    )
+    if notice := getattr(network, "notice", ""):
+        say(notice)
+    network.to(device)
+    real = reference.of_real(reals, protocol.reals, network, device, say)
+    return Evaluator(metrics, network, real, splits=protocol.splits)
+
+
+def _check_enough(protocol: Protocol, metrics: Sequence[names.Metric], reals: Dataset, say: Any) -> None:
+    """InputError if there are not as many real images as a metric cannot do without; of what says little a line."""
+    least = max(names.LEAST, 1 + manifold.NEIGHBOURS)
     if len(reals) < least:
         raise InputError(
             f"{reals.name} has {len(reals)} images; {', '.join(m.name for m in metrics)} needs {least} or more"
@@ -124,14 +141,3 @@ def prepare(
         )
     if protocol.name in PUBLISHED and available < (protocol.reals or 0):
         say(f"protocol {protocol.name} asks for {protocol.reals:,} real images, and {reals.name} has {available:,}")
-    if only_check:
-        return Evaluator(())
-    assert not isinstance(train, Mixture)
-    network = there or detectors.get(
-        detector, weights, train, device=device, say=say, progress=progress, may_train=may_train
-    )
-    if notice := getattr(network, "notice", ""):
-        say(notice)
-    network.to(device)
-    real = reference.of_real(reals, protocol.reals, network, device, say)
-    return Evaluator(metrics, network, real, splits=protocol.splits)

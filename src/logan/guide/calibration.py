@@ -141,8 +141,9 @@ def _auc(real: Tensor, fake: Tensor) -> float:
 
 
 def _error(d: Tensor, true: Tensor, weights: Tensor, bins: int = 10) -> float:
-    total = 0.0
-    for rows in torch.argsort(d).chunk(min(bins, len(d))):
+    total, edges = 0.0, torch.quantile(d, torch.linspace(0, 1, bins + 1, dtype=d.dtype)[1:-1])
+    place = torch.bucketize(d, edges, right=True)  # equal scores in one bin
+    for rows in (place == k for k in range(bins)):
         w = weights[rows]
         if math.isclose(float(w.sum()), 0):
             continue

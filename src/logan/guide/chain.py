@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from logan.errors import InputError
 from logan.latent import gradient_of_scores, working_copy
 from logan.side_effects import no_side_effects, same_random_numbers_next
 
@@ -76,7 +77,7 @@ class Chain:
         """d(G(z)), (B,), and ∂Σ_j d(G(z_j))/∂z, both float32 at least."""
         self._count(None)
         with torch.inference_mode(False), torch.enable_grad():
-            x = working_copy(z.detach().to(self.device))
+            x = working_copy(z.detach().to(self.wide).to(self.device))
             scores, g = gradient_of_scores(self._score, x, self.z.dtype, create_graph=False)
         return self._wide(scores.detach()).to(self.z.device), g.detach().to(self.z.device)
 
@@ -99,6 +100,8 @@ class Chain:
         labels = self.labels if rows is None or self.labels is None else self.labels[rows.to(self.labels.device)]
         given = () if labels is None else (labels,)
         scores = self.discriminator(self.generator(z, *given), *given)
+        if scores.shape not in ((len(z),), (len(z), 1)):
+            raise InputError(f"D must return one score per image, ({len(z)},), not {tuple(scores.shape)}")
         if self.calibration is None:
             return scores
         return self.calibration(scores.flatten())

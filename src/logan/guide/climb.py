@@ -57,6 +57,9 @@ class Latent(Guide):
         after = chain.score(z)
         return chain.done(z, after if before is None else before, after)
 
+    def check_latents(self, d: int) -> None:
+        self._optimised(d)
+
     def _step(self, prior: str) -> LatentStep:
         return LatentStep(self.method, self.alpha, self.beta, self.portion, penalty=0.0, bounds=None)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .calibration import Calibration
 
 Self = TypeVar("Self", bound="Guide")
+OFF = 1e-2
+"""How far latents may be off their prior: bfloat16 has no finer numbers around 1."""
 
 
 class Guide(ABC):
@@ -68,7 +70,9 @@ class Guide(ABC):
         Raises:
             InputError: for latents, labels or a prior that do not fit.
         """
-        return self.walk(_chain(generator, discriminator, z, labels, prior, calibration, seed, first))
+        found = self.walk(_chain(generator, discriminator, z, labels, prior, calibration, seed, first))
+        check_scores(found.before, found.after)
+        return found
 
     @abstractmethod
     def walk(self, chain: Chain) -> Guided:
@@ -97,6 +101,9 @@ class Guide(ABC):
         """``measured`` with its arguments gathered; most guides know all they need."""
         return self
 
+    def check_latents(self, d: int) -> None:  # noqa: B027 (most fit any)
+        """Refuse settings that do not fit latents of d dimensions (InputError)."""
+
 
 def _chain(
     generator: nn.Module,
@@ -115,6 +122,7 @@ def _chain(
         )
     if z.ndim != 2 or not z.is_floating_point() or not len(z):
         raise InputError(f"z must be floating point of shape (B, d), not {tuple(z.shape)} {z.dtype}", "z")
+    _check_within(z, prior)
     if labels is not None and labels.shape != (len(z),):
         raise InputError(f"`labels` must be of shape ({len(z)},), not {tuple(labels.shape)}")
     if first < 0:
@@ -126,6 +134,25 @@ def _chain(
 def without_float64(device: torch.device) -> torch.device:
     """Where a guide computes whose networks are on ``device``: there, but for MPS, which has no float64."""
     return torch.device("cpu") if device.type == "mps" else device
+
+
+def _check_within(z: Tensor, prior: str) -> None:
+    """Refuse latents that the prior does not have (InputError): another prior was meant."""
+    z = z.detach().float()
+    require(bool(torch.isfinite(z).all()), "the latents are not all finite numbers")
+    if prior == "uniform" and z.abs().max() > 1 + OFF:
+        raise InputError(
+            f'these latents, up to {z.abs().max():.3g}, are not of `prior` uniform; say "normal", or which it is'
+        )
+    if prior == "sphere" and (z.norm(dim=1) - 1).abs().max() > OFF:
+        raise InputError("these latents are not of norm 1, as those of `prior` sphere are; say which prior it is")
+
+
+def check_scores(*scores: Tensor) -> None:
+    """Refuse scores that are NaN or +∞ (InputError); −∞ is what no data could be."""
+    for d in scores:
+        if not bool((d < torch.inf).all()):
+            raise InputError("D's scores are not all finite numbers: this discriminator has diverged, and cannot guide")
 
 
 def require(condition: bool, message: str) -> None:

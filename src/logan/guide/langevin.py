@@ -73,11 +73,12 @@ class Langevin(Guide):
 
     def walk(self, chain: Chain) -> Guided:
         u = to_normal(chain.z, chain.prior)
+        pull = 1.0 if chain.prior == "normal" else self.noise**2
         d, slope = self._look(chain, u)
         before, accepted = d, torch.zeros(len(u), device=u.device)
         for k in range(self.steps):
             noise = chain.draws.normal(PROPOSAL, k, u.shape[1]).to(u.device)
-            there = self._mean(u, slope) + self.noise * self._spread * noise
+            there = self._mean(u, slope, pull) + self.noise * self._spread(pull) * noise
             d_there, slope_there = self._look(chain, there)
             yes = torch.ones_like(d, dtype=torch.bool)
             if self.metropolis:
@@ -92,14 +93,17 @@ class Langevin(Guide):
     def _delta(self) -> float:
         return self.step_size / 2
 
-    @property
-    def _spread(self) -> float:
-        """The standard deviation of a step."""
-        return math.sqrt(8 * self._delta) / (2 + self._delta)
+    def _spread(self, pull: float = 1.0) -> float:
+        """The standard deviation of a step with the whole noise."""
+        return math.sqrt(8 * self._delta) / (2 + self._delta * pull)
 
-    def _mean(self, u: Tensor, slope: Tensor) -> Tensor:
-        """Where a step from u leads on average; slope: ∇_u d/τ."""
-        return ((2 - self._delta) * u + 2 * self._delta * slope) / (2 + self._delta)
+    def _mean(self, u: Tensor, slope: Tensor, pull: float = 1.0) -> Tensor:
+        """Where a step from u leads on average; slope: ∇_u d/τ; pull: how much of the prior's drift −u there is.
+
+        With less noise the drift of N(0, I) in u has to be as much weaker, else it would draw the latents of a cube to its middle,
+        where log p(z) is as flat as everywhere; of a normal prior it belongs to the energy, and stays.
+        """
+        return ((2 - self._delta * pull) * u + 2 * self._delta * slope) / (2 + self._delta * pull)
 
     def _look(self, chain: Chain, u: Tensor) -> tuple[Tensor, Tensor]:
         """d(G(T(u))), (B,), and its gradient in u over τ, float64: T's derivative is taken by autograd."""
@@ -115,6 +119,6 @@ class Langevin(Guide):
 
         def joint(a: Tensor, d_a: Tensor, slope_a: Tensor, b: Tensor) -> Tensor:
             target = d_a.double() / self.temperature - a.square().sum(1) / 2
-            return target - (b - self._mean(a, slope_a)).square().sum(1) / (2 * self._spread**2)
+            return target - (b - self._mean(a, slope_a)).square().sum(1) / (2 * self._spread() ** 2)
 
         return joint(v, d_v, slope_v, u) - joint(u, d, slope, v)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .chain import Chain, Guided
-from .contract import Guide, require
+from .contract import Guide, check_scores, require
 from .draws import CHOICE, LATENT
 from .priors import from_normal
 
@@ -53,6 +53,9 @@ class Reject(Guide):
         require(math.isfinite(self.gamma), f"`gamma` must be finite, not {self.gamma}")
         q = self.percentile
         require(q is None or 0 < q < 100, f"`percentile` must be in (0, 100), not {q}")
+        require(
+            q is None or self.gamma == 0, "`gamma` and `percentile` are one or the other: the percentile is gamma's"
+        )
         require(self.maximum is None or math.isfinite(self.maximum), f"`maximum` must be finite, not {self.maximum}")
         require(isinstance(self.most, int) and self.most >= 1, f"`most` must be a whole number >= 1, not {self.most!r}")
 
@@ -60,6 +63,7 @@ class Reject(Guide):
         if self.maximum is not None and self.percentile is None:
             return self
         d = chain.score(chain.z).double()
+        check_scores(d)
         found = replace(self, maximum=float(d.max()) if self.maximum is None else self.maximum)
         if self.percentile is None:
             return found

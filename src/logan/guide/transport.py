@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .chain import Chain, Guided
-from .contract import Guide, require_positive, require_steps
+from .contract import Guide, check_scores, require, require_positive, require_steps
 from .priors import keep_within
 
 
@@ -18,9 +18,10 @@ class Transport(Guide):
     """Move z₀ to argmin_z ‖z − z₀‖ − D(G(z))/k, with k the Lipschitz constant of D∘G.
 
     If D is an optimal critic of the Wasserstein-1 distance between samples and data, k times over, this is where the
-    optimal transport takes the sample: z moves only where D rises as steeply as it ever does. It needs no logit. Source:
+    optimal transport takes the sample: z moves only where D rises more steeply than k. It needs no logit. Source:
     Tanaka 2019, "Discriminator optimal transport", in latent space, with its effective k: the largest
-    |D(G(z)) − D(G(y))|/‖z − y‖ over pairs.
+    |D(G(z)) − D(G(y))|/‖z − y‖ over pairs, here of one class. In many dimensions no two latents are near each other, k is smaller
+    than the steepest slope, and all samples move.
 
     In place of plain descent, whose gradient is undefined at z₀ and which therefore starts beside it, a step of
     proximal gradient descent: w = z + η∇D(G(z))/k − z₀, z ← [z₀ + w max(0, 1 − η/‖w‖)], whose fixed points are exactly
@@ -59,7 +60,10 @@ class Transport(Guide):
     def measure(self, chain: Chain) -> Transport:
         if self.lipschitz is not None:
             return self
-        return replace(self, lipschitz=max(steepest(chain.z, chain.score(chain.z)), torch.finfo(torch.float32).tiny))
+        scores = chain.score(chain.z)
+        check_scores(scores)
+        k = steepest(chain.z, scores, chain.labels)
+        return replace(self, lipschitz=k or torch.finfo(torch.float32).max)  # a D that says nothing moves nothing
 
     def walk(self, chain: Chain) -> Guided:
         k = self.measure(chain).lipschitz
@@ -76,9 +80,19 @@ class Transport(Guide):
         return chain.done(z, after if before is None else before, after)
 
 
-def steepest(z: Tensor, scores: Tensor) -> float:
-    """The largest |s_i − s_j|/‖z_i − z_j‖ over pairs of z (N, d) with scores (N,): a lower bound of the Lipschitz constant."""
+def steepest(z: Tensor, scores: Tensor, labels: Tensor | None = None) -> float:
+    """The largest |s_i − s_j|/‖z_i − z_j‖ over pairs of z (N, d) of one class, with scores (N,).
+
+    Raises:
+        InputError: if no two latents of a class differ.
+    """
     z, scores = z.double(), scores.double()
     far = torch.cdist(z, z)
-    slope = (scores[:, None] - scores[None]).abs() / far.masked_fill(far == 0, torch.inf)
-    return float(slope.max())
+    other = far == 0
+    if labels is not None:
+        other = other | (labels[:, None] != labels[None]).to(other.device)
+    require(
+        not bool(other.all()),
+        "the Lipschitz constant cannot be measured on one latent, or on such that are alike; give `lipschitz`",
+    )
+    return float(((scores[:, None] - scores[None]).abs() / far.masked_fill(other, torch.inf)).max())

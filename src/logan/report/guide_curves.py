@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from logan.report.canvas import new_figure, save_figure
@@ -19,12 +19,15 @@ class Helped:
         evaluations: passes through D∘G per image.
         seconds: per image, drawing it included.
         scores: by name.
+        settings, calibration: of the guide, as measured.
     """
 
     steps: int
     evaluations: float
     seconds: float
     scores: Mapping[str, float]
+    settings: Mapping[str, object] = field(default_factory=dict)
+    calibration: Mapping[str, object] = field(default_factory=dict)
 
 
 Lines = Mapping[tuple[str, str], Sequence[Helped]]
@@ -40,11 +43,14 @@ def as_csv(lines: Lines, how: Mapping[str, object]) -> str:
     rows = (
         [run, guide, p.steps, f"{p.evaluations:.6g}", f"{1000 * p.seconds:.6g}"]
         + [f"{p.scores[name]:.6g}" for name in names]
+        + [" ".join(f"{k}={v}" for k, v in found.items()) for found in (p.settings, p.calibration)]
         + list(how.values())
         for (run, guide), points in lines.items()
         for p in points
     )
-    return comma_separated(["run", "guide", "steps", "evaluations", "ms_per_image", *names, *how], rows)
+    return comma_separated(
+        ["run", "guide", "steps", "evaluations", "ms_per_image", *names, "settings", "calibration", *how], rows
+    )
 
 
 def save_plot(path: Path, lines: Lines, names: Mapping[str, str], title: str) -> None:

@@ -18,6 +18,7 @@ from logan.side_effects import no_side_effects, same_random_numbers_next
 
 MOST = 5_000
 """Real images, and as many samples: two numbers are fitted, and the tenth of a nat no better known for more."""
+FEW = 200
 SEED = 2**40 + 19
 """Of the samples, and of a mixture's points: none that a person would choose, so that no sample is scored that was fitted on."""
 
@@ -56,7 +57,15 @@ def calibration_of(
     fakes = model.batches(n, seed=SEED, labels=used, batch=batch)
     real = _scores(model, images.split(batch), labels)
     fake = _scores(model, fakes, labels)
-    return calibrate(real, fake)
+    found = calibrate(real, fake)
+    if found.scale <= 0:
+        raise InputError(
+            f"D ranks its own samples above real images that it was not trained on (AUC {found.auc:.2f}): it cannot guide. Are "
+            f"these the run's `data`? Else it only knows its training images"
+        )
+    if n < FEW:
+        say(f"calibrated on {n} real images alone: the line, and how well it fits, are rough below {FEW}")
+    return found
 
 
 def _reals(model: Model, path: str | None, say: Callable[[str], None]) -> tuple[Tensor, Tensor | None]:
@@ -97,6 +106,9 @@ def _check_fits(model: Model, data: Dataset | Mixture) -> None:
             f"{data.name} has images of {data.channels}x{data.image_size}x{data.image_size}, and this run makes "
             f"{channels}x{size}x{size}; give the data that it was trained on, `data`"
         )
+    own = model.info.config.data.data
+    if isinstance(data, Mixture) and data.name != own:
+        raise InputError(f"{data.name} is another mixture than this run's, {own}; leave `data` out")
     if model.num_classes and list(data.class_names) != list(model.info.class_names):
         raise InputError(f"{data.name} has other classes than this run's; give the data that it was trained on, `data`")
 

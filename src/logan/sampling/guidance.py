@@ -69,7 +69,8 @@ class Guidance:
             seed=seed,
             first=first,
         )
-        self._count(found, time.monotonic() - started)
+        self._count(found)
+        self.tally.seconds += time.monotonic() - started  # after the sums: a GPU has to be done for them
         return found.z
 
     def describe(self) -> dict[str, Any]:
@@ -77,35 +78,54 @@ class Guidance:
         settings = {"name": self.guide.name, **asdict(self.guide)}  # type: ignore[call-overload]
         return {"guide": settings, "calibration": self.calibration and asdict(self.calibration)}
 
-    def _count(self, found: Guided, seconds: float) -> None:
+    def _count(self, found: Guided) -> None:
         t = self.tally
         t.samples += len(found.z)
         t.evaluations += int(found.evaluations.sum())
         t.before += float(found.before.cpu().double().sum())
         t.after += float(found.after.cpu().double().sum())
         t.accepted += float(found.accepted.cpu().double().sum())
-        t.seconds += seconds
 
 
 def check(guide: Guide, config: Config, calibrated: bool, trunc: float = 1.0, latent_steps: int = 0) -> None:
     """Refuse what does not go together.
 
     Raises:
-        InputError: a guide that needs a logit where the loss gives none and no calibration does; truncation of the prior
-            that a guide samples; a guide and ``latent_steps``.
+        InputError: a guide that needs a logit where D was not trained to be one and no calibration makes it one, or the reverse;
+            truncation of the prior that a guide samples, or a prior that it cannot; a guide and ``latent_steps``.
     """
-    loss = config.game.loss
-    if guide.needs_logit and not calibrated and loss not in LOGITS:
+    if not isinstance(guide, Guide):
         raise InputError(
-            f"`guide` {guide.name} needs the logit of a density ratio, and D's scores of this run, trained with `loss` {loss}, "
-            f"are none; pass `calibration`, which fits one (logan.guide.calibrate)"
+            f"`guide` is one of logan.guide, with its settings, such as logan.guide.Langevin(), not {guide!r}"
         )
+    if guide.needs_logit and not calibrated:
+        _check_logit(guide.name, config)
+    if calibrated and not guide.needs_logit:
+        raise InputError(f"`guide` {guide.name} takes D's scores as they are; leave `calibration` out")
     if guide.draws_from_prior and trunc != 1:
         raise InputError(
             f"`trunc` {trunc} has no meaning with `guide` {guide.name}, which draws from the whole prior; leave it out"
         )
+    if guide.draws_from_prior and config.on_sphere() and config.networks.prior == "uniform":
+        raise InputError(
+            f"`guide` {guide.name} cannot draw latents as this run's, of a cube put on the sphere; `guide` latent, flow and "
+            f"transport start from those that are drawn"
+        )
     if latent_steps:
         raise InputError("`latent_steps` and `guide` are one or the other: `guide` latent takes such steps")
+    guide.check_latents(config.networks.latent_dim)
+
+
+def _check_logit(name: str, config: Config) -> None:
+    loss, latent = config.game.loss, config.latent.latent
+    why = f"trained with `loss` {loss}, are none" if loss not in LOGITS else ""
+    if not why and latent != "none":
+        why = f"trained on samples that `latent` {latent} had moved, are those of others"
+    if why:
+        raise InputError(
+            f"`guide` {name} needs the logit of a density ratio, and D's scores of this run, {why}; pass `calibration`, which fits "
+            f"one (logan.guide.calibrate)"
+        )
 
 
 def prior_of(config: Config) -> str:

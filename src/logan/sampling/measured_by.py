@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from logan.errors import InputError
+from logan.errors import InputError, printable
 from logan.files import read_lines
 from logan.metrics import titles
 
@@ -46,4 +46,4 @@ def best_score(run: Path, best: Mapping[str, Any]) -> str:
     by, measure = best["by"], list(best.get("measure") or [None])
     known = measured_by(run).get(by, {})
     own = [name for name, digest in known.items() if digest and str(measure[0] or "").startswith(digest)]
-    return f"{titles.title(by, own)} {best['scores'][by]:.4g}"
+    return printable(f"{titles.title(by, own)} {best['scores'][by]:.4g}")

@@ -82,6 +82,8 @@ class Model:
         Raises:
             InputError: for impossible arguments.
         """
+        if guide is None and calibration is not None:
+            raise InputError("`calibration` is for a `guide`; say which")
         ready = None if guide is None else self.guidance(guide, calibration, trunc=trunc, labels=labels, batch=batch)
         return torch.cat(
             list(

@@ -89,22 +89,32 @@ def export(
             return hub.upload(folder, name, private)
     if private:
         raise InputError("`private` is for hub:USER/NAME; leave it out")
+    path = _free_place(to)
+    source = choice.choose(run, snapshot).path
+    _appear(path, lambda unfinished: write(unfinished, source, hub_name=None))
+    return str(path)
+
+
+def _free_place(to: str | Path) -> Path:
     path = Path(to).expanduser()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"`to` {path} is there already, and no empty folder; choose another")
     check_writable(str(path), "to")
-    source = choice.choose(run, snapshot).path
+    return path
+
+
+def _appear(path: Path, write: Callable[[Path], None]) -> None:
+    """The folder that ``write`` fills, once it is whole; nothing if that fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = name_for(path)
     unfinished.mkdir()
     try:
-        write(unfinished, source, hub_name=None)
+        write(unfinished)
         if path.exists():
             path.rmdir()  # it is empty
         unfinished.replace(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return str(path)
 
 
 def _write(

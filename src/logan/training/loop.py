@@ -22,7 +22,7 @@ from logan.training.guard import Guard, Verdict
 from logan.training.meanwhile import Meanwhile
 from logan.training.outputs import Measure, Samples, first_pictures, save_fakes, save_snapshot, take_scores
 from logan.training.scoring import Scorer
-from logan.training.stopping import forget, leave
+from logan.training.stopping import forget, keep_something, leave
 from logan.training.whole_steps import choose_steps
 
 
@@ -127,6 +127,7 @@ def _play(run: Run, stop: Stop) -> Iterator[None]:
         if snap or p.images >= until:
             verdict = _end_tick(run, guard, stop, snap, stopping)
             if verdict == "stop":
+                keep_something(run)
                 raise guard.stop()
             if verdict == "back":
                 steps = choose_steps(run, probe)

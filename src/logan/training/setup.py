@@ -88,7 +88,12 @@ def training_data(config: Config, progress: Any = None) -> Dataset | Mixture:
     Raises:
         InputError: if there are none, they cannot be read, do not fit the settings, or are fewer than a batch.
     """
-    data = open_configured(config.data, progress=progress)
+    try:
+        data = open_configured(config.data, progress=progress)
+    except InputError as error:
+        if error.field == "image_size" and config.networks.network == "mlp":  # photographs, as they come
+            raise InputError(f"{error}; or take `preset` images64, which is for photographs", error.field) from None
+        raise
     if not isinstance(data, Mixture) and config.game.batch > len(data):
         raise InputError(
             f"`batch` {config.game.batch} is larger than the data set: {data.name} has {len(data)} images; pass a smaller `batch`"

@@ -27,12 +27,17 @@ def leave(run: Run) -> RunStopped:
         return RunStopped()
     where = f"{p.images / 1000:.1f} kimg" + (", before the scores" if p.due is not None else "")
     run.watch.say(f"stopped at {where}; go on with `resume` {run.path}")
+    keep_something(run)
+    return RunStopped()
+
+
+def keep_something(run: Run) -> None:
+    """Before the first snapshot, write one of this moment, with its picture, on rank 0."""
     if run.world.first and not any(run.path.glob(snapshot.PATTERN)):
         try:
             _snapshot_of_now(run)
         except WriteError as error:
             run.watch.say(f"warning: {error.problem}. There is no snapshot of this moment")
-    return RunStopped()
 
 
 def _snapshot_of_now(run: Run) -> None:

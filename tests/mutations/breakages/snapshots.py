@@ -26,7 +26,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("the sizes of the sets come in", "0.5 / len(real)", "0.5 / len(fake)"),
     ],
     ("sampling/guidance.py", "sampling/test_guided.py"): [
-        ("hinge scores taken for logits", "not calibrated and loss not in LOGITS", "False"),
+        ("hinge scores taken for logits", "guide.needs_logit and not calibrated:", "False:"),
         ("every prior truncated", "guide.draws_from_prior and trunc != 1", "False"),
         (
             "seconds for passes",

@@ -77,6 +77,7 @@ def test_what_is_written(run, photos, capsys):
     assert facts["snapshot_sha256"] == hash_of(snapshot) == read(out / "three.npz").snapshot
     assert facts["photo"] == "three.png"
     assert facts["detector"] == "classifier"
+    assert facts["distance_features"] > 0
     assert facts["seed"] == 5
     assert json.loads(str(facts["settings"]))["steps"] == 8
     # The picture and the distances are those of z and the label.

@@ -53,6 +53,7 @@ AT_LEISURE = (
     "training/test_guard.py::test_to_look_changes_no_number[variant0]",
     "training/test_probe.py::test_a_run_with_a_probe",
     "second_order/test_fused.py::test_the_recorded_engine_plays_the_same[transformer-dtype0]",
+    "benchmarks/test_alarms_counted.py::test_from_end_to_end",
     "benchmarks/test_gpu_parts.py",
     "benchmarks/test_lockstep.py",
     "benchmarks/test_gpu.py::test_whatever_ends",

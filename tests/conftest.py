@@ -1,12 +1,13 @@
-"""No test touches the user's own cache, or finds the Inception weights there."""
+"""No test touches the user's own cache, or finds the Inception weights there.
+
+torch is imported where it is used: the process that hands out the tests needs none of it, and starts the others sooner.
+"""
 
 import signal
 
 import pytest
-import torch
 
 from tests.at_leisure import mark_slow
-from tests.tiny_runs import without_curves
 
 # Under nohup commands leave SIGHUP unheeded, as whoever started them wishes; tests send it, and want to see it heeded.
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
@@ -15,6 +16,8 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(config, items):
+    import torch
+
     mark_slow(items, whole_files=not any("::" in argument for argument in config.args))
     if not torch.cuda.is_available():
         for item in items:
@@ -32,6 +35,8 @@ def _own_caches(tmp_path_factory):
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_curves():
+    from tests.tiny_runs import without_curves
+
     with pytest.MonkeyPatch.context() as patch:
         without_curves(patch)
         yield

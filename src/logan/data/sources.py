@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 import threading
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
 from logan.errors import InputError, first_line
 
-from .bounds import DAMAGE, MOST_BYTES, MOST_FOLD, MOST_LINKS, in_units, room
+from .bounds import DAMAGE, MOST_BYTES, MOST_FOLD, MOST_LINKS, room
+from .clean_names import by_clean_names, is_visible
 from .dataset import BrokenImage
-from .formats import SUFFIXES, looks_like_an_image, no_image
+from .formats import SUFFIXES
+from .take import WORTH_A_LOOK, check_size, take
 from .tar_members import is_tar, tar_members
 from .zip_directory import check_directory
 from .zip_packed import is_packed, unpacked
 
 Result = TypeVar("Result")
-Place = TypeVar("Place")
-WORTH_A_LOOK = 2**24
-"""Bytes above which the first of a file are looked at before it is read."""
 _READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # Windows would turn line ends around
 _seeking = threading.Lock()
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -136,13 +135,13 @@ class Folder:
         """The contents of a file."""
         try:
             with open(self.root / name, "rb") as file:
-                return _take(file.read, os.fstat(file.fileno()).st_size, name, most)
+                return take(file.read, os.fstat(file.fileno()).st_size, name, most)
         except OSError as error:
             raise BrokenImage(f"{name}: cannot be read ({error.strerror})") from error
 
     def _entries(self, inside: str) -> list[os.DirEntry[str]]:
         with os.scandir(self.root / inside) as entries:
-            visible = [entry for entry in entries if _visible(entry.name)]
+            visible = [entry for entry in entries if is_visible(entry.name)]
         return sorted(visible, key=lambda entry: entry.name, reverse=True)  # the last is looked through first
 
     def _note_twin(self, one: str, other: str) -> None:
@@ -159,11 +158,11 @@ class Zip:
         self._handle: zipfile.ZipFile | None = None
         self._process = -1
         files = [name for name in self._open().namelist() if name[-1:] not in "/\\"]
-        self._members, self.notices = _by_clean_names((name, name) for name in files)
+        self._members, self.notices = by_clean_names((name, name) for name in files)
 
     def names(self) -> list[str]:
         """Of its members; some Windows tools write backslashes."""
-        return sorted(filter(_visible, self._members))
+        return sorted(filter(is_visible, self._members))
 
     def size(self, name: str) -> int:
         """As its directory says; no more is inflated."""
@@ -173,14 +172,14 @@ class Zip:
         """The contents of a member, whose checksum is right."""
         try:
             member = self._open().getinfo(self._members[name])
-            _check_size(max(member.file_size, member.compress_size), name, most)
+            check_size(max(member.file_size, member.compress_size), name, most)
             if member.file_size >= max(WORTH_A_LOOK, MOST_FOLD * member.compress_size):
                 fold = member.file_size // max(1, member.compress_size)
                 raise BrokenImage(f"{name}: broken image (it inflates {fold:,}-fold, as no picture does)")
             if is_packed(member):
                 return unpacked(self._open(), member)
             with self._open().open(member) as file:
-                return _take(file.read, member.file_size, name, most)
+                return take(file.read, member.file_size, name, most)
         except InputError:
             raise
         except DAMAGE as error:  # RuntimeError: encrypted
@@ -213,13 +212,13 @@ class Tar:
         self._process = -1
         try:
             with open(path, "rb") as file:
-                self._places, self.notices = _by_clean_names(_members(file))
+                self._places, self.notices = by_clean_names(_members(file))
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: a damaged tar file ({first_line(error)}); make or download it again") from None
 
     def names(self) -> list[str]:
         """Of its files, and of those in its tar files."""
-        return sorted(filter(_visible, self._places))
+        return sorted(filter(is_visible, self._places))
 
     def size(self, name: str) -> int:
         """As its header says."""
@@ -239,7 +238,7 @@ class Tar:
                 at += len(data)
                 return data
 
-            return _take(read_on, size, name, most)
+            return take(read_on, size, name, most)
         except OSError as error:
             raise BrokenImage(f"{name}: cannot be read from {self.path.name} ({error.strerror})") from error
 
@@ -266,64 +265,7 @@ def _members(file: BinaryIO) -> Iterator[tuple[str, tuple[int, int]]]:
             yield folder + inner.name, (inner.start, inner.size)
 
 
-def _take(read: Callable[[int], bytes], size: int, name: str, most: int) -> bytes:
-    """``size`` bytes, if they are not more than ``most``, nor so many of what is no image."""
-    _check_size(size, name, most)
-    parts: list[bytes] = []
-    left = size
-    look = size >= WORTH_A_LOOK and name.lower().endswith(SUFFIXES)
-    while left:
-        part = read(16 if look and not parts else left)
-        if not part:
-            raise BrokenImage(f"{name}: cut off, {size - left:,} of {size:,} bytes are there")
-        if look and not parts and not looks_like_an_image(part, name):
-            raise BrokenImage(f"{name}: broken image ({no_image(name)})")
-        parts.append(part)
-        left -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _check_size(size: int, name: str, most: int) -> None:
-    if size > most:
-        advice = "make it smaller, or leave it out"
-        raise BrokenImage(f"{name}: {in_units(size)}, and of such a file {in_units(most)} are read; {advice}")
-
-
-def _by_clean_names(files: Iterable[tuple[str, Place]]) -> tuple[dict[str, Place], list[str]]:
-    """Places by names as a folder would have them, and lines about names that had to be changed, or that come twice."""
-    places: dict[str, Place] = {}
-    outside: list[str] = []
-    twice: list[str] = []
-    for name, place in files:
-        clean = _clean(name)
-        if ".." in PurePosixPath(name.replace("\\", "/")).parts:
-            outside.append(name)
-        if clean in places:
-            twice.append(clean)
-        places[clean] = place
-    notices = []
-    if outside:
-        notices.append(f"{_count(outside)} would lie outside, such as {outside[0]}: taken as {_clean(outside[0])}")
-    if twice:
-        notices.append(f"{_count(twice)} there more than once, such as {twice[0]}: of each the last is taken")
-    return places, notices
-
-
-def _clean(name: str) -> str:
-    """Without what leads up or to a root. Nothing is written there anyway."""
-    parts = name.replace("\\", "/").split("/")
-    return "/".join(part for part in parts if part not in ("", ".", ".."))
-
-
-def _count(names: list[str]) -> str:
-    return "1 file" if len(names) == 1 else f"{len(names):,} files"
-
-
 def _number(path: Path) -> tuple[int, int]:
     """By which a folder is known, whatever it is called."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
-
-
-def _visible(name: str) -> bool:
-    return not any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)

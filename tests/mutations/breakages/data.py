@@ -30,7 +30,7 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("data/formats.py", "data/test_formats.py"): [
         ("every format that Pillow has", "formats=_formats(name))", "formats=None)"),
     ],
-    ("data/sources.py", "data/test_archives.py"): [
+    ("data/take.py", "data/test_archives.py"): [
         ("sizes unread", "    if size > most:\n", "    if False:\n"),
     ],
     ("data/zip_packed.py", "data/test_archives.py"): [

@@ -277,22 +277,32 @@ def _by_training(tested: list[dict[str, Any]]) -> str:
 
 def _plot(path: Path, gains: dict[str, dict[tuple[str, int], list[tuple[str, float]]]]) -> None:
     """The ratio to no help of every run: a mark per run, filled if it was trained with the latent step."""
-    figure = new_figure(4.2 * len(gains), 3.8)
-    axes = figure.subplots(1, len(gains), squeeze=False)[0]
-    for a, (preset, ratios) in zip(axes, gains.items(), strict=True):
-        places = [(name, budget) for name in CANDIDATES for budget in BUDGETS if (name, budget) in ratios]
-        for x, key in enumerate(places):
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    columns = min(len(gains), 3)
+    rows = -(-len(gains) // columns)
+    figure = new_figure(4.2 * columns, 3.6 * rows)
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for a in places[len(gains) :]:
+        a.axis("off")
+    for a, (preset, ratios) in zip(places, gains.items(), strict=False):
+        keys = [(name, budget) for name in CANDIDATES for budget in BUDGETS if (name, budget) in ratios]
+        for x, key in enumerate(keys):
             for kind, ratio in ratios[key]:
                 trained = kind.startswith("ngd")
-                a.plot(x + (0.12 if trained else -0.12), ratio, "o", color="C1" if trained else "C0", markersize=4,
-                       markerfacecolor="C1" if trained else "none")  # fmt: skip
+                colour = "C1" if trained else "C0"
+                face = colour if trained else "none"
+                a.plot(x + (0.12 if trained else -0.12), ratio, "o", color=colour, markersize=4, markerfacecolor=face)
         a.axhline(1, color="0.5", linewidth=0.8)
         a.set_yscale("log")
+        a.yaxis.set_major_locator(FixedLocator([0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.3, 1.5, 2, 3, 5, 10, 20]))
+        a.yaxis.set_minor_locator(NullLocator())
         a.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
-        a.set_xticks(range(len(places)), [f"{name} {budget}" for name, budget in places], rotation=90, fontsize=7)
+        a.tick_params(axis="y", labelsize=7)
+        a.set_xticks(range(len(keys)), [f"{name} {budget}" for name, budget in keys], rotation=90, fontsize=7)
         a.set_title(preset, fontsize=9)
         a.grid(alpha=0.25, axis="y")
-    axes[0].set_ylabel("FID (points: energy distance) over that without help", fontsize=8)
+    figure.supylabel("FID (points: energy distance) over that without help", fontsize=8)
     figure.suptitle("rings: trained without the latent step; filled: with it", fontsize=8)
     save_figure(path, figure)
 

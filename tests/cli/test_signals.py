@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from logan.cli import sample
 from logan.cli.main import main
 from logan.data.prepare import _Packer
 from logan.evaluation import records, reference
 from logan.interrupts import SIGNALS
+from logan.report import animation
 from logan.training import loop
 
 from ..evaluation.small import RING, SHORT, folder_of_images, runs
@@ -45,7 +45,7 @@ COMMANDS = {
     "evaluate, while it is recorded": (records, "append_line", 1, lambda w: ["evaluate", w.run, "--metrics", "fid50", "is50"]),
     "sample, a grid": (os, "replace", 1, lambda w: ["sample", w.run, "--out", w.out / "a.png"]),
     "sample, an archive": (os, "replace", 1, lambda w: ["sample", w.run, "--out", w.out / "a.npz"]),
-    "sample, a folder": (sample, "as_pil", 9, lambda w: ["sample", w.run, "--out", w.out / "a"]),
+    "sample, a folder": (animation, "as_pil", 9, lambda w: ["sample", w.run, "--out", w.out / "a"]),
     "compare, in a run": (loop, "append_line", 1, lambda w: ["compare", *RING, *ONE, "--outdir", w.out]),
     "compare, in its report": (os, "replace", -1, lambda w: ["compare", *RING, *ONE, "--outdir", w.out]),
     "reproduce": (os, "replace", 1, lambda w: ["reproduce", "mixtures", *RING[2:], *ONE, "--outdir", w.out]),

@@ -11,7 +11,7 @@ from logan.sharing import Wording, export
 from tests.install.project import ROOT
 from tests.sharing.small import make_run
 
-NAME_ALONE = re.compile(r"pip install (?:-\S+ )*[\"']?logan-gan(?![\w\[])")
+NAME_ALONE = re.compile(r"pip install (?:-\S+ )*[\"']?logan-gan(?![\w\[-])")
 PLACES = (
     "README.md",
     "CONTRIBUTING.md",

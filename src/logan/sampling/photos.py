@@ -33,7 +33,7 @@ def check_makes_pictures(info: Snapshot) -> None:
     """Refuse a generator of points, or of pictures that are neither grey nor colour (InputError)."""
     if info.architecture["image_size"] == 1:
         raise InputError(
-            "this generator makes points in the plane, not pictures; logan sample RUN --out NAME.png draws them"
+            "this generator makes points in the plane, not pictures: there are no photographs of such; sample it instead"
         )
     channels = info.architecture["image_channels"]
     if channels not in (1, 3):

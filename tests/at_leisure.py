@@ -3,6 +3,8 @@
 import pytest
 
 AT_LEISURE = (
+    "benchmarks/test_guides_compared.py::test_from_end_to_end",
+    "evaluation/test_unlabelled.py::test_training_and_evaluation_name_the_detector",
     "report/test_page_in_a_browser.py::test_play_goes_through_all_of_them",
     "report/test_page_in_a_browser.py::test_a_hundred_snapshots_open_in_two_seconds",
     "report/test_page_in_a_browser.py::test_without_scripts_there_is_the_last_picture",

@@ -15,7 +15,6 @@ AT_LEISURE = (
     "training/test_guard.py::test_to_look_changes_no_number[variant2]",
     "training/test_guard.py::TestFailures::test_a_frozen_d",
     "fast/test_proof.py::test_checks_leave_no_trace[simultaneous]",
-    "cli/test_plan_stops.py::test_ctrl_c_leaves_at_once[logan.bench.live_memory:LiveMemory-_gone-3]",
     "benchmarks/test_guides_compared.py::test_from_end_to_end",
     "evaluation/test_unlabelled.py::test_training_and_evaluation_name_the_detector",
     "report/test_page_in_a_browser.py::test_play_goes_through_all_of_them",

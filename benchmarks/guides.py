@@ -41,6 +41,8 @@ from logan.report.tables import markdown
 from logan.sampling import Model, calibration_of
 
 Settings = dict[str, Any]
+Ratios = dict[tuple[str, int], list[tuple[str, float]]]
+"""By guide and budget: for each run, how it was trained, and its leading score over that without help."""
 BUDGETS = (5, 20)
 """Steps, proposals, or draws per image at most."""
 CANDIDATES: dict[str, list[Settings]] = {
@@ -85,7 +87,7 @@ class Bench:
         if name is not None:
             guide = make(name, settings, budget)
             guidance = model.guidance(
-                guide, self._calibration(run, model) if guide.needs_logit else None, batch=self.batch
+                guide, self.calibration(run, model) if guide.needs_logit else None, batch=self.batch
             )
         started, spent = 0.0, 0.0
 
@@ -128,7 +130,7 @@ class Bench:
             )
         return self._evaluators[config.preset]
 
-    def _calibration(self, run: Path, model: Model) -> Calibration:
+    def calibration(self, run: Path, model: Model) -> Calibration:
         if run not in self._calibrations:
             self._calibrations[run] = calibration_of(model, batch=self.batch, say=print)
             print(f"{run.name}: {self._calibrations[run]}", flush=True)
@@ -142,9 +144,15 @@ def energy_distance(x: Tensor, y: Tensor) -> float:
     return float(2 * torch.cdist(x, y).mean() - within)
 
 
+KEY = ("preset", "latent", "update", "seed", "kimg", "guide", "settings", "budget", "latents", "n")
+"""What a line is of."""
+
+
 def lines(out: Path, preset: str) -> list[dict[str, Any]]:
+    """What has been measured of a set; once, where two processes measured the same."""
     path = out / f"{preset}.jsonl"
-    return [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    found = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    return list({json.dumps([line[name] for name in KEY]): line for line in found}.values())
 
 
 def leading(line: dict[str, Any]) -> float:
@@ -203,9 +211,22 @@ def report(out: Path) -> None:
         if tested:
             parts.append(f"## {path.stem}\n\n{_table(found, tested)}\n{_by_training(tested)}")
             gains[path.stem] = _ratios(tested)
-    (out / "table.md").write_text("\n".join(parts), encoding="utf-8")
+    (out / "table.md").write_text("\n".join([_summary(gains), *parts]), encoding="utf-8")
     _plot(out / "gains.png", gains)
     print((out / "table.md").read_text(encoding="utf-8"))
+
+
+def _summary(gains: dict[str, Ratios]) -> str:
+    """The ratio at the largest budget, geometric mean over the runs trained without the latent step, and with it."""
+    rows = []
+    for preset, ratios in gains.items():
+        for latent, label in (("none", "without"), ("ngd", "with NGD")):
+            own = {name: [r for kind, r in ratios[name, BUDGETS[-1]] if kind.startswith(latent)] for name in CANDIDATES}
+            runs = len(own["latent"])
+            if runs:
+                means = (f"{statistics.geometric_mean(own[name]):.2f}" for name in CANDIDATES)
+                rows.append([f"{preset}, trained {label} ({runs} runs)", *means])
+    return markdown([f"at {BUDGETS[-1]} steps", *CANDIDATES], rows)
 
 
 def _run(line: dict[str, Any]) -> tuple[str, str, int]:
@@ -218,10 +239,10 @@ def _whole(tested: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [x for x in tested if counts[_run(x)] == 1 + len(CANDIDATES) * len(BUDGETS)]
 
 
-def _ratios(tested: list[dict[str, Any]]) -> dict[tuple[str, int], list[tuple[str, float]]]:
+def _ratios(tested: list[dict[str, Any]]) -> Ratios:
     """Of each guide and budget, for each run: the kind of training, and the leading score over that without help."""
     plain = {_run(x): x for x in tested if x["guide"] is None}
-    ratios: dict[tuple[str, int], list[tuple[str, float]]] = {}
+    ratios: Ratios = {}
     for x in tested:
         if x["guide"] is not None:
             ratio = math.exp(gain(leading(x), leading(plain[_run(x)])))
@@ -240,14 +261,14 @@ def _table(found: list[dict[str, Any]], tested: list[dict[str, Any]]) -> str:
             statistics.median(x["guided"]["evaluations"] for x in own),
             statistics.median(x["cpu_seconds_per_1000"] for x in own),
         ]
-        ratios = [] if name is None else [r for _, r in _ratios(tested)[name, budget]]
-        better = (
-            "–"
-            if not ratios
-            else f"{statistics.geometric_mean(ratios):.2f} ({sum(r < 1 for r in ratios)} of {len(ratios)})"
-        )
-        how = "" if name is None else " ".join(f"{k}={v}" for k, v in chosen(found, name).items())
-        return [name or "no help", how, *(f"{v:.3g}" for v in cost), better, *(f"{v:.4g}" for v in middle)]
+        numbers = [f"{v:.3g}" for v in cost], [f"{v:.4g}" for v in middle]
+        if name is None:
+            return ["no help", "", *numbers[0], "–", "–", *numbers[1]]
+        ratios = [r for _, r in _ratios(tested)[name, budget]]
+        better = f"{statistics.geometric_mean(ratios):.2f} ({sum(r < 1 for r in ratios)} of {len(ratios)})"
+        believed = " → ".join(f"{statistics.median(x['guided'][k] for x in own):.2f}" for k in ("before", "after"))
+        how = " ".join(f"{k}={v}" for k, v in chosen(found, name).items())
+        return [name, how, *numbers[0], believed, better, *numbers[1]]
 
     rows = [row(None, 0)] + [row(name, budget) for name in CANDIDATES for budget in BUDGETS]
     head = [
@@ -255,6 +276,7 @@ def _table(found: list[dict[str, Any]], tested: list[dict[str, Any]]) -> str:
         "settings",
         "passes per image",
         "CPU s per 1,000",
+        "D's score, or logit, before → after",
         f"{order[0]} over that without (runs that gain)",
         *order,
     ]
@@ -275,7 +297,7 @@ def _by_training(tested: list[dict[str, Any]]) -> str:
     return markdown(["guide, budget", *kinds], rows)
 
 
-def _plot(path: Path, gains: dict[str, dict[tuple[str, int], list[tuple[str, float]]]]) -> None:
+def _plot(path: Path, gains: dict[str, Ratios]) -> None:
     """The ratio to no help of every run: a mark per run, filled if it was trained with the latent step."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
@@ -313,7 +335,7 @@ def show(bench: Bench, runs: dict[Path, Model]) -> None:
         found, pictures = lines(bench.out, model.info.config.preset), {"no help": _picture(model.sample(64, seed=1))}
         for name in CANDIDATES:
             guide = make(name, chosen(found, name), BUDGETS[-1])
-            fitted = bench._calibration(run, model) if guide.needs_logit else None
+            fitted = bench.calibration(run, model) if guide.needs_logit else None
             pictures[f"{name}, {BUDGETS[-1]}"] = _picture(model.sample(64, seed=1, guide=guide, calibration=fitted))
         name = run.name.split("-", 1)[1]
         save_side_by_side(bench.out / f"samples-{name}.webp", pictures, 4, width=3, height=3.3, fontsize=9)

@@ -111,7 +111,7 @@ def test_the_default_folder_and_what_is_there_stays(run, photos, capsys):
 
 def test_lines_go_where_they_are_sent_while_a_bar_is_drawn(run, photos, capsys, monkeypatch):
     """Not to the bar's terminal, as what is printed does while Rich draws one."""
-    monkeypatch.setattr("logan.cli.project.Console", functools.partial(Console, force_terminal=True))
+    monkeypatch.setattr("logan.training.watch.Console", functools.partial(Console, force_terminal=True))
     command = ["project", run, photos / "three.png", *QUICK, "--label", "3", "--out", photos / "found"]
     assert main([str(a) for a in command]) == 0
     out, err = capsys.readouterr()

@@ -7,6 +7,7 @@ import torch
 from logan import LatentStep
 from logan.demo import scenes
 from logan.report.pictures import grid
+from logan.sampling.guidance import own_latent
 from logan.sampling.interpolation import between
 from logan.sampling.model import draw_latents
 
@@ -31,7 +32,7 @@ def test_a_crossing_begins_and_ends_at_the_samples(model):
 
 
 def test_a_climb_is_the_latent_step_k_times(model):
-    own = scenes.own_step(model)
+    own = own_latent(model.info.config)
     found = scenes.climb(model, 1, 4, 3, "gd", 0.5, 0.1, 7)
     z = draw_latents(model.info.config, 4, torch.Generator().manual_seed(1))
     labels = torch.full((4,), 7)

@@ -26,21 +26,21 @@ def say(choice: Choice, setting: str = "snapshot") -> None:
         print(errors.with_settings(choice.why, lambda name: errors.wording(f"`{setting}`")), file=sys.stderr)
 
 
-def class_of(word: str, classes: int, names: Sequence[str]) -> int:
-    """A generator's class by number or name.
+def class_of(word: str, classes: int, names: Sequence[str], setting: str = "label") -> int:
+    """A generator's class by number or name, a name before a number.
 
     Raises:
         InputError: for a word that is neither, and a generator without classes.
     """
     if classes == 0:
-        raise InputError("`label` needs a class-conditional generator; this one was trained without `conditional`")
+        raise InputError(f"`{setting}` needs a class-conditional generator; this one was trained without `conditional`")
     if word in names:
         return names.index(word)
     if word.isdecimal() and int(word) < classes:
         return int(word)
     listed = f": {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}" if names else ""
     raise InputError(
-        f"`label` {word!r} is neither a number in 0 ... {classes - 1} nor one of this generator's classes"
+        f"`{setting}` {word!r} is neither a number in 0 ... {classes - 1} nor one of this generator's classes"
         f"{errors.did_you_mean(word, list(names))}{listed}"
     )
 

@@ -1,15 +1,24 @@
-"""What ``logan curve`` takes."""
+"""What ``logan curve`` takes, and what its curves have in common: models, data, evaluator."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from logan.cli.arguments import ScoringArguments
+from logan.cli.choosing import choose_for, names_of
 from logan.cli.guiding import GuideName, GuideSettings
+from logan.errors import InputError
 from logan.metrics.truncation import LEVELS
+from logan.sampling.choice import Choice
+
+if TYPE_CHECKING:
+    from logan.evaluation.evaluator import Evaluator
+    from logan.sampling import Model
+    from logan.training.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -36,3 +45,29 @@ class CurveArguments(ScoringArguments, GuideSettings):
     """The same for the nearest FID (Figures 2 and 7)."""
     out: str = "curve"
     """Folder for curve.png, curve.csv and the samples."""
+
+
+def models_of(given: CurveArguments) -> tuple[list[Choice], dict[str, Model]]:
+    """The snapshots that are taken, and the runs by their short names."""
+    from logan.sampling import load
+
+    choices = [choose_for(run, given.snapshot) for run in given.runs]
+    return choices, {name: load(path, given.device) for name, path in names_of(given.runs, choices).items()}
+
+
+def check_one_data_set(models: Mapping[str, Model]) -> None:
+    """Refuse runs of different data (InputError)."""
+    data = (m.info.config.data for m in models.values())
+    if len({replace(d, mirror=False, conditional=False, workers=0) for d in data}) > 1:  # those are of training alone
+        raise InputError("these runs are of different data: their scores do not compare; draw one curve for each set")
+
+
+def evaluator_of(models: Mapping[str, Model], given: CurveArguments, kinds: Sequence[str], watch: Watch) -> Evaluator:
+    """What measures these kinds of scores of ``given.n`` images, by the first run's detector unless another is asked for."""
+    from logan.evaluation import protocols
+    from logan.evaluation.names import count_name
+
+    config = next(iter(models.values())).info.config
+    protocol = replace(protocols.PROTOCOLS["training"], metrics=tuple(kind + count_name(given.n) for kind in kinds))
+    data = replace(config.data, data=given.data or config.data.data)
+    return given.evaluator(protocol, data, None, config.scores, watch)

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from logan.cli.choosing import choose_for, names_of, say
-from logan.cli.curve_arguments import CurveArguments
+from logan.cli.choosing import say
+from logan.cli.curve_arguments import CurveArguments, check_one_data_set, evaluator_of, models_of
 from logan.cli.guiding import STEPS, calibration, check_guide, flags_of_guide, make, settings_given
 from logan.errors import InputError
-from logan.evaluation import protocols
 from logan.evaluation.evaluator import Evaluator
-from logan.evaluation.names import count_name, lower_is_better
+from logan.evaluation.names import lower_is_better
 from logan.files import check_writable, write_text
 from logan.report import guide_curves
 from logan.report.guide_curves import Helped
@@ -34,18 +33,17 @@ SHOWN = ("fid", "is", "precision", "recall", "modes", "quality")
 
 def draw(given: CurveArguments) -> int:
     """Run the command."""
-    from logan.sampling import load
     from logan.training.watch import Watch
 
     _check(given)
-    choices = [choose_for(run, given.snapshot) for run in given.runs]
-    models = {name: load(path, given.device) for name, path in names_of(given.runs, choices).items()}
+    choices, models = models_of(given)
     guides: dict[str, dict[str, list[Guide]]] = {
         run: {name: _guides(model, name, given) for name in given.guide or ()} for run, model in models.items()
     }
+    check_one_data_set(models)
     check_writable(given.out)
     watch = Watch(1)
-    evaluator = _evaluator(list(models.values()), given, watch)
+    evaluator = evaluator_of(models, given, _kinds(models, given), watch)
     for choice in choices:
         say(choice)
     out = Path(given.out).expanduser()
@@ -185,16 +183,11 @@ def _guides(model: Model, name: str, given: CurveArguments) -> list[Guide]:
     return found
 
 
-def _evaluator(models: list[Model], given: CurveArguments, watch: Any) -> Evaluator:
-    data = (m.info.config.data for m in models)
-    if len({replace(d, mirror=False, conditional=False, workers=0) for d in data}) > 1:  # those are of training alone
-        raise InputError("these runs are of different data: their scores do not compare; draw one curve for each set")
-    config, count = models[0].info.config, count_name(given.n)
-    points = models[0].info.architecture["image_size"] == 1
-    kinds = ("modes",) if points else ("fid", "pr") if given.detector == "dinov2" else ("fid", "is", "pr")
-    protocol = replace(protocols.PROTOCOLS["training"], metrics=tuple(kind + count for kind in kinds))
-    settings = replace(config.data, data=given.data or config.data.data)
-    return given.evaluator(protocol, settings, None, config.scores, watch)
+def _kinds(models: Mapping[str, Model], given: CurveArguments) -> tuple[str, ...]:
+    """Of scores: those of points, or of images; DINOv2 has no classes."""
+    if next(iter(models.values())).info.architecture["image_size"] == 1:
+        return ("modes",)
+    return ("fid", "pr") if given.detector == "dinov2" else ("fid", "is", "pr")
 
 
 def _shown(names: list[str]) -> list[str]:

@@ -161,13 +161,9 @@ def check_guide(given: GuideSettings, guide: Guide, model: Model, trunc: float =
 def said(guidance: Guidance) -> str:
     """What guiding has cost and brought, in a line."""
     mean = guidance.tally.means()
-    changed = (
-        f"D's logit {mean['before']:.3g} -> {mean['after']:.3g}"
-        if guidance.calibration
-        else (f"D's score {mean['before']:.3g} -> {mean['after']:.3g}")
-    )
-    accepted = f", {mean['accepted']:.1%} accepted" if hasattr(guidance.guide, "most") or mean["accepted"] < 1 else ""
+    kind = "logit" if guidance.calibration else "score"
+    accepted = f", {mean['accepted']:.1%} accepted" if mean["accepted"] < 1 else ""
     return (
         f"guide {guidance.guide.name}: {mean['evaluations']:.4g} passes through D(G(z)) and "
-        f"{mean['seconds'] * 1000:.3g} ms per image, {changed}{accepted}"
+        f"{mean['seconds'] * 1000:.3g} ms per image, D's {kind} {mean['before']:.3g} -> {mean['after']:.3g}{accepted}"
     )

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 import tyro
-from rich.console import Console
 
 from logan.cli.arguments import check_at_least_one
 from logan.cli.choosing import choose_for, class_of, say
@@ -22,8 +19,7 @@ from logan.cli.command import Command
 from logan.cli.parsing import parse
 from logan.errors import InputError
 from logan.files import check_writable
-from logan.training.bars import Bars, duration, fields, rate
-from logan.training.watch import SECONDS_BETWEEN_LINES, Watch, track
+from logan.training.watch import Watch, counting, track
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,7 +122,7 @@ def main(args: Sequence[str]) -> int:
     total = len(photos) * settings.pictures(0 if label is not None else model.num_classes)
     # While a bar is there, Rich takes all that is printed to the bar's terminal: not what goes to a file or a pipe.
     elsewhere = None if sys.stdout.isatty() else sys.stdout
-    with _bar(f"projecting {len(photos)} picture{'s' * (len(photos) > 1)}", total) as progress:
+    with counting(f"projecting {len(photos)} picture{'s' * (len(photos) > 1)}", total) as progress:
         for photo, name, place in zip(photos, given.photos, places, strict=True):
             found = model.project(
                 photo.pixels[None],
@@ -261,25 +257,3 @@ def _in_words(found: Projected, names: Sequence[str]) -> str:
         label = int(found.labels[0])
         parts.append(f"class {names[label] if label < len(names) else label}")
     return ", ".join(parts)
-
-
-@contextmanager
-def _bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar with rate and time left for what counts pictures; a line now and then where there is no terminal."""
-    console = Console(stderr=True)
-    started = said = time.monotonic()
-    done = 0
-    with Bars(console, console.is_terminal, transient=True) as bar:
-        task = bar.add_task(description, total=total, **fields("images"))
-
-        def advance(pictures: int) -> None:
-            nonlocal done, said
-            done += pictures
-            bar.update(task, completed=done)
-            now = time.monotonic()
-            if not console.is_terminal and now - said >= SECONDS_BETWEEN_LINES:
-                said, speed = now, done / max(now - started, 1e-9)
-                left = f"{rate(speed)}, left {duration((total - done) / speed)}"
-                console.print(f"{description}: {done / total:.0%}, {left}", highlight=False, soft_wrap=True)
-
-        yield advance

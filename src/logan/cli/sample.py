@@ -15,11 +15,11 @@ import tyro
 from torch import Tensor
 
 from logan.cli.arguments import free_folder, free_place
-from logan.cli.choosing import choose_for, say
+from logan.cli.choosing import choose_for, class_of, say
 from logan.cli.command import Command
 from logan.cli.guiding import PREFIX, GuideArguments, guidance, said, settings_given
 from logan.cli.parsing import parse
-from logan.errors import InputError, did_you_mean
+from logan.errors import InputError
 from logan.files import write_atomically
 from logan.report.animation import save_frames
 from logan.report.pictures import save_picture, to_uint8
@@ -95,7 +95,8 @@ def main(args: Sequence[str]) -> int:
     choice = choose_for(given.run, given.snapshot)
     source = choice.path
     model = load(source, given.device)
-    labels = None if given.labels is None else class_numbers(given.labels, model.info.class_names)
+    own = model.num_classes, model.info.class_names
+    labels = None if given.labels is None else [class_of(word, *own, setting="labels") for word in given.labels]
     if given.out is None:
         out = (Path() if is_hub(given.run) else source.parent) / default_name(given, model.info.images, labels)
     else:
@@ -154,21 +155,6 @@ def _name_of_guide(given: SampleArguments) -> str:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr)
-
-
-def class_numbers(labels: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Classes by number or name, as numbers.
-
-    Raises:
-        InputError: for a word that is neither.
-    """
-    unknown = next((label for label in labels if not label.lstrip("-").isdecimal() and label not in names), None)
-    if unknown is not None:
-        raise InputError(
-            f"--labels {unknown!r} is neither a number nor one of this generator's classes{did_you_mean(unknown, list(names))}: "
-            f"{', '.join(names[:20]) or 'it has none'}{', ...' if len(names) > 20 else ''}"
-        )
-    return [names.index(label) if label in names else int(label) for label in labels]
 
 
 def _writer(out: Path, model: Model, force: bool) -> Callable[[Tensor], None]:

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from logan.errors import InputError
 from logan.latent import Method
 from logan.sampling import Model
+from logan.sampling.guidance import own_latent
 
 from . import scenes
 
@@ -120,7 +121,7 @@ def _crossing(gr: Any, page: Any, model: Model) -> None:
 
 
 def _climb(gr: Any, page: Any, model: Model) -> None:
-    own = scenes.own_step(model)
+    own = own_latent(model.info.config)
     gr.Markdown(
         "z moves up the gradient g of D's score: Δz = α g (gd) or α g/(β + ‖g‖²) (ngd). Small moves may help; far ones find what "
         "D likes and nobody else does."

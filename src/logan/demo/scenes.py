@@ -10,10 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 from logan.guide import Latent
-from logan.latent import LatentStep, Method
+from logan.latent import Method
 from logan.report.canvas import new_figure
 from logan.report.pictures import are_points, grid, scatter
 from logan.sampling import Model
+from logan.sampling.guidance import own_latent, prior_of
 from logan.sampling.interpolation import between_samples
 from logan.sampling.model import draw_latents, generate
 
@@ -64,22 +65,15 @@ def climb(
     config = model.info.config
     z = start = draw_latents(config, n, torch.Generator().manual_seed(seed)).to(model.device)
     labels = _labels(model, n, label, seed)
-    guide = Latent(steps=1, method=method, alpha=alpha, beta=beta, portion=own_step(model).portion)
-    prior = "sphere" if config.on_sphere() else config.networks.prior
-    found = replace(guide, steps=0)(model.generator, model.discriminator, z, labels, prior=prior)
+    guide = Latent(steps=1, method=method, alpha=alpha, beta=beta, portion=own_latent(config).portion)
+    found = replace(guide, steps=0)(model.generator, model.discriminator, z, labels, prior=prior_of(config))
     scores = [found.after.mean().item()]
     for _ in range(steps):
-        found = guide(model.generator, model.discriminator, z, labels, prior=prior)
+        found = guide(model.generator, model.discriminator, z, labels, prior=prior_of(config))
         z = found.z
         scores.append(found.after.mean().item())
     before, after = (_picture(_draw(model, at, labels)) for at in (start, z))
     return Climb(before, after, _plot(scores), scores, (z - start).norm(dim=1).mean().item())
-
-
-def own_step(model: Model) -> LatentStep:
-    """The run's own latent step, where it had one by gradient; LOGAN's by NGD, with the whole of z, where it had not."""
-    step = model.info.config.latent_step()
-    return step if isinstance(step, LatentStep) else LatentStep("ngd", portion=1.0)
 
 
 def is_flat(model: Model) -> bool:

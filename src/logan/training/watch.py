@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -19,20 +19,34 @@ SECONDS_BETWEEN_LINES = 30
 SHOWN = {"d_loss": "D loss", "g_loss": "G loss", "delta_z": "‖Δz‖"}
 
 
-def track(iterable: Iterable[T], description: str, total: int) -> Iterator[T]:
-    """A bar over ``iterable`` while images are read; a line now and then where there is no terminal, as for a batch job."""
+@contextmanager
+def counting(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar with rate and time left for what counts images; a line now and then where there is no terminal, as for a batch job."""
     console = Console(stderr=True)
     started = said = time.monotonic()
+    done = 0
     with Bars(console, console.is_terminal, transient=True) as bar:
         task = bar.add_task(description, total=total, **fields("images"))
-        for done, item in enumerate(iterable, 1):
-            yield item
+
+        def advance(images: int) -> None:
+            nonlocal done, said
+            done += images
             bar.update(task, completed=done)
             now = time.monotonic()
             if not console.is_terminal and now - said >= SECONDS_BETWEEN_LINES:
                 said, speed = now, done / max(now - started, 1e-9)
                 left = f"{rate(speed)}, left {duration((total - done) / speed)}"
                 console.print(f"{description}: {done:,} of {total:,}, {left}", highlight=False, soft_wrap=True)
+
+        yield advance
+
+
+def track(iterable: Iterable[T], description: str, total: int) -> Iterator[T]:
+    """The same over ``iterable`` while images are read."""
+    with counting(description, total) as advance:
+        for item in iterable:
+            yield item
+            advance(1)
 
 
 class Watch:

@@ -124,11 +124,9 @@ def begin(request: Request, world: World, until_the_end: ExitStack) -> Run:
         watch.say(f"warning: left out {len(broken)} broken image{'s' * (len(broken) > 1)}: {named}")
     watch.say(f"{path}: {_headline(parts)}")
     if resumed is None:
-        for finding in known(config, parts.device.type):
+        of_data = [] if isinstance(data, Mixture) else of_images(config, len(data), data.image_size)
+        for finding in (*known(config, parts.device.type), *of_data):
             watch.say(f"note: {finding}")
-        if not isinstance(data, Mixture):
-            for finding in of_images(config, len(data), data.image_size):
-                watch.say(f"note: {finding}")
     if isinstance(measure, Scorer) and measure.by:
         watch.say(f"scores are by {measure.by}")
     if resumed is not None:

@@ -22,6 +22,18 @@ BY_FILE: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("guide/transport.py", "guide/test_fixed_points.py"): [
         ("moves where D is not steep", ".clamp(min=0)", ".clamp(min=-1)"),
     ],
+    ("guide/langevin.py", "guide/test_calls.py"): [
+        ("less noise gathers a cube in its middle", "else self.noise**2", "else 1.0"),
+    ],
+    ("guide/transport.py", "guide/test_calls.py"): [
+        ("what a class adds for a slope", "labels[:, None] != labels[None]", "labels[:, None] != labels[:, None]"),
+    ],
+    ("guide/contract.py", "guide/test_calls.py"): [
+        ("a D that has diverged guides", "if not bool((d < torch.inf).all()):", "if False:"),
+    ],
+    ("guide/chain.py", "install/test_mps.py"): [
+        ("float64 for a device without", "z.detach().to(self.wide).to(self.device)", "z.detach().to(self.device)"),
+    ],
     ("guide/calibration.py", "guide/test_calls.py"): [
         ("the sizes of the sets come in", "0.5 / len(real)", "0.5 / len(fake)"),
     ],

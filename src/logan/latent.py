@@ -55,7 +55,7 @@ class Moved:
         """Shapes, and the numbers that one looks for: means over the batch.
 
         >>> LatentStep("gd", alpha=0.5)(lambda z: z.sum(1), torch.zeros(4, 2))
-        Moved(z (4, 2) float32 on cpu, f(z) 0, ‖g‖² 2, ‖Δz‖ 0.707, penalty 1.5)
+        Moved(z (4, 2) float32 on cpu, f(z) 0, ‖g‖² 1, ‖Δz‖ 0.5, penalty 0.75)
         """
         with torch.no_grad():
             squared, length = (self.gradient**2).sum(1).mean(), self.delta.norm(dim=1).mean()

@@ -66,7 +66,7 @@ def test_flow_stays_within_the_prior():
         return x.sum(1)
 
     z = torch.full((3, 2), 0.5)
-    assert torch.equal(Flow(steps=50, gamma=0.0)(IDENTITY, up, z).z, torch.ones(3, 2))
+    assert torch.equal(Flow(steps=50, step_size=0.1, gamma=0.0)(IDENTITY, up, z).z, torch.ones(3, 2))
     assert (
         Flow(steps=5, gamma=0.0)(IDENTITY, up, z / z.norm(dim=1, keepdim=True), prior="sphere")
         .z.norm(dim=1)

@@ -18,6 +18,7 @@ from logan.errors import InputError
 from logan.evaluation.evaluator import Evaluator
 from logan.evaluation.names import lower_is_better
 from logan.files import check_writable, write_text
+from logan.metrics import titles
 from logan.report import guide_curves
 from logan.report.guide_curves import Helped
 
@@ -53,7 +54,8 @@ def draw(given: CurveArguments) -> int:
         measured = Measured(run, model, guides[run], fitted, given)
         measured.score(evaluator, watch.fraction_bar(f"{run}: {', '.join(guides[run])}"))
         out.mkdir(parents=True, exist_ok=True)
-        measured.save_samples(out / f"samples-{run.replace('/', '-')}.png")
+        detector = next(iter(evaluator.last.values()))["detector"]
+        measured.save_samples(out / f"samples-{run.replace('/', '-')}.png", detector)
         lines |= {(run, name): points for name, points in measured.points.items()}
     _write(out, lines, evaluator, given)
     return 0
@@ -86,18 +88,19 @@ class Measured:
                 done += 1
                 show(done / sum(map(len, self.guides.values())))
 
-    def save_samples(self, path: Path) -> None:
+    def save_samples(self, path: Path, detector: str | None) -> None:
         """The same latents without help and by each guide, at the number of steps at which the leading score is best."""
         from logan.report.canvas import save_side_by_side
 
         scores = next(iter(self.points.values()))[0].scores
         leading = _shown(list(scores))[0]
         sign = 1 if lower_is_better(leading) else -1
-        pictures = {f"no help\n{leading} {scores[leading]:.4g}": self._picture(None)}
+        called = titles.title(leading, detector)
+        pictures = {f"no help\n{called} {scores[leading]:.4g}": self._picture(None)}
         for name, guides in self.guides.items():
             points = self.points[name][1:]
             at = min(range(len(points)), key=lambda i: (math.isnan(v := sign * points[i].scores[leading]), v))
-            title = f"{name}, {points[at].evaluations:.3g} passes\n{leading} {points[at].scores[leading]:.4g}"
+            title = f"{name}, {points[at].evaluations:.3g} passes\n{called} {points[at].scores[leading]:.4g}"
             pictures[title] = self._picture(guides[at])
         save_side_by_side(path, pictures, min(len(pictures), 3), width=4, height=4.6, fontsize=9)
 
@@ -201,7 +204,7 @@ def _write(out: Path, lines: dict[tuple[str, str], list[Helped]], evaluator: Eva
     text = guide_curves.as_csv(lines, how | {"seed": given.seed})
     write_text(out / "curve.csv", text)
     shown = _shown(list(next(iter(lines.values()))[0].scores))
-    labels = {name: f"{name} ({'lower' if lower_is_better(name) else 'higher'} is better)" for name in shown}
+    labels = {n: f"{titles.title(n, record['detector'])}\n{titles.better(n)}" for n in shown}
     by = f"{record['detector']} {record['detector_sha256'][:12]}, {record['n_real']:,} real, " if how else ""
     guide_curves.save_plot(out / "curve.png", lines, labels, f"{by}{given.n:,} generated images")
     print(text, end="")

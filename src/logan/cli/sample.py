@@ -78,7 +78,7 @@ COMMAND = Command(
             "500 PNGs in a folder, less varied and often better",
         ),
         (
-            "sample runs/00000-digits-ngd --guide langevin --guide-steps 50 --calibrate",
+            "sample runs/00000-digits-ngd --guide transport --guide-steps 5",
             "with D's help: latents for which it says that the images are good",
         ),
     ),

@@ -69,7 +69,7 @@ def in_units(size: int) -> str:
     """A number of bytes for people.
 
     >>> in_units(2**28), in_units(3_000_000), in_units(700)
-    ('256 MiB', '2.9 MiB', '700 bytes')
+    ('256 MiB', '2.86 MiB', '700 bytes')
     """
     for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         if size >= unit:

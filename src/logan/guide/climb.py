@@ -22,19 +22,21 @@ class Latent(Guide):
 
     Attributes:
         steps: k; 0 leaves z as it is.
-        method, alpha, beta, portion: as in :class:`logan.LatentStep`.
+        method, alpha, beta, portion: as in :class:`logan.LatentStep`. Not its α of 0.9, which is for one step: many such went
+            too far on most networks of docs/results/guides.
 
     Example:
+        With D = −‖z‖²/2, g = −z: z shrinks by 1 − α at each step.
+
         >>> import torch
-        >>> G, D = torch.nn.Identity(), lambda x: -x.square().sum(1) / 2   # g = −z, and so z shrinks by 1 − α at each
-        step
+        >>> G, D = torch.nn.Identity(), lambda x: -x.square().sum(1) / 2
         >>> Latent(steps=2, method="gd", alpha=0.5, portion=1.0)(G, D, torch.tensor([[0.8, -0.4]])).z
         tensor([[ 0.2000, -0.1000]])
     """
 
     steps: int = 10
     method: Method = "ngd"
-    alpha: float = 0.9
+    alpha: float = 0.1
     beta: float = 0.1
     portion: float = 1.0
     name: ClassVar[str] = "latent"

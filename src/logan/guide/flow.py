@@ -36,7 +36,7 @@ class Flow(Guide):
 
     Attributes:
         steps: how many; 0 leaves z as it is.
-        step_size: η > 0.
+        step_size: η > 0. The default is what most networks of docs/results/guides did best with; with 0.1, FID rose tenfold.
         gamma: γ ≥ 0, the weight of the entropy.
         divergence: ``kl``, ``js`` or ``logd``.
 
@@ -49,7 +49,7 @@ class Flow(Guide):
     """
 
     steps: int = 25
-    step_size: float = 0.1
+    step_size: float = 0.001
     gamma: float = 0.01
     divergence: Divergence = "kl"
     name: ClassVar[str] = "flow"

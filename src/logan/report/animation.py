@@ -102,7 +102,7 @@ def durations(n: int, fps: float, unit: int) -> list[int]:
 
     Example:
         >>> durations(4, 24, 10)
-        [40, 40, 50, 40]
+        [40, 40, 40, 50]
     """
     ends = [round(1000 * k / fps / unit) for k in range(n + 1)]
     return [unit * (b - a) for a, b in itertools.pairwise(ends)]

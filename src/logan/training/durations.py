@@ -8,7 +8,7 @@ def about(seconds: float) -> str:
 
     Example:
         >>> [about(s) for s in (0.4, 42, 200, 5400, 12_240, 400_000)]
-        ['1 s', '42 s', '3 min', '90 min', '3.4 hours', '4.6 days']
+        ['1 s', '42 s', '3 min', '90 min', '3.4 hours', '4.63 days']
     """
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
